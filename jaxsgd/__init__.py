@@ -1,0 +1,66 @@
+"""jaxsgd: the Monte Carlo laboratory for stochastic gradient descent.
+
+    import jaxsgd as js
+
+Every name is loaded on first use, so that importing the package, or asking the command line for
+help, does not start JAX.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "averages", "chapter", "errors", "methods", "noise", "oracles", "plot", "problems", "record",
+    "schedules", "streams", "theory",
+)  # fmt: skip
+_NAMES = {
+    "Study": "study",
+    "State": "study",
+    "Update": "study",
+    "Plan": "engine",
+    "Result": "result",
+    "load": "result",
+    "merge": "result",
+    "simulate": "simulate",
+    "sample_paths": "simulate",
+}
+__all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604 - the names are the keys above
+
+if TYPE_CHECKING:
+    from jaxsgd import averages as averages
+    from jaxsgd import chapter as chapter
+    from jaxsgd import errors as errors
+    from jaxsgd import methods as methods
+    from jaxsgd import noise as noise
+    from jaxsgd import oracles as oracles
+    from jaxsgd import plot as plot
+    from jaxsgd import problems as problems
+    from jaxsgd import record as record
+    from jaxsgd import schedules as schedules
+    from jaxsgd import streams as streams
+    from jaxsgd import theory as theory
+    from jaxsgd.engine import Plan as Plan
+    from jaxsgd.result import Result as Result
+    from jaxsgd.result import load as load
+    from jaxsgd.result import merge as merge
+    from jaxsgd.simulate import sample_paths as sample_paths
+    from jaxsgd.simulate import simulate as simulate
+    from jaxsgd.study import State as State
+    from jaxsgd.study import Study as Study
+    from jaxsgd.study import Update as Update
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"jaxsgd.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(f"jaxsgd.{_NAMES[name]}"), name)
+        globals()[name] = value  # importing a module of the same name bound the module here
+        return value
+    raise AttributeError(f"module 'jaxsgd' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,116 @@
+"""What is done with a stochastic gradient. Methods see x as one flat vector."""
+
+import abc
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
+from jaxsgd.module import Module
+
+
+class Method(Module):
+    """One update of one trajectory; x (d,) is in ``jax.flatten_util`` order."""
+
+    @abc.abstractmethod
+    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
+        """x_{t+1} from x_t, g_t and eta_t."""
+
+    def check(self, dimension: int) -> None:
+        """An error unless the method fits parameters with this many coordinates."""
+
+
+class Sgd(Method):
+    """x_{t+1} = x_t - eta_t g_t (Robbins and Monro, 1951)."""
+
+    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
+        return x - learning_rate * gradient
+
+
+class ConvexSet(Module):
+    """A closed convex set on which iterates are projected."""
+
+    @abc.abstractmethod
+    def project(self, x: jax.Array) -> jax.Array:
+        """The point of the set that is nearest to x (d,)."""
+
+    @abc.abstractmethod
+    def check(self, dimension: int) -> None:
+        """An error unless the set lies in a space of this dimension."""
+
+
+class Ball(ConvexSet):
+    """{x : ||x - centre|| <= radius}.
+
+    **Arguments**
+
+    - `radius`: greater than 0.
+    - `centre`: one number or (d,).
+    """
+
+    radius: np.ndarray
+    centre: np.ndarray = 0.0  # type: ignore[assignment]
+
+    def __init__(self, radius: Any, centre: Any = 0.0) -> None:
+        self.radius = scalar("radius", radius, above=0.0)
+        self.centre = finite_array("centre", centre)
+
+    def project(self, x: jax.Array) -> jax.Array:
+        offset = x - self.centre
+        norm = jnp.sqrt(jnp.sum(offset * offset))
+        return jnp.where(norm > self.radius, self.centre + offset * (self.radius / norm), x)
+
+    def check(self, dimension: int) -> None:
+        _fits("centre", self.centre, dimension)
+
+
+class Box(ConvexSet):
+    """{x : lower <= x <= upper, coordinate by coordinate}.
+
+    **Arguments**
+
+    - `lower`, `upper`: one number or (d,).
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def __init__(self, lower: Any, upper: Any) -> None:
+        self.lower, self.upper = finite_array("lower", lower), finite_array("upper", upper)
+        if np.any(self.lower > self.upper):
+            raise InvalidInput(f"lower must not exceed upper, got {lower!r} and {upper!r}")
+
+    def project(self, x: jax.Array) -> jax.Array:
+        return jnp.clip(x, self.lower, self.upper)
+
+    def check(self, dimension: int) -> None:
+        _fits("lower", self.lower, dimension)
+        _fits("upper", self.upper, dimension)
+
+
+class Projected(Method):
+    """x_{t+1} = P(x_t - eta_t g_t), P the projection on a convex set.
+
+    **Arguments**
+
+    - `onto`: a [`jaxsgd.methods.Ball`][] or [`jaxsgd.methods.Box`][].
+    """
+
+    onto: ConvexSet
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.onto, ConvexSet):
+            raise InvalidType(f"onto must be methods.Ball(...) or methods.Box(...), got {self.onto!r}")
+
+    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
+        return self.onto.project(x - learning_rate * gradient)
+
+    def check(self, dimension: int) -> None:
+        self.onto.check(dimension)
+
+
+def _fits(name: str, value: np.ndarray, dimension: int) -> None:
+    if value.shape not in ((), (dimension,)):
+        raise InvalidInput(f"{name} must be one number or have {dimension} coordinates, got shape {value.shape}")

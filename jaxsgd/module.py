@@ -1,0 +1,38 @@
+"""The base of every public value: a frozen pytree with a short repr and ``.replace``."""
+
+import dataclasses
+from typing import Any, Self
+
+import equinox as eqx
+import numpy as np
+
+
+def brief(value: Any) -> str:
+    """One line for ``value``: arrays as nested lists, shortened when they are long."""
+    if isinstance(value, np.ndarray | np.generic) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype == object or array.size > 16:
+            return f"array{array.shape}"
+        shown = {"float_kind": lambda number: f"{number:.6g}"}
+        return np.array2string(array, separator=", ", formatter=shown).replace("\n", "")
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(brief(item) for item in value) + "]"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    return repr(value)
+
+
+class Module(eqx.Module):
+    """A frozen pytree. Numbers are float64 NumPy leaves; everything else is static."""
+
+    def replace(self, **changes: Any) -> Self:
+        """The same object with some arguments changed, validated again."""
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def __repr__(self) -> str:
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        shown = [field.name for field in fields if field.repr and getattr(self, field.name) is not None]
+        inner = ", ".join(f"{name}={brief(getattr(self, name))}" for name in shown)
+        return f"{type(self).__name__}({inner})"

@@ -1,0 +1,87 @@
+"""Noise that is added to a gradient: mean zero, independent between steps."""
+
+import abc
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.module import Module
+from jaxsgd.streams import Stream
+
+
+class Noise(Module):
+    """The law of the noise xi in g = grad R(x) + xi."""
+
+    @abc.abstractmethod
+    def sample(self, stream: Stream, like: Any) -> Any:
+        """One draw of xi in the structure of ``like``."""
+
+    @abc.abstractmethod
+    def check(self, shapes: list[tuple[int, ...]]) -> None:
+        """An error unless the noise fits parameters whose leaves have these shapes."""
+
+    @abc.abstractmethod
+    def covariance_matrix(self, dimension: int) -> np.ndarray:
+        """Cov xi, (d, d) in ``jax.flatten_util`` order; (d,) where it is diagonal."""
+
+
+class Gaussian(Noise):
+    """xi ~ N(0, diag(std^2)) or N(0, covariance).
+
+    **Arguments**
+
+    - `std`: standard deviation, one number or one for each coordinate (d,).
+    - `covariance`: Cov xi (d, d), in place of `std`; symmetric, no negative eigenvalue.
+
+    >>> Gaussian(std=1.0)
+    Gaussian(std=1)
+    """
+
+    std: np.ndarray | None = 1.0  # type: ignore[assignment]
+    covariance: np.ndarray | None = None
+    _root: np.ndarray | None = dataclasses.field(init=False, repr=False)
+
+    def __init__(self, std: Any = None, covariance: Any = None) -> None:
+        if covariance is None:
+            self.std = finite_array("std", 1.0 if std is None else std)
+            if self.std.ndim > 1 or self.std.min(initial=0.0) < 0:
+                raise InvalidInput("std must be one number or one for each coordinate, none negative")
+            self.covariance = self._root = None
+            return
+        if std is not None:
+            raise InvalidInput("give std or covariance, not both")
+        self.std = None
+        self.covariance = finite_array("covariance", covariance)
+        shape = self.covariance.shape
+        if len(shape) != 2 or shape[0] != shape[1] or 0 in shape:
+            raise InvalidInput(f"covariance must be a matrix (d, d), got shape {shape}")
+        if not np.allclose(self.covariance, self.covariance.T, rtol=1e-12, atol=0):
+            raise InvalidInput("covariance must be symmetric")
+        values, vectors = np.linalg.eigh(self.covariance)
+        if values.min() < -1e-12 * np.abs(values).max():
+            raise InvalidInput(f"covariance must have no negative eigenvalue, got {values.min():g}")
+        self._root = vectors * np.sqrt(np.maximum(values, 0))
+
+    def sample(self, stream: Stream, like: Any) -> Any:
+        z = stream.normal_like(like)
+        if self._root is not None:
+            return jnp.matmul(self._root, z, precision=jax.lax.Precision.HIGHEST)
+        return jax.tree.map(lambda leaf: self.std * leaf, z)
+
+    def check(self, shapes: list[tuple[int, ...]]) -> None:
+        own = self.std if self._root is None else self._root
+        if np.ndim(own) and shapes != [np.shape(own)[:1]]:
+            name = "std" if self._root is None else "covariance"
+            raise InvalidInput(
+                f"{name} of shape {np.shape(own)} needs x to be one vector of length {np.shape(own)[0]}, "
+                f"but x has leaves of shapes {shapes}"
+            )
+
+    def covariance_matrix(self, dimension: int) -> np.ndarray:
+        if self.covariance is not None:
+            return self.covariance
+        return np.broadcast_to(np.square(self.std), (dimension,))  # type: ignore[arg-type]

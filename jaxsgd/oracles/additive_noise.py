@@ -1,0 +1,42 @@
+"""Gradients with additive noise, as in the code of the chapter."""
+
+from typing import Any
+
+import jax
+
+from jaxsgd.errors import InvalidType
+from jaxsgd.noise import Noise
+from jaxsgd.oracles.oracle import Oracle
+from jaxsgd.problems import Problem
+from jaxsgd.streams import Stream
+
+
+class AdditiveNoise(Oracle):
+    """g_t = grad R(x_t) + xi_t, with xi_t from `noise`, independent of everything before.
+
+    **Arguments**
+
+    - `problem`: whose gradient is taken.
+    - `noise`: the law of xi_t, of mean zero.
+    """
+
+    problem: Problem
+    noise: Noise
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.problem, Problem):
+            raise InvalidType(f"problem must be one of jaxsgd.problems, got {self.problem!r}")
+        if not isinstance(self.noise, Noise):
+            raise InvalidType(f"noise must be one of jaxsgd.noise, got {self.noise!r}")
+
+    def sample(self, stream: Stream, like: Any) -> Any:
+        return self.noise.sample(stream, like)
+
+    def gradient(self, x: Any, sample: Any) -> Any:
+        return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)
+
+    def risk(self, x: Any, sample: Any) -> jax.Array:
+        return self.problem.value(x)
+
+    def check(self, shapes: list[tuple[int, ...]]) -> None:
+        self.noise.check(shapes)

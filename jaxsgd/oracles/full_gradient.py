@@ -1,0 +1,34 @@
+"""Gradient descent: the oracle without randomness."""
+
+from typing import Any
+
+import jax
+
+from jaxsgd.errors import InvalidType
+from jaxsgd.oracles.oracle import Oracle
+from jaxsgd.problems import Problem
+from jaxsgd.streams import Stream
+
+
+class FullGradient(Oracle):
+    """g_t = grad R(x_t): gradient descent. Every trajectory is the same.
+
+    **Arguments**
+
+    - `problem`: whose gradient is taken.
+    """
+
+    problem: Problem
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.problem, Problem):
+            raise InvalidType(f"problem must be one of jaxsgd.problems, got {self.problem!r}")
+
+    def sample(self, stream: Stream, like: Any) -> None:
+        return None
+
+    def gradient(self, x: Any, sample: Any) -> Any:
+        return self.problem.gradient(x)
+
+    def risk(self, x: Any, sample: Any) -> jax.Array:
+        return self.problem.value(x)

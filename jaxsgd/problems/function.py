@@ -1,0 +1,76 @@
+"""Any JAX function as a problem."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
+from jaxsgd.problems.problem import Problem
+
+
+class Function(Problem):
+    """R(x) = f(x) for a JAX function f of an array or pytree, with what is known of it.
+
+    **Arguments**
+
+    - `f`: a function of one x that returns a scalar and that ``jax.grad`` can differentiate.
+    - `minimiser`: x*, in the structure of x; with it, distances are recorded.
+    - `minimum`: R*. If it is not given and `minimiser` is, it is f(x*).
+    - `strong_convexity`, `smoothness`, `lipschitz`, `convex`: mu, L, G and convexity, as stated by you.
+
+    >>> import jax.numpy as jnp
+    >>> Function(lambda x: jnp.sum(x**4), minimiser=[0.0], convex=True).convex
+    True
+    """
+
+    f: Callable[[Any], jax.Array]
+    minimiser: Any = None
+    minimum: Any = None
+    strong_convexity: Any = None
+    smoothness: Any = None
+    lipschitz: Any = None
+    convex: bool | None = None
+
+    def __init__(
+        self,
+        f: Callable[[Any], jax.Array],
+        minimiser: Any = None,
+        minimum: float | None = None,
+        strong_convexity: float | None = None,
+        smoothness: float | None = None,
+        lipschitz: float | None = None,
+        convex: bool | None = None,
+    ) -> None:
+        if not callable(f):
+            raise InvalidType(f"f must be a function of x, got {f!r}")
+        self.f = f
+        self.minimiser = as_point("minimiser", minimiser)
+        if minimum is None and self.minimiser is not None:
+            with jax.enable_x64(True):
+                minimum = float(f(self.minimiser))
+        self.minimum = None if minimum is None else float(scalar("minimum", minimum))
+        self.strong_convexity = _constant("strong_convexity", strong_convexity)
+        self.smoothness = _constant("smoothness", smoothness)
+        self.lipschitz = _constant("lipschitz", lipschitz)
+        if convex is False and self.strong_convexity:
+            raise InvalidInput("a strongly convex function is convex: convex=False contradicts strong_convexity")
+        self.convex = True if self.strong_convexity else convex
+
+    def value(self, x: Any) -> jax.Array:
+        return self.f(x)
+
+
+def _constant(name: str, value: float | None) -> float | None:
+    return None if value is None else float(scalar(name, value, at_least=0.0))
+
+
+def as_point(name: str, value: Any) -> Any:
+    """A point of the parameter space as a pytree of float64 arrays; None stays None.
+
+    A list of numbers is one vector, not a pytree of scalars.
+    """
+    if isinstance(value, list | tuple) and all(np.ndim(item) == 0 for item in value):
+        return finite_array(name, value)
+    return jax.tree.map(lambda leaf: finite_array(name, leaf), value)

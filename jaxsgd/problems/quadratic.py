@@ -1,0 +1,80 @@
+"""The quadratic, for which SGD has exact moments."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.problems.problem import Problem
+
+
+class Quadratic(Problem):
+    """R(x) = 1/2 (x - x*)' A (x - x*), with minimum 0 at x*.
+
+    **Arguments**
+
+    - `curvature`: A, symmetric and positive semi-definite; its diagonal (d,) or all of it (d, d).
+    - `minimiser`: x*, one number or (d,).
+
+    >>> Quadratic(curvature=[2.0, 4.0])
+    Quadratic(curvature=[2, 4], minimiser=[0, 0])
+    """
+
+    curvature: np.ndarray
+    minimiser: np.ndarray = 0.0  # type: ignore[assignment]
+
+    def __init__(self, curvature: Any, minimiser: Any = 0.0) -> None:
+        self.curvature = finite_array("curvature", curvature)
+        shape = self.curvature.shape
+        if len(shape) not in (1, 2) or 0 in shape or len(set(shape)) != 1:
+            raise InvalidInput(f"curvature must be a diagonal (d,) or a matrix (d, d), got shape {shape}")
+        if not np.allclose(self.curvature, self.curvature.T, rtol=1e-12, atol=0):
+            raise InvalidInput("curvature must be symmetric; use (A + A') / 2")
+        if self._eigenvalues().min() < -1e-12 * np.abs(self._eigenvalues()).max():
+            raise InvalidInput(
+                f"curvature must have no negative eigenvalue, got {self._eigenvalues().min():g}: "
+                "the quadratic would have no minimum"
+            )
+        centre = finite_array("minimiser", minimiser)
+        if centre.shape not in ((), shape[:1]):
+            raise InvalidInput(f"minimiser must be one number or have shape {shape[:1]}, got {centre.shape}")
+        self.minimiser = np.broadcast_to(centre, shape[:1]).copy()
+
+    def _eigenvalues(self) -> np.ndarray:
+        if self.curvature.ndim == 1:
+            return self.curvature
+        return np.linalg.eigvalsh(self.curvature)
+
+    def value(self, x: jax.Array) -> jax.Array:
+        error = x - self.minimiser
+        return 0.5 * jnp.sum(error * self._times(error))
+
+    def gradient(self, x: jax.Array) -> jax.Array:
+        return self._times(x - self.minimiser)
+
+    def _times(self, error: jax.Array) -> jax.Array:
+        if self.curvature.ndim == 1:
+            return self.curvature * error
+        return jnp.matmul(self.curvature, error, precision=jax.lax.Precision.HIGHEST)
+
+    @property
+    def start(self) -> np.ndarray:
+        return np.zeros(self.minimiser.shape)
+
+    @property
+    def minimum(self) -> float:
+        return 0.0
+
+    @property
+    def strong_convexity(self) -> float:
+        return max(float(self._eigenvalues().min()), 0.0)
+
+    @property
+    def smoothness(self) -> float:
+        return float(self._eigenvalues().max())
+
+    @property
+    def convex(self) -> bool:
+        return True

@@ -1,0 +1,308 @@
+"""Learning rates eta_t as functions of the update count t = 0, 1, ...
+
+Each schedule is called with t, as in optax, and can be handed to optax. The names are spelled as
+optax spells its own. Any other callable of t is accepted where a schedule is.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, scalar
+from jaxsgd.module import Module
+
+# ruff: noqa: N801 - schedules are spelled as they are called
+
+
+class Schedule(Module):
+    """A learning rate as a function of the update count."""
+
+    @abc.abstractmethod
+    def __call__(self, t: Any) -> jax.Array:
+        """eta_t for one count t, an integer scalar."""
+
+
+class constant(Schedule):
+    """eta_t = value."""
+
+    value: np.ndarray
+
+    def __init__(self, value: Any) -> None:
+        self.value = scalar("value", value)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return jnp.asarray(self.value)
+
+
+class piecewise_constant(Schedule):
+    """eta_t = values[i] for boundaries[i-1] <= t < boundaries[i]; one value more than boundaries."""
+
+    boundaries: np.ndarray
+    values: np.ndarray
+
+    def __init__(self, boundaries: Any, values: Any) -> None:
+        self.boundaries, self.values = finite_array("boundaries", boundaries), finite_array("values", values)
+        if self.boundaries.ndim != 1 or np.any(np.diff(self.boundaries) <= 0):
+            raise InvalidInput(f"boundaries must be an increasing list, got {boundaries!r}")
+        if self.values.shape != (len(self.boundaries) + 1,):
+            raise InvalidInput(
+                f"values must be a list with one number more than boundaries ({len(self.boundaries) + 1}), "
+                f"got shape {self.values.shape}"
+            )
+
+    def __call__(self, t: Any) -> jax.Array:
+        return jnp.asarray(self.values)[jnp.searchsorted(self.boundaries, t, side="right")]
+
+
+class exponential(Schedule):
+    """eta_t = initial exp(-rate t)."""
+
+    initial: np.ndarray
+    rate: np.ndarray
+
+    def __init__(self, initial: Any, rate: Any) -> None:
+        self.initial, self.rate = scalar("initial", initial), scalar("rate", rate)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.initial * jnp.exp(-self.rate * t)
+
+
+class polynomial(Schedule):
+    """eta_t = initial (1 + rate t)^-power."""
+
+    initial: np.ndarray
+    rate: np.ndarray
+    power: np.ndarray
+
+    def __init__(self, initial: Any, rate: Any, power: Any) -> None:
+        self.initial, self.rate = scalar("initial", initial), scalar("rate", rate, at_least=0.0)
+        self.power = scalar("power", power)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.initial * (1 + self.rate * t) ** -self.power
+
+
+class inverse_time(Schedule):
+    """eta_t = initial / (1 + rate t)."""
+
+    initial: np.ndarray
+    rate: np.ndarray
+
+    def __init__(self, initial: Any, rate: Any) -> None:
+        self.initial, self.rate = scalar("initial", initial), scalar("rate", rate, at_least=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.initial / (1 + self.rate * t)
+
+
+class inverse_sqrt(Schedule):
+    """eta_t = initial / sqrt(t + 1)."""
+
+    initial: np.ndarray
+
+    def __init__(self, initial: Any) -> None:
+        self.initial = scalar("initial", initial)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.initial / jnp.sqrt(t + 1.0)
+
+
+class strongly_convex(Schedule):
+    """eta_t = 1 / (mu (t + 1)), for a strong convexity mu > 0."""
+
+    mu: np.ndarray
+
+    def __init__(self, mu: Any) -> None:
+        self.mu = scalar("mu", mu, above=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return 1 / (self.mu * (t + 1))
+
+
+class lacoste_julien(Schedule):
+    """eta_t = 2 / (mu (t + 2)) (Lacoste-Julien, Schmidt and Bach, 2012, arXiv 1212.2002)."""
+
+    mu: np.ndarray
+
+    def __init__(self, mu: Any) -> None:
+        self.mu = scalar("mu", mu, above=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return 2 / (self.mu * (t + 2))
+
+
+class linear_decay(Schedule):
+    """eta_t = initial (1 - t / horizon) for t <= horizon, then 0."""
+
+    initial: np.ndarray
+    horizon: np.ndarray
+
+    def __init__(self, initial: Any, horizon: Any) -> None:
+        self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.initial * jnp.maximum(1 - t / self.horizon, 0.0)
+
+
+class cosine(Schedule):
+    """eta_t = final + (initial - final) (1 + cos(pi t / horizon)) / 2 for t <= horizon, then final.
+
+    Source: Loshchilov and Hutter (2017), arXiv 1608.03983.
+    """
+
+    initial: np.ndarray
+    horizon: np.ndarray
+    final: np.ndarray = 0.0  # type: ignore[assignment]
+
+    def __init__(self, initial: Any, horizon: Any, final: Any = 0.0) -> None:
+        self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)
+        self.final = scalar("final", final)
+
+    def __call__(self, t: Any) -> jax.Array:
+        angle = jnp.pi * jnp.minimum(t / self.horizon, 1.0)
+        return self.final + (self.initial - self.final) * (1 + jnp.cos(angle)) / 2
+
+
+class warmup(Schedule):
+    """eta_t = schedule(t) min(1, (t + 1) / steps)."""
+
+    schedule: Callable[[Any], Any]
+    steps: np.ndarray
+
+    def __init__(self, schedule: Callable[[Any], Any], steps: Any) -> None:
+        self.schedule, self.steps = as_schedule(schedule), scalar("steps", steps, above=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.schedule(t) * jnp.minimum((t + 1) / self.steps, 1.0)
+
+
+class wsd(Schedule):
+    """Warm-up, stable, decay: initial min(1, (t + 1) / warmup), at most initial (horizon - t) / cooldown.
+
+    Linear up over the first `warmup` updates, flat, linear to 0 over the last `cooldown` updates
+    before `horizon`, then 0. Source: Hu et al. (2024), arXiv 2404.06395; Schaipp et al. (2025),
+    arXiv 2501.18965.
+    """
+
+    initial: np.ndarray
+    horizon: np.ndarray
+    warmup: np.ndarray
+    cooldown: np.ndarray
+
+    def __init__(self, initial: Any, horizon: Any, warmup: Any, cooldown: Any) -> None:
+        self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)
+        self.warmup = scalar("warmup", warmup, at_least=0.0)
+        self.cooldown = scalar("cooldown", cooldown, at_least=0.0)
+        if self.warmup + self.cooldown > self.horizon:
+            raise InvalidInput(
+                f"warmup + cooldown must not exceed the horizon {float(self.horizon):g}, "
+                f"got {float(self.warmup):g} + {float(self.cooldown):g}"
+            )
+
+    def __call__(self, t: Any) -> jax.Array:
+        up = (t + 1) / jnp.maximum(self.warmup, 1.0)
+        # A cooldown of 0 is a step: flat until the horizon, then 0.
+        down = jnp.maximum(self.horizon - t, 0.0) / jnp.maximum(self.cooldown, 1e-30)
+        return self.initial * jnp.minimum(jnp.minimum(up, down), 1.0)
+
+
+class cyclic(Schedule):
+    """Triangular between low (at t = 0) and high (half a period later). Source: Smith (2017), arXiv 1506.01186."""
+
+    low: np.ndarray
+    high: np.ndarray
+    period: np.ndarray
+
+    def __init__(self, low: Any, high: Any, period: Any) -> None:
+        self.low, self.high = scalar("low", low), scalar("high", high)
+        self.period = scalar("period", period, above=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        phase = jnp.mod(t / self.period, 1.0)
+        return self.low + (self.high - self.low) * (1 - jnp.abs(1 - 2 * phase))
+
+
+class table(Schedule):
+    """eta_t = values[t]; NaN (no learning rate) from the end of the list on."""
+
+    values: np.ndarray
+
+    def __init__(self, values: Any) -> None:
+        self.values = finite_array("values", values)
+        if self.values.ndim != 1 or len(self.values) == 0:
+            raise InvalidInput(f"values must be a list of learning rates, got shape {self.values.shape}")
+
+    def __call__(self, t: Any) -> jax.Array:
+        return jnp.asarray(self.values).at[t].get(mode="fill", fill_value=jnp.nan)
+
+
+class shift(Schedule):
+    """eta_t = schedule(t + by). The chapter's code, which counts from 2, is a shift by 2."""
+
+    schedule: Callable[[Any], Any]
+    by: int
+
+    def __init__(self, schedule: Callable[[Any], Any], by: int) -> None:
+        self.schedule, self.by = as_schedule(schedule), integer("by", by, at_least=0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.schedule(t + self.by)
+
+
+class scale(Schedule):
+    """eta_t = factor schedule(t)."""
+
+    schedule: Callable[[Any], Any]
+    factor: np.ndarray
+
+    def __init__(self, schedule: Callable[[Any], Any], factor: Any) -> None:
+        self.schedule, self.factor = as_schedule(schedule), scalar("factor", factor, at_least=0.0)
+
+    def __call__(self, t: Any) -> jax.Array:
+        return self.factor * self.schedule(t)
+
+
+def tuned_constant(distance: float, gradient_bound: float, steps: int) -> constant:
+    """The chapter's choice eta = r / (L sqrt T), which gives the bound r L / sqrt T.
+
+    **Arguments**
+
+    - `distance`: r = ||x_0 - x*||.
+    - `gradient_bound`: L, with E||g_t||^2 <= L^2.
+    - `steps`: T.
+
+    >>> tuned_constant(distance=2.0, gradient_bound=1.0, steps=100)
+    constant(value=0.2)
+    """
+    r = scalar("distance", distance, at_least=0.0)
+    bound = scalar("gradient_bound", gradient_bound, above=0.0)
+    return constant(r / (bound * np.sqrt(integer("steps", steps, at_least=1))))
+
+
+def as_schedule(value: Any) -> Callable[[Any], Any]:
+    """``value`` if it can be called with t, otherwise an error."""
+    if not callable(value):
+        raise InvalidType(f"a schedule must be a function of t, got {value!r}; for a number use constant({value!r})")
+    return value
+
+
+@eqx.filter_jit
+def _tabulate(schedule: Callable[[Any], Any], counts: jax.Array) -> jax.Array:
+    return jax.vmap(lambda t: jnp.asarray(schedule(t), jnp.float64))(counts)
+
+
+def learning_rates(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
+    """eta_0 .. eta_{steps-1} in float64.
+
+    A callable that JAX cannot trace, such as one with an ``if`` on t, is called once for each t.
+    """
+    with jax.enable_x64(True):
+        try:
+            return np.asarray(_tabulate(schedule, np.arange(steps)))
+        except jax.errors.ConcretizationTypeError:
+            return np.array([float(schedule(t)) for t in range(steps)])

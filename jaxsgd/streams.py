@@ -1,0 +1,221 @@
+"""Counter-based random numbers: every draw is a function of (key, trajectory id, counter).
+
+The generator is threefry2x32-20 (Salmon, Moraes, Dror and Shaw, 2011, "Parallel random numbers:
+as easy as 1, 2, 3"), bit-equal to the one of ``jax.random``. It is written out, twenty rounds of
+elementwise arithmetic, because XLA fuses that into the code that consumes it. One call gives two
+32-bit words; a *pair* of variates is made of them and packed as one complex64 value. One array
+leaves the generator, so compiled programs evaluate it once.
+
+Everything here is elementwise: the shapes are those of the ids and counters.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxsgd.errors import InvalidInput, integer
+
+LIMIT = 2**32  # ids and counters are 32-bit words
+_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+_u32, _i32, _f32 = np.uint32, np.int32, np.float32
+
+
+def threefry2x32(key: tuple[Any, Any], first: Any, second: Any) -> tuple[Any, Any]:
+    """Twenty rounds of threefry-2x32 on the counter (first, second); NumPy or JAX uint32."""
+    schedule = (key[0], key[1], key[0] ^ key[1] ^ _u32(0x1BD11BDA))
+    x, y = first + schedule[0], second + schedule[1]
+    for group in range(5):
+        for rotation in _ROTATIONS[group % 2]:
+            x = x + y
+            y = ((y << _u32(rotation)) | (y >> _u32(32 - rotation))) ^ x
+        x = x + schedule[(group + 1) % 3]
+        y = y + (schedule[(group + 2) % 3] + _u32(group + 1))
+    return x, y
+
+
+def make_key(seed: int, purpose: str) -> np.ndarray:
+    """The key of one purpose (such as "gradient") under a seed in [0, 2^64): two uint32 words."""
+    seed = integer("seed", seed, at_least=0, below=2**64)
+    words = np.array([seed >> 32, seed & 0xFFFFFFFF], np.uint32)
+    with np.errstate(over="ignore"):
+        made = threefry2x32((words[0], words[1]), _u32(zlib.crc32(purpose.encode())), _u32(len(purpose)))
+    return np.array(made, np.uint32)
+
+
+def _bitcast(value: Any, dtype: Any) -> jax.Array:
+    return lax.bitcast_convert_type(value, dtype)
+
+
+def _horner(z: jax.Array, *coefficients: float) -> jax.Array:
+    total = z * _f32(coefficients[0]) + _f32(coefficients[1])
+    for coefficient in coefficients[2:]:
+        total = total * z + _f32(coefficient)
+    return total
+
+
+def uniform(word: jax.Array) -> jax.Array:
+    """float32 uniforms on the centres of 2^24 equal cells of (0, 1)."""
+    return ((word >> _u32(8)).astype(jnp.int32).astype(jnp.float32) + _f32(0.5)) * _f32(2.0**-24)
+
+
+def rademacher(word: jax.Array) -> jax.Array:
+    """float32 signs: +1 or -1 with probability 1/2 each."""
+    return _bitcast((word & _u32(0x80000000)) | _u32(0x3F800000), jnp.float32)
+
+
+def integers(word: jax.Array, bound: int) -> jax.Array:
+    """uint32 in 0..bound-1, the high half of word * bound (Lemire, 2019); bias below bound/2^32."""
+    low, high = word & _u32(0xFFFF), word >> _u32(16)
+    bound_low, bound_high = _u32(bound & 0xFFFF), _u32(bound >> 16)
+    middle = high * bound_low + ((low * bound_low) >> _u32(16))
+    other = low * bound_high + (middle & _u32(0xFFFF))
+    return high * bound_high + (middle >> _u32(16)) + (other >> _u32(16))
+
+
+def box_muller(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Two independent standard normals from two words (Box and Muller, 1958).
+
+    radius = sqrt(-2 log u) with u a 24-bit uniform, angle from the second word; logarithm, sine and
+    cosine are polynomials with errors of some 1e-7. The largest radius is sqrt(-2 log 2^-25) = 5.89;
+    the probability of a radius beyond it is 3e-8.
+    """
+    u = uniform(first)
+    bits = _bitcast(u, jnp.int32)
+    exponent = (bits - _i32(0x3F400000)) >> _i32(23)
+    z = _bitcast(bits - (exponent << _i32(23)), jnp.float32) - _f32(1)  # u = 2^exponent (1 + z)
+    log1p = z * _horner(
+        z, 0.08290264010429382, -0.1680714190006256, 0.20675209164619446, -0.25062304735183716,
+        0.3331446349620819, -0.49998632073402405, 1.0000008344650269,
+    )  # fmt: skip
+    radius = jnp.sqrt((exponent.astype(jnp.float32) * _f32(np.log(2)) + log1p) * _f32(-2))
+    angle = _bitcast(second, jnp.int32).astype(jnp.float32) * _f32(2.0**-31)  # in units of pi/2
+    q = angle * angle
+    sine = angle * _horner(q, -0.004362469073385, 0.07948765158653259, -0.645920991897583, 1.5707948207855225)
+    cosine = (_f32(1) - q) * _horner(
+        q, -0.0008456012583337724, 0.01993800885975361, -0.2336941957473755, 0.9999998211860657
+    )  # fmt: skip
+    signed = _bitcast(_bitcast(radius, jnp.uint32) | (first << _u32(31)), jnp.float32)
+    return radius * sine, signed * cosine
+
+
+def _pairwise(transform: Callable[[jax.Array], jax.Array]) -> Callable:
+    return lambda first, second: (transform(first), transform(second))
+
+
+def _integer_bits(bound: int) -> Callable:
+    return _pairwise(lambda word: _bitcast(integers(word, bound), jnp.float32))
+
+
+class Request(NamedTuple):
+    """One draw that a step asks for: the kind of variate and the shapes of the wanted leaves."""
+
+    kind: str
+    shapes: tuple[tuple[int, ...], ...]
+    treedef: Any
+    bound: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    @property
+    def words(self) -> int:
+        """Counters that this request uses up: one for each two variates."""
+        return (self.size + 1) // 2
+
+    def draw(self, key: Any, ids: Any, counters: Any) -> jax.Array:
+        """Packed pairs, complex64: the real parts are the first half of the variates."""
+        transforms = {
+            "normal": box_muller,
+            "uniform": _pairwise(uniform),
+            "rademacher": _pairwise(rademacher),
+            "integers": _integer_bits(self.bound),
+        }
+        return lax.complex(*transforms[self.kind](*threefry2x32(key, ids, counters)))
+
+    def unpack(self, packed: jax.Array) -> jax.Array:
+        """(words, ...) packed pairs as (size, ...) variates."""
+        values = jnp.concatenate([lax.real(packed), lax.imag(packed)], 0)[: self.size]
+        return _bitcast(values, jnp.uint32).astype(jnp.int32) if self.kind == "integers" else values
+
+
+class Stream:
+    """The random numbers of one step of one trajectory; each call takes fresh ones.
+
+    Samplers are written against this class: ``stream.normal((3,))``, ``stream.uniform()``,
+    ``stream.integers(10)``, ``stream.rademacher((2,))``; ``normal_like(x)`` draws a pytree. Which
+    calls a sampler makes, and with which shapes, must not depend on the values drawn.
+    """
+
+    def _take(self, request: Request) -> Any:
+        raise NotImplementedError
+
+    def _array(self, kind: str, shape: Any, bound: int = 0) -> Any:
+        shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        return self._take(Request(kind, (shape,), jax.tree.structure(0), bound))
+
+    def normal(self, shape: Any = ()) -> Any:
+        """Standard normals."""
+        return self._array("normal", shape)
+
+    def normal_like(self, tree: Any) -> Any:
+        """Standard normals in the structure of ``tree``, drawn in ``jax.flatten_util`` order."""
+        leaves, treedef = jax.tree.flatten(tree)
+        return self._take(Request("normal", tuple(np.shape(leaf) for leaf in leaves), treedef))
+
+    def uniform(self, shape: Any = ()) -> Any:
+        """Uniforms in (0, 1): never 0, never 1."""
+        return self._array("uniform", shape)
+
+    def rademacher(self, shape: Any = ()) -> Any:
+        """+1 or -1 with probability 1/2 each."""
+        return self._array("rademacher", shape)
+
+    def integers(self, bound: int, shape: Any = ()) -> Any:
+        """int32 integers, uniform on 0..bound-1 up to a bias below bound/2^32."""
+        return self._array("integers", shape, integer("bound", bound, at_least=1, below=2**31))
+
+
+class Recorder(Stream):
+    """Notes what a sampler asks for; used while tracing, hands out zeros."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    def _take(self, request: Request) -> Any:
+        self.requests.append(request)
+        dtype = jnp.int32 if request.kind == "integers" else jnp.float_
+        return jax.tree.unflatten(request.treedef, [jnp.zeros(shape, dtype) for shape in request.shapes])
+
+
+class Replay(Stream):
+    """Hands out variates that were drawn before, in the order of the recorded requests."""
+
+    def __init__(self, drawn: tuple[Any, ...]) -> None:
+        self._drawn = iter(drawn)
+
+    def _take(self, request: Request) -> Any:
+        return next(self._drawn)
+
+
+def requests_of(sampler: Callable[[Stream], Any]) -> tuple[Request, ...]:
+    """What one step of ``sampler`` draws."""
+    recorder = Recorder()
+    jax.eval_shape(lambda: sampler(recorder))
+    return tuple(recorder.requests)
+
+
+def check_counters(ids: int, steps: int, words: int) -> None:
+    """An error when ids or counters would leave 32 bits and the streams would repeat."""
+    if ids > LIMIT:
+        raise InvalidInput(f"trajectory ids must stay below 2^32, got ids up to {ids - 1}; use another seed")
+    if steps * words > LIMIT:
+        raise InvalidInput(
+            f"{steps} draws of {words} counters each need {steps * words} counters, more than 2^32: "
+            "take fewer steps or coordinates"
+        )

@@ -1,0 +1,247 @@
+"""A study: one configuration of SGD, and what is recorded of it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsgd import schedules
+from jaxsgd.averages import Average
+from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
+from jaxsgd.methods import Method, Sgd
+from jaxsgd.module import brief
+from jaxsgd.oracles import Oracle
+from jaxsgd.problems.function import as_point
+from jaxsgd.record import Grid, log_spaced
+from jaxsgd.streams import Recorder
+
+
+@dataclasses.dataclass(frozen=True)
+class State:
+    """What an observable may look at: one trajectory at a recorded step, before the update.
+
+    - `x`: the iterate x_s.
+    - `averages`: the averaged iterates by name, over x_0 .. x_{s-1}.
+    - `path_sums`: the path sums by name, over the updates 0 .. s-1.
+    """
+
+    x: Any
+    averages: Mapping[str, Any]
+    path_sums: Mapping[str, jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """What a path sum adds up: update t of one trajectory, from x = x_t to x_next = x_{t+1}."""
+
+    t: jax.Array
+    learning_rate: jax.Array
+    x: Any
+    gradient: Any
+    x_next: Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
+class Study:
+    """One configuration: oracle, schedule, method, start, number of steps, and what is recorded.
+
+    x_0 is the start; update t = 0 .. T-1 draws g_t at x_t and sets x_{t+1} = x_t - eta_t g_t (or what
+    `method` says). "Step s" means after s updates. Everything is checked when a study is made.
+
+    **Arguments**
+
+    - `oracle`: how g_t is drawn, one of [`jaxsgd.oracles`][].
+    - `schedule`: eta_t, any callable of t, such as those of [`jaxsgd.schedules`][] and of optax.
+    - `steps`: T, the number of updates.
+    - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape.
+    - `method`: default plain SGD, one of [`jaxsgd.methods`][].
+    - `averages`: averaged iterates by name, of [`jaxsgd.averages`][].
+    - `record`: a grid of [`jaxsgd.record`][]; default `log_spaced(100)`.
+    - `observe`: names of the built-in observables to record; None for all of them.
+    - `observables`: more observables by name; scalar functions of x, or of a [`jaxsgd.State`][].
+    - `path_sums`: sums over every update by name; scalar functions of an [`jaxsgd.Update`][].
+
+    **Raises** `ValueError` or `TypeError` that say what was given, what is allowed and what to do.
+    """
+
+    oracle: Oracle
+    schedule: Callable[[Any], Any]
+    steps: int
+    x0: Any = None
+    method: Method = Sgd()
+    averages: Mapping[str, Average] = dataclasses.field(default_factory=dict)
+    record: Grid = log_spaced(100)
+    observe: tuple[str, ...] | None = None
+    observables: Mapping[str, Callable[[Any], jax.Array]] = dataclasses.field(default_factory=dict)
+    path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
+            if not isinstance(getattr(self, name), kind):
+                raise InvalidType(f"{name} must be a {kind.__module__}.{kind.__name__}, got {getattr(self, name)!r}")
+        schedules.as_schedule(self.schedule)
+        integer("steps", self.steps, at_least=1)
+        self._check_names()
+        object.__setattr__(self, "x0", self._start())
+        self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
+        self.method.check(self.dimension)
+        self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
+        self._check_rates()
+        check_functions(self)
+
+    def _check_names(self) -> None:
+        for argument, kind in (("averages", Average), ("observables", Callable), ("path_sums", Callable)):
+            for name, item in dict(getattr(self, argument)).items():
+                if not isinstance(name, str) or not name:
+                    raise InvalidType(f"{argument} are named by strings, got {name!r}")
+                if not isinstance(item, kind):
+                    expected = "one of jaxsgd.averages" if kind is Average else "a function"
+                    raise InvalidType(f"{argument}[{name!r}] must be {expected}, got {item!r}")
+        clash = set(self.built_in) & set(self.observables)
+        if clash:
+            raise InvalidInput(f"observables {sorted(clash)} have the names of built-in ones: choose others")
+        if isinstance(self.observe, str):
+            raise InvalidType(f"observe must be a list of names, got the string {self.observe!r}")
+        for name in self.observe or ():
+            if name not in (*self.built_in, *self.observables):
+                raise InvalidInput(
+                    f"observe names {name!r}; {nearest(name, (*self.built_in, *self.observables))}"
+                )
+
+    def _start(self) -> Any:
+        problem = self.oracle.problem
+        start = self.x0 if self.x0 is not None or problem is None else problem.start
+        if start is None:
+            raise InvalidInput("x0 is needed: the problem does not know the shape of its parameters")
+        start = as_point("x0", start)
+        if not jax.tree.leaves(start):
+            raise InvalidInput(f"x0 must hold at least one number, got {start!r}")
+        known = None if problem is None else problem.minimiser
+        if known is not None and _shapes(start) != _shapes(known):
+            raise InvalidInput(f"x0 must have the structure of the minimiser, {_shapes(known)}, got {_shapes(start)}")
+        if any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
+            raise InvalidInput(f"x0 has an empty array: {_shapes(start)}")
+        return start
+
+    def _check_rates(self) -> None:
+        rates = self.learning_rates[: self.steps]
+        bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
+        if len(bad):
+            raise InvalidInput(
+                f"the learning rate must be finite and not negative at t = 0..{self.steps - 1}, "
+                f"got {rates[bad[0]]:g} at t = {bad[0]}"
+            )
+        for average in self.averages.values():
+            average.mixing(rates)
+
+    @functools.cached_property
+    def learning_rates(self) -> np.ndarray:
+        """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made."""
+        return schedules.learning_rates(self.schedule, self.steps + 1)
+
+    @functools.cached_property
+    def recorded_steps(self) -> np.ndarray:
+        """The recorded steps, increasing, in 0..T."""
+        return self.record.steps(self.steps)
+
+    @property
+    def built_in(self) -> tuple[str, ...]:
+        """The observables that exist without being defined by the user."""
+        problem = self.oracle.problem
+        known = problem is not None and problem.minimiser is not None
+        names = ["risk", *(["distance_squared"] if known else []), "gradient_norm_squared"]
+        for average in self.averages:
+            names += [f"risk_of_{average}", *([f"distance_squared_of_{average}"] if known else [])]
+        return tuple(names)
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The observables that are recorded: built-in ones as `observe` says, and all of `observables`."""
+        wanted = self.built_in if self.observe is None else self.observe
+        return tuple(name for name in self.built_in if name in wanted) + tuple(self.observables)
+
+    @property
+    def dimension(self) -> int:
+        """d, the number of coordinates."""
+        return sum(leaf.size for leaf in jax.tree.leaves(self.x0))
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of the coordinates: pytree paths, such as "w[0,1]"; "x[0]" for a plain vector."""
+        names = []
+        for path, leaf in jax.tree_util.tree_leaves_with_path(self.x0):
+            stem = ".".join(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)
+            for index in np.ndindex(leaf.shape):
+                names.append((stem or "x") + (f"[{','.join(map(str, index))}]" if index else ""))
+        return tuple(names)
+
+    def replace(self, **changes: Any) -> "Study":
+        """The same study with some arguments changed, validated again."""
+        return dataclasses.replace(self, **changes)
+
+    def __repr__(self) -> str:
+        lines = [f"    {field.name}={brief(getattr(self, field.name))}," for field in dataclasses.fields(self)]
+        return "\n".join(["Study(", *lines, ")"])
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(np.shape, tree) if not isinstance(tree, np.ndarray) else tree.shape
+
+
+def takes_state(function: Callable[[Any], Any], state: State) -> bool:
+    """Whether an observable is a function of a State; if not, it is one of x alone.
+
+    It is tried on the State first: a function of x fails there, because a State is not an array,
+    not a pytree, and has nothing but its three fields.
+    """
+    try:
+        return jax.eval_shape(lambda: function(state)).shape == ()
+    except Exception as of_state:
+        try:
+            jax.eval_shape(lambda: function(state.x))
+        except Exception as of_x:
+            raise InvalidType(
+                f"observable {brief(function)} fails on x ({type(of_x).__name__}: {of_x}) "
+                f"and on a State ({type(of_state).__name__}: {of_state})"
+            ) from of_x
+        return False
+
+
+def check_functions(study: Study) -> None:
+    """An error unless risk, gradient, observables and path sums can be traced and are scalars."""
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    x = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, dtype), study.x0)
+    sample = _traced("the sampler of the oracle", lambda: study.oracle.sample(Recorder(), x))
+    zero = jax.numpy.zeros((), dtype)
+    _scalar("the risk", lambda: study.oracle.risk(x, _zeros(sample)))
+    gradient = _traced("the gradient", lambda: study.oracle.gradient(x, _zeros(sample)))
+    if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
+        raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(study.x0)}, got {_shapes(gradient)}")
+    state = State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, zero))
+    for name, function in study.observables.items():
+        argument = state if takes_state(function, state) else x
+        _scalar(f"observable {name!r}", lambda function=function, argument=argument: function(argument))
+    count = jax.numpy.zeros((), jax.numpy.int32)
+    for name, function in study.path_sums.items():
+        update = Update(count, zero, x, x, x)
+        _scalar(f"path sum {name!r}", lambda function=function, update=update: function(update))
+
+
+def _zeros(tree: Any) -> Any:
+    return jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), tree)
+
+
+def _traced(what: str, function: Callable[[], Any]) -> Any:
+    try:
+        return jax.eval_shape(function)
+    except Exception as error:
+        raise InvalidType(f"{what} cannot be computed: {type(error).__name__}: {error}") from error
+
+
+def _scalar(what: str, function: Callable[[], Any]) -> None:
+    result = _traced(what, function)
+    if getattr(result, "shape", None) != ():
+        raise InvalidInput(f"{what} must be one number for one x, got {result}")
