@@ -23,8 +23,8 @@ _NAMES = {
     "Result": "result",
     "load": "result",
     "merge": "result",
-    "simulate": "simulate",
-    "sample_paths": "simulate",
+    "simulate": "simulation",
+    "sample_paths": "simulation",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604 - the names are the keys above
 
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from jaxsgd.result import Result as Result
     from jaxsgd.result import load as load
     from jaxsgd.result import merge as merge
-    from jaxsgd.simulate import sample_paths as sample_paths
-    from jaxsgd.simulate import simulate as simulate
+    from jaxsgd.simulation import sample_paths as sample_paths
+    from jaxsgd.simulation import simulate as simulate
     from jaxsgd.study import State as State
     from jaxsgd.study import Study as Study
     from jaxsgd.study import Update as Update
@@ -56,9 +56,7 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"jaxsgd.{name}")
     if name in _NAMES:
-        value = getattr(importlib.import_module(f"jaxsgd.{_NAMES[name]}"), name)
-        globals()[name] = value  # importing a module of the same name bound the module here
-        return value
+        return getattr(importlib.import_module(f"jaxsgd.{_NAMES[name]}"), name)
     raise AttributeError(f"module 'jaxsgd' has no attribute {name!r}")
 
 

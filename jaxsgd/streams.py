@@ -189,7 +189,7 @@ class Recorder(Stream):
 
     def _take(self, request: Request) -> Any:
         self.requests.append(request)
-        dtype = jnp.int32 if request.kind == "integers" else jnp.float_
+        dtype = jnp.int32 if request.kind == "integers" else float
         return jax.tree.unflatten(request.treedef, [jnp.zeros(shape, dtype) for shape in request.shapes])
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import schedules
@@ -212,10 +213,9 @@ def takes_state(function: Callable[[Any], Any], state: State) -> bool:
 
 def check_functions(study: Study) -> None:
     """An error unless risk, gradient, observables and path sums can be traced and are scalars."""
-    dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    x = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, dtype), study.x0)
+    x = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, float), study.x0)
     sample = _traced("the sampler of the oracle", lambda: study.oracle.sample(Recorder(), x))
-    zero = jax.numpy.zeros((), dtype)
+    zero = jnp.zeros((), float)
     _scalar("the risk", lambda: study.oracle.risk(x, _zeros(sample)))
     gradient = _traced("the gradient", lambda: study.oracle.gradient(x, _zeros(sample)))
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
@@ -224,14 +224,14 @@ def check_functions(study: Study) -> None:
     for name, function in study.observables.items():
         argument = state if takes_state(function, state) else x
         _scalar(f"observable {name!r}", lambda function=function, argument=argument: function(argument))
-    count = jax.numpy.zeros((), jax.numpy.int32)
+    count = jnp.zeros((), jnp.int32)
     for name, function in study.path_sums.items():
         update = Update(count, zero, x, x, x)
         _scalar(f"path sum {name!r}", lambda function=function, update=update: function(update))
 
 
 def _zeros(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), tree)
+    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
 
 
 def _traced(what: str, function: Callable[[], Any]) -> Any:

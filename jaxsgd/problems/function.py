@@ -69,8 +69,12 @@ def _constant(name: str, value: float | None) -> float | None:
 def as_point(name: str, value: Any) -> Any:
     """A point of the parameter space as a pytree of float64 arrays; None stays None.
 
-    A list of numbers is one vector, not a pytree of scalars.
+    A list or tuple of numbers (nested or not) is one array; dicts, and lists of arrays, are pytrees.
     """
-    if isinstance(value, list | tuple) and all(np.ndim(item) == 0 for item in value):
-        return finite_array(name, value)
-    return jax.tree.map(lambda leaf: finite_array(name, leaf), value)
+    return jax.tree.map(lambda leaf: finite_array(name, leaf), value, is_leaf=_only_numbers)
+
+
+def _only_numbers(value: Any) -> bool:
+    if isinstance(value, list | tuple) and value:
+        return all(_only_numbers(item) for item in value)
+    return isinstance(value, int | float)
