@@ -64,12 +64,12 @@ class Suffix(Average):
 
     def first(self, last: int) -> int:
         """k, the first averaged iterate of a study of ``last`` updates."""
-        # The product is rounded so that (1 - 0.9) * 1000, 99.999... in binary, counts as 100.
-        first = int(np.ceil(np.round((1 - self.fraction) * last, 9)))
+        # Rounding errors are taken off: (1 - 0.7) * 10 is 3.0000000000000004 in binary, and counts as 3.
+        first = int(np.ceil((1 - self.fraction) * last - 4 * np.finfo(float).eps * last))
         if first >= last:
             raise InvalidInput(
                 f"Suffix({float(self.fraction):g}) of {last} iterates averages nothing; "
-                f"the fraction must be at least {1 / last:g}"
+                f"the fraction must be at least 1/{last}"
             )
         return first
 

@@ -1,6 +1,8 @@
 """The errors that jaxsgd raises, and the checks of numbers that raise them."""
 
 import difflib
+import operator
+import reprlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -38,12 +40,38 @@ def nearest(given: object, allowed: Iterable[str]) -> str:
 def finite_array(name: str, value: Any) -> np.ndarray:
     """``value`` as a float64 array, or an error that names the argument."""
     try:
-        array = np.asarray(value, dtype=np.float64)
+        given = np.asarray(value)
+        if given.dtype.kind in "SUMmc":  # text, dates and complex numbers convert, but are not meant
+            raise TypeError(f"{given.dtype} is not a real number")
+        if given.dtype == object:  # float() refuses None, of which NumPy makes a NaN
+            given = np.array([float(item) for item in given.flat]).reshape(given.shape)
+        array = given.astype(np.float64)  # a copy, which later changes to the argument do not reach
     except (TypeError, ValueError) as error:
-        raise InvalidType(f"{name} must be numbers, got {value!r}") from error
-    if not np.all(np.isfinite(array)):
-        raise InvalidInput(f"{name} must be finite, got {value!r}")
+        raise InvalidType(
+            f"{name} must be a number or an array of numbers, got {reprlib.repr(value)} ({error})"
+        ) from error
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        index = tuple(bad[0].tolist())
+        where = f" at index [{', '.join(map(str, index))}]" if index else ""
+        raise InvalidInput(f"{name} must be finite, got {array[index]:g}{where}")
     return array
+
+
+def semidefinite(name: str, matrix: np.ndarray, why: str) -> None:
+    """An error unless ``matrix`` (d, d), or a diagonal (d,), is symmetric without a negative eigenvalue."""
+    # What is computed, such as B'B, is symmetric to rounding, which is relative to the largest entry.
+    tolerance = 1e-12 * np.abs(matrix).max()
+    gap = np.abs(matrix - matrix.T)
+    if gap.max() > tolerance:
+        i, j = (int(k) for k in np.unravel_index(np.argmax(gap), gap.shape))
+        raise InvalidInput(
+            f"{name} must be symmetric, got {matrix[i, j]:g} at {(i, j)} and {matrix[j, i]:g} at {(j, i)}; "
+            f"use (A + A') / 2 if that is the matrix you mean"
+        )
+    least = np.min(matrix if matrix.ndim == 1 else np.linalg.eigvalsh(matrix))
+    if least < -tolerance:
+        raise InvalidInput(f"{name} must have no negative eigenvalue, got {least:g}: {why}")
 
 
 def scalar(name: str, value: Any, *, above: float = -np.inf, at_least: float = -np.inf) -> np.ndarray:
@@ -60,9 +88,13 @@ def scalar(name: str, value: Any, *, above: float = -np.inf, at_least: float = -
 
 def integer(name: str, value: Any, *, at_least: int, below: int | None = None) -> int:
     """``value`` as a Python integer inside the stated range."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidType(f"{name} must be an integer, got {value!r}")
-    if value < at_least or (below is not None and value >= below):
+    try:
+        if isinstance(value, bool | np.bool_):
+            raise TypeError
+        number = operator.index(value)
+    except TypeError as error:
+        raise InvalidType(f"{name} must be an integer, got {reprlib.repr(value)}") from error
+    if number < at_least or (below is not None and number >= below):
         limit = f"at least {at_least}" + (f" and below {below}" if below is not None else "")
-        raise InvalidInput(f"{name} must be {limit}, got {value}")
-    return int(value)
+        raise InvalidInput(f"{name} must be {limit}, got {number}")
+    return number

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
-from jaxsgd.module import Module
+from jaxsgd.module import Module, brief
 
 
 class Method(Module):
@@ -56,11 +56,15 @@ class Ball(ConvexSet):
     def __init__(self, radius: Any, centre: Any = 0.0) -> None:
         self.radius = scalar("radius", radius, above=0.0)
         self.centre = finite_array("centre", centre)
+        if self.centre.ndim > 1:
+            raise InvalidInput(f"centre must be one number or a vector (d,), got shape {self.centre.shape}")
 
     def project(self, x: jax.Array) -> jax.Array:
         offset = x - self.centre
-        norm = jnp.sqrt(jnp.sum(offset * offset))
-        return jnp.where(norm > self.radius, self.centre + offset * (self.radius / norm), x)
+        largest = jnp.max(jnp.abs(offset))
+        unit = offset / largest  # so that no square overflows: 0/0 at the centre, which is inside
+        norm = jnp.sqrt(jnp.sum(unit * unit))
+        return jnp.where(largest * norm > self.radius, self.centre + unit * (self.radius / norm), x)
 
     def check(self, dimension: int) -> None:
         _fits("centre", self.centre, dimension)
@@ -79,8 +83,14 @@ class Box(ConvexSet):
 
     def __init__(self, lower: Any, upper: Any) -> None:
         self.lower, self.upper = finite_array("lower", lower), finite_array("upper", upper)
+        shapes = {self.lower.shape, self.upper.shape} - {()}
+        if len(shapes) > 1 or any(len(shape) > 1 for shape in shapes):
+            raise InvalidInput(
+                "lower and upper must each be one number or a vector (d,) of the same length, "
+                f"got shapes {self.lower.shape} and {self.upper.shape}"
+            )
         if np.any(self.lower > self.upper):
-            raise InvalidInput(f"lower must not exceed upper, got {lower!r} and {upper!r}")
+            raise InvalidInput(f"lower must not exceed upper, got {brief(self.lower)} and {brief(self.upper)}")
 
     def project(self, x: jax.Array) -> jax.Array:
         return jnp.clip(x, self.lower, self.upper)

@@ -13,8 +13,7 @@ def brief(value: Any) -> str:
         array = np.asarray(value)
         if array.dtype == object or array.size > 16:
             return f"array{array.shape}"
-        shown = {"float_kind": lambda number: f"{number:.6g}"}
-        return np.array2string(array, separator=", ", formatter=shown).replace("\n", "")
+        return np.array2string(array, separator=", ", formatter={"float_kind": "{:.6g}".format}).replace("\n", "")
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.errors import InvalidInput, finite_array, semidefinite
 from jaxsgd.module import Module
 from jaxsgd.streams import Stream
 
@@ -48,22 +48,24 @@ class Gaussian(Noise):
     def __init__(self, std: Any = None, covariance: Any = None) -> None:
         if covariance is None:
             self.std = finite_array("std", 1.0 if std is None else std)
-            if self.std.ndim > 1 or self.std.min(initial=0.0) < 0:
-                raise InvalidInput("std must be one number or one for each coordinate, none negative")
+            if self.std.ndim > 1 or self.std.size == 0:
+                raise InvalidInput(
+                    f"std must be one number or one for each coordinate (d,), got shape {self.std.shape}; "
+                    "a matrix is a covariance"
+                )
+            if self.std.min() < 0:
+                raise InvalidInput(f"std must not be negative, got {self.std.min():g}")
             self.covariance = self._root = None
             return
         if std is not None:
-            raise InvalidInput("give std or covariance, not both")
+            raise InvalidInput("give std or covariance, not both; pass None for the other")
         self.std = None
         self.covariance = finite_array("covariance", covariance)
         shape = self.covariance.shape
         if len(shape) != 2 or shape[0] != shape[1] or 0 in shape:
             raise InvalidInput(f"covariance must be a matrix (d, d), got shape {shape}")
-        if not np.allclose(self.covariance, self.covariance.T, rtol=1e-12, atol=0):
-            raise InvalidInput("covariance must be symmetric")
+        semidefinite("covariance", self.covariance, "no noise has a negative variance")
         values, vectors = np.linalg.eigh(self.covariance)
-        if values.min() < -1e-12 * np.abs(values).max():
-            raise InvalidInput(f"covariance must have no negative eigenvalue, got {values.min():g}")
         self._root = vectors * np.sqrt(np.maximum(values, 0))
 
     def sample(self, stream: Stream, like: Any) -> Any:
@@ -73,11 +75,11 @@ class Gaussian(Noise):
         return jax.tree.map(lambda leaf: self.std * leaf, z)
 
     def check(self, shapes: list[tuple[int, ...]]) -> None:
-        own = self.std if self._root is None else self._root
-        if np.ndim(own) and shapes != [np.shape(own)[:1]]:
-            name = "std" if self._root is None else "covariance"
+        name, own = ("std", self.std) if self.covariance is None else ("covariance", self.covariance)
+        shape = np.shape(own)  # type: ignore[arg-type]
+        if shape and shapes != [shape[:1]]:
             raise InvalidInput(
-                f"{name} of shape {np.shape(own)} needs x to be one vector of length {np.shape(own)[0]}, "
+                f"{name} of shape {shape} needs x to be one vector of length {shape[0]}, "
                 f"but x has leaves of shapes {shapes}"
             )
 

@@ -5,6 +5,7 @@ optax spells its own. Any other callable of t is accepted where a schedule is.
 """
 
 import abc
+import reprlib
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, scalar
 from jaxsgd.module import Module
@@ -23,7 +25,7 @@ class Schedule(Module):
     """A learning rate as a function of the update count."""
 
     @abc.abstractmethod
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         """eta_t for one count t, an integer scalar."""
 
 
@@ -35,7 +37,7 @@ class constant(Schedule):
     def __init__(self, value: Any) -> None:
         self.value = scalar("value", value)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return jnp.asarray(self.value)
 
 
@@ -55,7 +57,7 @@ class piecewise_constant(Schedule):
                 f"got shape {self.values.shape}"
             )
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return jnp.asarray(self.values)[jnp.searchsorted(self.boundaries, t, side="right")]
 
 
@@ -68,7 +70,7 @@ class exponential(Schedule):
     def __init__(self, initial: Any, rate: Any) -> None:
         self.initial, self.rate = scalar("initial", initial), scalar("rate", rate)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.initial * jnp.exp(-self.rate * t)
 
 
@@ -83,7 +85,7 @@ class polynomial(Schedule):
         self.initial, self.rate = scalar("initial", initial), scalar("rate", rate, at_least=0.0)
         self.power = scalar("power", power)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.initial * (1 + self.rate * t) ** -self.power
 
 
@@ -96,7 +98,7 @@ class inverse_time(Schedule):
     def __init__(self, initial: Any, rate: Any) -> None:
         self.initial, self.rate = scalar("initial", initial), scalar("rate", rate, at_least=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.initial / (1 + self.rate * t)
 
 
@@ -108,7 +110,7 @@ class inverse_sqrt(Schedule):
     def __init__(self, initial: Any) -> None:
         self.initial = scalar("initial", initial)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.initial / jnp.sqrt(t + 1.0)
 
 
@@ -120,7 +122,7 @@ class strongly_convex(Schedule):
     def __init__(self, mu: Any) -> None:
         self.mu = scalar("mu", mu, above=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return 1 / (self.mu * (t + 1))
 
 
@@ -132,7 +134,7 @@ class lacoste_julien(Schedule):
     def __init__(self, mu: Any) -> None:
         self.mu = scalar("mu", mu, above=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return 2 / (self.mu * (t + 2))
 
 
@@ -145,7 +147,7 @@ class linear_decay(Schedule):
     def __init__(self, initial: Any, horizon: Any) -> None:
         self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.initial * jnp.maximum(1 - t / self.horizon, 0.0)
 
 
@@ -163,7 +165,7 @@ class cosine(Schedule):
         self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)
         self.final = scalar("final", final)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         angle = jnp.pi * jnp.minimum(t / self.horizon, 1.0)
         return self.final + (self.initial - self.final) * (1 + jnp.cos(angle)) / 2
 
@@ -177,7 +179,7 @@ class warmup(Schedule):
     def __init__(self, schedule: Callable[[Any], Any], steps: Any) -> None:
         self.schedule, self.steps = as_schedule(schedule), scalar("steps", steps, above=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.schedule(t) * jnp.minimum((t + 1) / self.steps, 1.0)
 
 
@@ -204,7 +206,7 @@ class wsd(Schedule):
                 f"got {float(self.warmup):g} + {float(self.cooldown):g}"
             )
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         up = (t + 1) / jnp.maximum(self.warmup, 1.0)
         # A cooldown of 0 is a step: flat until the horizon, then 0.
         down = jnp.maximum(self.horizon - t, 0.0) / jnp.maximum(self.cooldown, 1e-30)
@@ -222,7 +224,7 @@ class cyclic(Schedule):
         self.low, self.high = scalar("low", low), scalar("high", high)
         self.period = scalar("period", period, above=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         phase = jnp.mod(t / self.period, 1.0)
         return self.low + (self.high - self.low) * (1 - jnp.abs(1 - 2 * phase))
 
@@ -237,7 +239,7 @@ class table(Schedule):
         if self.values.ndim != 1 or len(self.values) == 0:
             raise InvalidInput(f"values must be a list of learning rates, got shape {self.values.shape}")
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return jnp.asarray(self.values).at[t].get(mode="fill", fill_value=jnp.nan)
 
 
@@ -245,12 +247,12 @@ class shift(Schedule):
     """eta_t = schedule(t + by). The chapter's code, which counts from 2, is a shift by 2."""
 
     schedule: Callable[[Any], Any]
-    by: int
+    by: np.ndarray
 
-    def __init__(self, schedule: Callable[[Any], Any], by: int) -> None:
-        self.schedule, self.by = as_schedule(schedule), integer("by", by, at_least=0)
+    def __init__(self, schedule: Callable[[Any], Any], by: Any) -> None:
+        self.schedule, self.by = as_schedule(schedule), np.asarray(integer("by", by, at_least=0))
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.schedule(t + self.by)
 
 
@@ -263,7 +265,7 @@ class scale(Schedule):
     def __init__(self, schedule: Callable[[Any], Any], factor: Any) -> None:
         self.schedule, self.factor = as_schedule(schedule), scalar("factor", factor, at_least=0.0)
 
-    def __call__(self, t: Any) -> jax.Array:
+    def __call__(self, t: Any) -> ArrayLike:
         return self.factor * self.schedule(t)
 
 
@@ -287,12 +289,15 @@ def tuned_constant(distance: float, gradient_bound: float, steps: int) -> consta
 def as_schedule(value: Any) -> Callable[[Any], Any]:
     """``value`` if it can be called with t, otherwise an error."""
     if not callable(value):
-        raise InvalidType(f"a schedule must be a function of t, got {value!r}; for a number use constant({value!r})")
+        shown = reprlib.repr(value)
+        hint = f"; for a number use schedules.constant({shown})" if np.ndim(value) == 0 else ""
+        hint = f"; for a list use schedules.table({shown})" if np.ndim(value) else hint
+        raise InvalidType(f"schedule must be a function of t, got {shown}{hint}")
     return value
 
 
 @eqx.filter_jit
-def _tabulate(schedule: Callable[[Any], Any], counts: jax.Array) -> jax.Array:
+def _tabulate(schedule: Callable[[Any], Any], counts: ArrayLike) -> jax.Array:
     return jax.vmap(lambda t: jnp.asarray(schedule(t), jnp.float64))(counts)
 
 
@@ -303,6 +308,16 @@ def learning_rates(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
     """
     with jax.enable_x64(True):
         try:
-            return np.asarray(_tabulate(schedule, np.arange(steps)))
-        except jax.errors.ConcretizationTypeError:
-            return np.array([float(schedule(t)) for t in range(steps)])
+            rates = np.asarray(_tabulate(schedule, np.arange(steps)))
+        except Exception:  # whatever it was: if the plain calls fail too, their error is the one to show
+            rates = np.array([_rate(schedule, t) for t in range(steps)])
+    if rates.shape != (steps,):
+        raise InvalidInput(f"schedule must give one number for one t, got an array of shape {rates.shape[1:]}")
+    return rates
+
+
+def _rate(schedule: Callable[[Any], Any], t: int) -> np.ndarray:
+    try:
+        return np.asarray(schedule(t), np.float64)
+    except Exception as error:
+        raise InvalidType(f"schedule cannot be computed at t = {t}: {type(error).__name__}: {error}") from error

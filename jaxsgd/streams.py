@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 
 from jaxsgd.errors import InvalidInput, integer
+from jaxsgd.structure import Structure
 
 LIMIT = 2**32  # ids and counters are 32-bit words
 _ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
@@ -58,9 +59,14 @@ def _horner(z: jax.Array, *coefficients: float) -> jax.Array:
     return total
 
 
+def _centre(word: jax.Array, bits: int) -> jax.Array:
+    """The centre of the one of 2^bits equal cells of (0, 1) that the leading bits of a word choose."""
+    return ((word >> _u32(32 - bits)).astype(jnp.int32).astype(jnp.float32) + _f32(0.5)) * _f32(2.0**-bits)
+
+
 def uniform(word: jax.Array) -> jax.Array:
-    """float32 uniforms on the centres of 2^24 equal cells of (0, 1)."""
-    return ((word >> _u32(8)).astype(jnp.int32).astype(jnp.float32) + _f32(0.5)) * _f32(2.0**-24)
+    """float32 uniforms on the centres of 2^23 equal cells of (0, 1), the finest that float32 holds exactly."""
+    return _centre(word, 23)
 
 
 def rademacher(word: jax.Array) -> jax.Array:
@@ -81,10 +87,10 @@ def box_muller(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Arra
     """Two independent standard normals from two words (Box and Muller, 1958).
 
     radius = sqrt(-2 log u) with u a 24-bit uniform, angle from the second word; logarithm, sine and
-    cosine are polynomials with errors of some 1e-7. The largest radius is sqrt(-2 log 2^-25) = 5.89;
+    cosine are minimax polynomials: errors stay below 2e-6 of the radius. The largest radius is sqrt(-2 log 2^-25) = 5.89;
     the probability of a radius beyond it is 3e-8.
     """
-    u = uniform(first)
+    u = _centre(first, 24)  # one bit more than uniform() for the tail; above 1/2 it rounds to even, 1 included
     bits = _bitcast(u, jnp.int32)
     exponent = (bits - _i32(0x3F400000)) >> _i32(23)
     z = _bitcast(bits - (exponent << _i32(23)), jnp.float32) - _f32(1)  # u = 2^exponent (1 + z)
@@ -112,16 +118,15 @@ def _integer_bits(bound: int) -> Callable:
 
 
 class Request(NamedTuple):
-    """One draw that a step asks for: the kind of variate and the shapes of the wanted leaves."""
+    """One draw that a step asks for: the kind of variate and the structure that holds them."""
 
     kind: str
-    shapes: tuple[tuple[int, ...], ...]
-    treedef: Any
+    structure: Structure
     bound: int = 0
 
     @property
     def size(self) -> int:
-        return sum(int(np.prod(shape)) for shape in self.shapes)
+        return self.structure.size
 
     @property
     def words(self) -> int:
@@ -157,7 +162,7 @@ class Stream:
 
     def _array(self, kind: str, shape: Any, bound: int = 0) -> Any:
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        return self._take(Request(kind, (shape,), jax.tree.structure(0), bound))
+        return self._take(Request(kind, Structure(jax.tree.structure(0), (shape,)), bound))
 
     def normal(self, shape: Any = ()) -> Any:
         """Standard normals."""
@@ -165,8 +170,7 @@ class Stream:
 
     def normal_like(self, tree: Any) -> Any:
         """Standard normals in the structure of ``tree``, drawn in ``jax.flatten_util`` order."""
-        leaves, treedef = jax.tree.flatten(tree)
-        return self._take(Request("normal", tuple(np.shape(leaf) for leaf in leaves), treedef))
+        return self._take(Request("normal", Structure.of(tree)))
 
     def uniform(self, shape: Any = ()) -> Any:
         """Uniforms in (0, 1): never 0, never 1."""
@@ -190,7 +194,8 @@ class Recorder(Stream):
     def _take(self, request: Request) -> Any:
         self.requests.append(request)
         dtype = jnp.int32 if request.kind == "integers" else float
-        return jax.tree.unflatten(request.treedef, [jnp.zeros(shape, dtype) for shape in request.shapes])
+        structure = request.structure
+        return jax.tree.unflatten(structure.treedef, [jnp.zeros(shape, dtype) for shape in structure.shapes])
 
 
 class Replay(Stream):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -31,7 +31,7 @@ class State:
 
     x: Any
     averages: Mapping[str, Any]
-    path_sums: Mapping[str, jax.Array]
+    path_sums: Mapping[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +72,10 @@ class Study:
     schedule: Callable[[Any], Any]
     steps: int
     x0: Any = None
-    method: Method = Sgd()
+    method: Method = Sgd()  # noqa: RUF009 - frozen, as is the grid below
     averages: Mapping[str, Average] = dataclasses.field(default_factory=dict)
-    record: Grid = log_spaced(100)
-    observe: tuple[str, ...] | None = None
+    record: Grid = log_spaced(100)  # noqa: RUF009
+    observe: Sequence[str] | None = None
     observables: Mapping[str, Callable[[Any], jax.Array]] = dataclasses.field(default_factory=dict)
     path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
 
@@ -94,35 +94,39 @@ class Study:
         check_functions(self)
 
     def _check_names(self) -> None:
-        for argument, kind in (("averages", Average), ("observables", Callable), ("path_sums", Callable)):
-            for name, item in dict(getattr(self, argument)).items():
+        for argument in ("averages", "observables", "path_sums"):
+            items = getattr(self, argument)
+            if not isinstance(items, Mapping):
+                raise InvalidType(f'{argument} must be a dict, {{"name": ...}}, got {brief(items)}')
+            for name, item in items.items():
                 if not isinstance(name, str) or not name:
                     raise InvalidType(f"{argument} are named by strings, got {name!r}")
-                if not isinstance(item, kind):
-                    expected = "one of jaxsgd.averages" if kind is Average else "a function"
-                    raise InvalidType(f"{argument}[{name!r}] must be {expected}, got {item!r}")
-        clash = set(self.built_in) & set(self.observables)
+                if not (isinstance(item, Average) if argument == "averages" else callable(item)):
+                    expected = "one of jaxsgd.averages" if argument == "averages" else "a function"
+                    raise InvalidType(f"{argument}[{name!r}] must be {expected}, got {brief(item)}")
+        # Results hold the mean and covariance of x under x_mean and x_covariance.
+        clash = {*self.built_in, "x"} & set(self.observables)
         if clash:
             raise InvalidInput(f"observables {sorted(clash)} have the names of built-in ones: choose others")
-        if isinstance(self.observe, str):
-            raise InvalidType(f"observe must be a list of names, got the string {self.observe!r}")
+        if not isinstance(self.observe, Sequence | None) or isinstance(self.observe, str):
+            raise InvalidType(f"observe must be a list of names or None, got {self.observe!r}")
         for name in self.observe or ():
             if name not in (*self.built_in, *self.observables):
-                raise InvalidInput(
-                    f"observe names {name!r}; {nearest(name, (*self.built_in, *self.observables))}"
-                )
+                raise InvalidInput(f"observe names {name!r}; {nearest(name, (*self.built_in, *self.observables))}")
 
     def _start(self) -> Any:
         problem = self.oracle.problem
         start = self.x0 if self.x0 is not None or problem is None else problem.start
         if start is None:
-            raise InvalidInput("x0 is needed: the problem does not know the shape of its parameters")
+            raise InvalidInput("x0 is needed, a pytree of arrays: the problem does not know where to start")
         start = as_point("x0", start)
         if not jax.tree.leaves(start):
             raise InvalidInput(f"x0 must hold at least one number, got {start!r}")
         known = None if problem is None else problem.minimiser
         if known is not None and _shapes(start) != _shapes(known):
-            raise InvalidInput(f"x0 must have the structure of the minimiser, {_shapes(known)}, got {_shapes(start)}")
+            raise InvalidInput(
+                f"x0 must have the shape of the problem's minimiser, {_shapes(known)}, got {_shapes(start)}"
+            )
         if any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
             raise InvalidInput(f"x0 has an empty array: {_shapes(start)}")
         return start
@@ -175,8 +179,8 @@ class Study:
         names = []
         for path, leaf in jax.tree_util.tree_leaves_with_path(self.x0):
             stem = ".".join(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)
-            for index in np.ndindex(leaf.shape):
-                names.append((stem or "x") + (f"[{','.join(map(str, index))}]" if index else ""))
+            indices = (f"[{','.join(map(str, index))}]" if index else "" for index in np.ndindex(leaf.shape))
+            names += [(stem or "x") + index for index in indices]
         return tuple(names)
 
     def replace(self, **changes: Any) -> "Study":
@@ -199,49 +203,72 @@ def takes_state(function: Callable[[Any], Any], state: State) -> bool:
     not a pytree, and has nothing but its three fields.
     """
     try:
-        return jax.eval_shape(lambda: function(state)).shape == ()
+        _shape_on_state(function, state)
     except Exception as of_state:
         try:
-            jax.eval_shape(lambda: function(state.x))
+            jax.eval_shape(function, state.x)
         except Exception as of_x:
             raise InvalidType(
-                f"observable {brief(function)} fails on x ({type(of_x).__name__}: {of_x}) "
-                f"and on a State ({type(of_state).__name__}: {of_state})"
+                f"{brief(function)} can be computed neither on x ({_reason(of_x)}) nor on a State ({_reason(of_state)})"
             ) from of_x
         return False
+    return True
 
 
 def check_functions(study: Study) -> None:
     """An error unless risk, gradient, observables and path sums can be traced and are scalars."""
-    x = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, float), study.x0)
-    sample = _traced("the sampler of the oracle", lambda: study.oracle.sample(Recorder(), x))
-    zero = jnp.zeros((), float)
-    _scalar("the risk", lambda: study.oracle.risk(x, _zeros(sample)))
-    gradient = _traced("the gradient", lambda: study.oracle.gradient(x, _zeros(sample)))
+    # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
+    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    x = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, number.dtype), study.x0)
+    oracle = study.oracle
+    sample = _traced("the sample of the oracle", lambda like: oracle.sample(Recorder(), like), x)
+    _scalar("the risk", oracle.risk, x, sample)
+    gradient = _traced("the gradient", oracle.gradient, x, sample)
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
         raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(study.x0)}, got {_shapes(gradient)}")
-    state = State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, zero))
+    state = State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, number))
     for name, function in study.observables.items():
-        argument = state if takes_state(function, state) else x
-        _scalar(f"observable {name!r}", lambda function=function, argument=argument: function(argument))
-    count = jnp.zeros((), jnp.int32)
+        what = f"observable {name!r}"
+        try:
+            on_state = takes_state(function, state)
+        except InvalidType as error:
+            raise InvalidType(f"{what}: {error}") from error
+        shape = _shape_on_state(function, state) if on_state else jax.eval_shape(function, x)
+        _one_number(what, shape)
+    count = jax.ShapeDtypeStruct((), jnp.int32)
     for name, function in study.path_sums.items():
-        update = Update(count, zero, x, x, x)
-        _scalar(f"path sum {name!r}", lambda function=function, update=update: function(update))
+        _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), count, number, x, x, x)
 
 
-def _zeros(tree: Any) -> Any:
-    return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), tree)
+def _shape_on_state(function: Callable[[Any], Any], state: State) -> Any:
+    fields = (state.x, dict(state.averages), dict(state.path_sums))
+    return jax.eval_shape(lambda *fields: function(State(*fields)), *fields)
 
 
-def _traced(what: str, function: Callable[[], Any]) -> Any:
+def _reason(error: Exception) -> str:
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
+    untraceable = (
+        jax.errors.ConcretizationTypeError,
+        jax.errors.TracerArrayConversionError,
+        jax.errors.TracerIntegerConversionError,
+    )
+    hint = "; write it with jax.numpy, without float(), int(), if and NumPy functions of the values"
+    return reason + (hint if isinstance(error, untraceable) else "")
+
+
+def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return jax.eval_shape(function)
+        return jax.eval_shape(function, *arguments)
     except Exception as error:
-        raise InvalidType(f"{what} cannot be computed: {type(error).__name__}: {error}") from error
+        raise InvalidType(f"{what} cannot be computed: {_reason(error)}") from error
 
 
-def _scalar(what: str, function: Callable[[], Any]) -> None:
-    result = _traced(what, function)
-    if getattr(result, "shape", None) != ():
-        raise InvalidInput(f"{what} must be one number for one x, got {result}")
+def _scalar(what: str, function: Callable[..., Any], *arguments: Any) -> None:
+    _one_number(what, _traced(what, function, *arguments))
+
+
+def _one_number(what: str, result: Any) -> None:
+    shape = getattr(result, "shape", None)
+    if shape != ():
+        given = "several values" if shape is None else f"an array of shape {shape}"
+        raise InvalidInput(f"{what} must be one number for one x, got {given}; take its sum or one component")

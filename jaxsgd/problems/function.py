@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
+from jaxsgd.module import brief
 from jaxsgd.problems.problem import Problem
 
 
@@ -48,8 +50,7 @@ class Function(Problem):
         self.f = f
         self.minimiser = as_point("minimiser", minimiser)
         if minimum is None and self.minimiser is not None:
-            with jax.enable_x64(True):
-                minimum = float(f(self.minimiser))
+            minimum = _value_at(f, self.minimiser)
         self.minimum = None if minimum is None else float(scalar("minimum", minimum))
         self.strong_convexity = _constant("strong_convexity", strong_convexity)
         self.smoothness = _constant("smoothness", smoothness)
@@ -62,6 +63,20 @@ class Function(Problem):
         return self.f(x)
 
 
+def _value_at(f: Callable[[Any], jax.Array], minimiser: Any) -> float:
+    try:
+        with jax.enable_x64(True):
+            value = np.asarray(f(jax.tree.map(jnp.asarray, minimiser)), np.float64)
+    except Exception as error:
+        raise InvalidType(
+            f"f cannot be computed at the minimiser: {type(error).__name__}: {error}; "
+            "a minimiser has the structure and the shapes of x"
+        ) from error
+    if value.shape or not np.isfinite(value):
+        raise InvalidInput(f"f must be one finite number at the minimiser, got {brief(value)}; or give the minimum")
+    return float(value)
+
+
 def _constant(name: str, value: float | None) -> float | None:
     return None if value is None else float(scalar(name, value, at_least=0.0))
 
@@ -71,10 +86,14 @@ def as_point(name: str, value: Any) -> Any:
 
     A list or tuple of numbers (nested or not) is one array; dicts, and lists of arrays, are pytrees.
     """
-    return jax.tree.map(lambda leaf: finite_array(name, leaf), value, is_leaf=_only_numbers)
+
+    def checked(path: Any, leaf: Any) -> np.ndarray:
+        return finite_array(name + jax.tree_util.keystr(path), leaf)
+
+    return jax.tree_util.tree_map_with_path(checked, value, is_leaf=_only_numbers)
 
 
 def _only_numbers(value: Any) -> bool:
     if isinstance(value, list | tuple) and value:
         return all(_only_numbers(item) for item in value)
-    return isinstance(value, int | float)
+    return isinstance(value, int | float | np.generic)

@@ -57,4 +57,3 @@ class Problem(Module):
     def convex(self) -> bool | None:
         """Whether R is convex."""
         return None
-

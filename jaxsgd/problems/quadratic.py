@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.errors import InvalidInput, finite_array, semidefinite
 from jaxsgd.problems.problem import Problem
 
 
@@ -30,13 +30,7 @@ class Quadratic(Problem):
         shape = self.curvature.shape
         if len(shape) not in (1, 2) or 0 in shape or len(set(shape)) != 1:
             raise InvalidInput(f"curvature must be a diagonal (d,) or a matrix (d, d), got shape {shape}")
-        if not np.allclose(self.curvature, self.curvature.T, rtol=1e-12, atol=0):
-            raise InvalidInput("curvature must be symmetric; use (A + A') / 2")
-        if self._eigenvalues().min() < -1e-12 * np.abs(self._eigenvalues()).max():
-            raise InvalidInput(
-                f"curvature must have no negative eigenvalue, got {self._eigenvalues().min():g}: "
-                "the quadratic would have no minimum"
-            )
+        semidefinite("curvature", self.curvature, "the quadratic would have no minimum")
         centre = finite_array("minimiser", minimiser)
         if centre.shape not in ((), shape[:1]):
             raise InvalidInput(f"minimiser must be one number or have shape {shape[:1]}, got {centre.shape}")
@@ -56,7 +50,7 @@ class Quadratic(Problem):
 
     def _times(self, error: jax.Array) -> jax.Array:
         if self.curvature.ndim == 1:
-            return self.curvature * error
+            return jnp.multiply(self.curvature, error)
         return jnp.matmul(self.curvature, error, precision=jax.lax.Precision.HIGHEST)
 
     @property

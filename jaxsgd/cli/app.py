@@ -1,0 +1,92 @@
+"""What can be asked on the command line.
+
+Each command imports its answer when it is called, so that ``--help`` and a misspelt option do not
+wait for JAX.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import jaxsgd as js
+
+# typer >= 0.26 brings its own copy of click, before that it used click: this is UsageError in both.
+_UsageError = typer.BadParameter.__base__
+_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def about() -> None:
+    """Monte Carlo laboratory for stochastic gradient descent."""
+
+
+@app.command()
+def run(
+    studies: Annotated[list[Path], typer.Argument(metavar="STUDY.toml", help="Study files.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder to write to; of several studies, each has its own inside.")],
+    trajectories: Annotated[
+        int | None, typer.Option(min=1, help="Number of trajectories, in place of the file's.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed, in place of the file's.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> None:
+    """Simulate studies; write their results, summaries and figures."""
+    from jaxsgd.cli.run import run_studies
+
+    run_studies(studies, out, {"trajectories": trajectories, "seed": seed}, quiet)
+
+
+@app.command()
+def merge(
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT.nc", help="Results of one study, in order.")],
+    out: Annotated[Path, typer.Option(help="File to write to.")],
+) -> None:
+    """Merge results of one study over disjoint ranges of trajectories."""
+    from jaxsgd.cli.merge import merge_files
+
+    merge_files(results, out)
+
+
+@app.command()
+def bench(
+    trajectories: Annotated[int | None, typer.Option(min=1, help="Number of trajectories.")] = None,
+    json: Annotated[Path | None, typer.Option(help="File to write the measurements to.")] = None,
+) -> None:
+    """Measure the throughput of this machine."""
+    from jaxsgd.bench import main
+
+    main(trajectories=trajectories, json=json)
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices and precision: what a report of a problem needs."""
+    from jaxsgd.cli.info import show
+
+    show()
+
+
+def main() -> None:
+    """The console script. Exit status: 0; 2 after an error of the user; 130 when interrupted."""
+    try:
+        status = app(standalone_mode=False)
+    except _UsageError as error:
+        status = _fail(error.format_message())
+    except typer.Abort:  # how typer before 0.26 reports an interrupt
+        status = _INTERRUPTED
+    except (js.errors.InvalidInput, js.errors.InvalidType, js.errors.MissingData) as error:
+        status = _fail(str(error))
+    except OSError as error:
+        status = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    if status == _INTERRUPTED:
+        print("interrupted", file=sys.stderr)
+    sys.exit(status)
+
+
+def _fail(message: str) -> int:
+    print("error:", " ".join(message.split()), file=sys.stderr)
+    return 2

@@ -1,0 +1,91 @@
+"""The numbers at the end of a study, for people and for programs."""
+
+import math
+from typing import Any
+
+import rich.box
+import rich.console
+import rich.table
+import xarray as xr
+
+import jaxsgd as js
+from jaxsgd.cli.info import versions
+
+
+def summarise(result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
+    """What `summary.json` says of a result; None (null) where a number is not known or not finite.
+
+    - `study`, `steps`, `trajectories`, `seed`, `versions`: what was run, and with what.
+    - `observables`: for each one, over all trajectories at the last recorded step (`step`), the
+      `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
+      standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
+      that of the exact variance where that is known.
+    - `diverged`, `first_diverged_step`: how many trajectories were not finite at the last recorded
+      step, and the first recorded step at which one was not.
+
+    The command adds the `study_file`, why there is `no_exact_solution`, how many `seconds` the
+    simulation took, and the `folder` and the `files` in it.
+    """
+    end = result.dataset.isel(step=-1)
+    exact_end = xr.Dataset() if exact is None else exact.sel(step=end["step"])
+    diverged = result.dataset["diverged"]
+    first = diverged["step"].values[diverged.values > 0][:1]
+    return {
+        "study": repr(result.study),
+        "steps": result.study.steps,
+        "trajectories": result.trajectories,
+        "seed": result.seed,
+        "versions": versions(),
+        "step": int(end["step"]),
+        "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in result.study.observed},
+        "diverged": int(end["diverged"]),
+        "first_diverged_step": int(first[0]) if len(first) else None,
+    }
+
+
+def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) -> dict[str, float | None]:
+    estimate, error = _number(end, f"{name}_mean"), _number(end, f"{name}_sem")
+    mean, variance = _number(exact, f"{name}_mean"), _number(exact, f"{name}_variance")
+    scale = error if variance is None else math.sqrt(variance / trajectories)
+    return {
+        "estimate": estimate,
+        "standard_error": error,
+        "exact": mean,
+        "z": None if estimate is None or mean is None or not scale else (estimate - mean) / scale,
+        "min": _number(end, f"{name}_min"),
+        "max": _number(end, f"{name}_max"),
+    }
+
+
+def _number(dataset: xr.Dataset, name: str) -> float | None:
+    value = float(dataset[name]) if name in dataset else math.nan
+    return value if math.isfinite(value) else None
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print a summary: a table and a few lines, of any width where the output is not a terminal."""
+    console = rich.console.Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console = rich.console.Console(markup=False, highlight=False, width=1000)
+    count, steps = found["trajectories"], found["steps"]
+    table = rich.table.Table(box=rich.box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
+    table.add_column(f"mean at step {found['step']}")
+    for column in ("estimate", "standard error", "exact", "z"):
+        table.add_column(column, justify="right")
+    for name, row in found["observables"].items():
+        cells = (row["estimate"], ".6g"), (row["standard_error"], ".2g"), (row["exact"], ".6g"), (row["z"], "+.2f")
+        table.add_row(name, *("-" if value is None else format(value, style) for value, style in cells))
+    lines = [f"no exact values: {found['no_exact_solution']}"] if found["no_exact_solution"] else []
+    if found["first_diverged_step"] is not None:
+        lines.append(
+            f"{found['diverged']:,} of {count:,} trajectories diverged, the first by step {found['first_diverged_step']}"
+        )
+    if "paths.png" not in found["files"]:
+        lines.append("no paths.png: paths are drawn for studies of two coordinates")
+    rate = count * steps / found["seconds"]
+    lines.append(f"{found['seconds']:.2f} s, {rate:.3g} trajectory-steps per second, compilation included")
+    lines.append(f"written to {found['folder']}: {', '.join(found['files'])}")
+    console.print(f"{found['study_file']}: {count:,} trajectories of {steps:,} steps, seed {found['seed']}")
+    console.print(table)
+    for line in lines:
+        console.print(line, soft_wrap=True)

@@ -1,0 +1,252 @@
+"""Study files: from TOML to a Study and the arguments of ``simulate``.
+
+A file has one key or table for each argument of a [`jaxsgd.Study`][] under the argument's own name,
+except that the oracle's `problem` and `noise` are tables of their own, and for the arguments of
+``simulate`` in [`RUN`][jaxsgd.config.RUN]. Three rules cover the rest:
+
+- An object is a table whose ``kind`` names its constructor, in snake case, and whose other keys are
+  the constructor's arguments; a string is short for a table with a ``kind`` alone.
+- ``kind = "module:function"`` calls the user's own function with the other keys; what it returns is
+  the object. A schedule's function that takes ``t`` is itself the schedule.
+- A function, such as an observable, is the string ``"module:function"``.
+
+Modules are found in the folder of the file, too. Nothing is ignored: whatever is not understood
+raises `InvalidInput` or `InvalidType` with a message that starts with the file and the path to the key.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import importlib
+import inspect
+import pathlib
+import re
+import reprlib
+import sys
+import tomllib
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from jaxsgd.errors import InvalidInput, InvalidType, nearest
+from jaxsgd.module import Module
+from jaxsgd.noise import Noise
+from jaxsgd.problems import Problem
+from jaxsgd.record import Grid
+from jaxsgd.schedules import Schedule
+from jaxsgd.study import Study
+
+RUN = {"trajectories": int, "seed": int, "statistics": Sequence[str], "quantiles": Sequence[float]}
+"""The arguments of ``simulate`` that a study file may give, at its top level."""
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyFile:
+    """What a study file says.
+
+    - `path`: the file.
+    - `study`: the study.
+    - `arguments`: those arguments of ``simulate`` that the file gives.
+    """
+
+    path: pathlib.Path
+    study: Study
+    arguments: Mapping[str, Any]
+
+
+def read(path: str | pathlib.Path) -> StudyFile:
+    """The study in a TOML file, and how to run it.
+
+    **Raises** `InvalidInput` or `InvalidType`; the message is ``file: path.to.key: what is wrong``.
+    """
+    path = pathlib.Path(path)
+    with _located(str(path)):
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise InvalidInput(error.strerror) from error
+        except ValueError as error:  # not TOML, or not UTF-8
+            raise InvalidInput(f"not a TOML file: {error}") from error
+        return StudyFile(path, *_Reader(path.parent).study_file(content))
+
+
+def kinds(family: type) -> dict[str, Callable[..., Any]]:
+    """The constructors of one family, such as ``Noise``, by the names they have in a study file.
+
+    These are the public classes of the family's module, and the functions there that return one.
+    """
+    module = importlib.import_module(".".join(family.__module__.split(".")[:2]))
+    found = {}
+    for name, item in vars(module).items():
+        made = typing.get_type_hints(item).get("return") if inspect.isfunction(item) else item
+        if name.startswith("_") or not inspect.isclass(made) or inspect.isabstract(made):
+            continue
+        if issubclass(made, family):
+            found[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()] = item
+    return found
+
+
+@contextlib.contextmanager
+def _located(where: str) -> Iterator[None]:
+    """Errors raised inside say where."""
+    try:
+        yield
+    except (InvalidInput, InvalidType) as error:
+        raise type(error)(f"{where}: {error}" if where else str(error)) from error
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _expect(condition: bool, expected: str, value: Any, where: str) -> None:
+    if not condition:
+        raise InvalidType(f"{where}: expected {expected}, got {reprlib.repr(value)}")
+
+
+def _hints(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """What each argument of a constructor takes, as a type."""
+    known = typing.get_type_hints(constructor)
+    # A schedule is annotated as a function, because any function of t will do.
+    known["schedule"] = Schedule
+    return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Reader:
+    """Turns the content of a study file into objects; `where` is always the path to a key."""
+
+    folder: pathlib.Path
+
+    def study_file(self, content: dict[str, Any]) -> tuple[Study, dict[str, Any]]:
+        allowed = [*RUN, *_hints(Study), "problem", "noise"]
+        for key in content:
+            if key not in allowed:
+                raise InvalidInput(f"{key}: unknown key; {nearest(key, allowed)}")
+        arguments = {key: self.value(content.pop(key), hint, key) for key, hint in RUN.items() if key in content}
+        parts = {
+            key: self.make(family, content.pop(key), key)
+            for key, family in (("problem", Problem), ("noise", Noise))
+            if key in content
+        }
+        oracle = self.table(content.get("oracle", {}), "oracle")
+        for key in parts.keys() & oracle.keys():
+            raise InvalidInput(f"oracle.{key}: given twice, here and as [{key}]")
+        content["oracle"] = {"kind": "additive_noise"} | oracle | parts
+        return self.call(Study, content, ""), arguments
+
+    def call(self, constructor: Callable[..., Any], arguments: dict[str, Any], where: str) -> Any:
+        """The object that a constructor of jaxsgd makes of a table."""
+        hints = _hints(constructor)
+        for key in arguments:
+            if key not in hints:
+                options = nearest(key, hints) if hints else "none is allowed"
+                raise InvalidInput(f"{_join(where, key)}: unknown key of {constructor.__name__}; {options}")
+        for key, parameter in inspect.signature(constructor).parameters.items():
+            if parameter.default is parameter.empty and key not in arguments:
+                raise InvalidInput(f"{_join(where, key)}: missing; {constructor.__name__} needs it")
+        values = {key: self.value(value, hints[key], _join(where, key)) for key, value in arguments.items()}
+        with _located(where):
+            return constructor(**values)
+
+    def value(self, value: Any, hint: Any, where: str) -> Any:
+        """One value of a file as the type that its argument takes."""
+        if isinstance(hint, types.UnionType):  # None, the other half, cannot be written in TOML
+            (hint,) = (part for part in typing.get_args(hint) if part is not type(None))
+        kind, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
+        if isinstance(value, Module):
+            return value
+        if kind is Grid:
+            return self.grid(value, where)
+        if inspect.isclass(kind) and issubclass(kind, Module):
+            return self.make(kind, value, where)
+        if kind is Mapping:
+            table = self.table(value, where)
+            return {key: self.value(item, parts[1], _join(where, key)) for key, item in table.items()}
+        if kind in (tuple, Sequence):
+            _expect(isinstance(value, list), "a list", value, where)
+            return tuple(self.value(item, parts[0], f"{where}[{index}]") for index, item in enumerate(value))
+        if kind is Callable:
+            return self.function(value, where)
+        for scalar, expected in ((str, "a string"), (bool, "true or false"), (int, "an integer")):
+            if kind is scalar:
+                _expect(type(value) is scalar, expected, value, where)
+                return value
+        return self.numbers(value, where)
+
+    def numbers(self, value: Any, where: str) -> Any:
+        """A number, or lists and tables of numbers: an array or a pytree."""
+        if isinstance(value, list):
+            return [self.numbers(item, f"{where}[{index}]") for index, item in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self.numbers(item, _join(where, key)) for key, item in value.items()}
+        _expect(type(value) in (int, float), "a number", value, where)
+        return value
+
+    def table(self, value: Any, where: str) -> dict[str, Any]:
+        """A table, which a string abbreviates to its kind."""
+        if isinstance(value, str):
+            return {"kind": value}
+        _expect(isinstance(value, dict), "a table", value, where)
+        return value
+
+    def make(self, family: type, value: Any, where: str) -> Any:
+        """The object of a family that a table describes."""
+        arguments, allowed = dict(self.table(value, where)), kinds(family)
+        at = where if isinstance(value, str) else f"{where}.kind"
+        kind = arguments.pop("kind", None)
+        if kind is None:
+            raise InvalidInput(f"{at}: missing; {nearest('', allowed)}")
+        _expect(isinstance(kind, str), "a string", kind, at)
+        if ":" in kind:
+            return self.own(family, kind, arguments, at)
+        if kind not in allowed:
+            raise InvalidInput(f"{at}: unknown kind {kind!r}; {nearest(kind, allowed)}; or your own 'module:function'")
+        return self.call(allowed[kind], arguments, where)
+
+    def grid(self, value: Any, where: str) -> Grid:
+        """The record grid: one key, its kind, with its argument as the value."""
+        allowed = kinds(Grid)
+        _expect(isinstance(value, dict) and len(value) == 1, f"a table with one of {', '.join(allowed)}", value, where)
+        ((kind, argument),) = value.items()
+        if kind not in allowed:
+            raise InvalidInput(f"{where}.{kind}: unknown key; {nearest(kind, allowed)}")
+        with _located(_join(where, kind)):
+            return allowed[kind](argument)
+
+    def own(self, family: type, kind: str, arguments: dict[str, Any], where: str) -> Any:
+        """The user's own object: a function of t as a schedule, otherwise what the function returns."""
+        function = self.function(kind, where)
+        if family is Schedule and "t" in inspect.signature(function).parameters:
+            return functools.partial(function, **arguments) if arguments else function
+        try:
+            made = function(**arguments)
+        except Exception as error:
+            raise InvalidInput(f"{where}: {kind} failed: {type(error).__name__}: {error}") from error
+        suits = callable(made) if family is Schedule else isinstance(made, family)
+        _expect(suits, f"{kind} to return a {family.__name__}", made, where)
+        return made
+
+    def function(self, name: Any, where: str) -> Callable[..., Any]:
+        """The function of the user that "module:function" names."""
+        module_name, colon, attribute = name.partition(":") if isinstance(name, str) else ("", "", "")
+        _expect(bool(module_name and colon and attribute), "a string 'module:function'", name, where)
+        folder = self.folder.resolve()
+        if str(folder) not in sys.path:
+            # At the end, so that a file of the user hides no library; for good, as for a script.
+            sys.path.append(str(folder))
+        importlib.invalidate_caches()
+        try:
+            module = importlib.import_module(module_name)
+        except Exception as error:
+            raise InvalidInput(f"{where}: cannot import {module_name!r}: {type(error).__name__}: {error}") from error
+        stem = folder / module_name.replace(".", "/")
+        for beside in (stem.with_suffix(".py"), stem / "__init__.py"):
+            if beside.exists() and module.__file__ != str(beside):
+                raise InvalidInput(f"{where}: another module is called {module_name!r}, too; rename {beside}")
+        function = getattr(module, attribute, None)
+        if not callable(function):
+            names = [key for key, item in vars(module).items() if callable(item) and not key.startswith("_")]
+            raise InvalidInput(f"{where}: no function {attribute!r} in {module_name!r}; {nearest(attribute, names)}")
+        return function

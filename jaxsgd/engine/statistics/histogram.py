@@ -1,0 +1,90 @@
+"""Histograms with logarithmic bins, from which quantiles are read."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
+
+_SIGN, _TOP = 0x8000, 0xFFFF
+_INFINITY = 0xFF80  # the code of +inf
+
+
+@dataclasses.dataclass(frozen=True)
+class Histogram(Statistic):
+    """Integer counts in 128 bins an octave of either sign.
+
+    A bin is the upper half of a float32: sign, exponent and 7 bits of mantissa, recoded so that the
+    codes 0..65535 increase with the value. A value that is not finite counts as +inf. Kept as one
+    dense array over the range of codes that occur, [low, low + width).
+    """
+
+    observables: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return "histogram"
+
+    def observe(self, seen: Seen) -> Arrays:
+        return {"code": jnp.stack([_code(seen.values[name], seen.valid) for name in self.observables])}
+
+    def fold(self, tiles: list[Arrays]) -> Arrays:
+        total = None
+        for tile in tiles:
+            codes, valid = np.asarray(tile["code"]), np.asarray(tile["valid"])
+            codes = codes.reshape(*codes.shape[:2], -1)[..., valid].astype(np.int64)
+            low, rows = codes.min(), codes.shape[0] * codes.shape[1]
+            width = codes.max() - low + 1
+            flat = (np.arange(rows)[:, None] * width + (codes.reshape(rows, -1) - low)).ravel()
+            count = np.bincount(flat, minlength=rows * width).reshape(*codes.shape[:2], width)
+            part = {"low": np.asarray(low), "count": count}
+            total = part if total is None else self.merge(total, part)
+        assert total is not None
+        return total
+
+    def merge(self, left: Arrays, right: Arrays) -> Arrays:
+        low = min(int(left["low"]), int(right["low"]))
+        high = max(int(part["low"]) + part["count"].shape[-1] for part in (left, right))
+        count = np.zeros((*left["count"].shape[:2], high - low), np.int64)
+        for part in (left, right):
+            start = int(part["low"]) - low
+            count[..., start : start + part["count"].shape[-1]] += part["count"]
+        return {"low": np.asarray(low), "count": count}
+
+
+def _code(value: jax.Array, valid: jax.Array) -> jax.Array:
+    value = jnp.where(valid & jnp.isfinite(value), value, jnp.inf).astype(jnp.float32)
+    bits = jax.lax.bitcast_convert_type(value, jnp.uint32)
+    top = bits >> np.uint32(16)
+    return jnp.where(top >= _SIGN, np.uint32(_TOP) - top, top + np.uint32(_SIGN)).astype(jnp.uint16)
+
+
+def bin_edges(codes: np.ndarray) -> np.ndarray:
+    """The lower edge of each code in float64; +inf from the code of +inf on."""
+    codes = np.asarray(codes, np.int64)
+    positive = codes >= _SIGN
+    # A negative code c covers magnitudes from that of 0xFFFF - c up to the next one, its lower edge.
+    top = np.where(positive, codes - _SIGN, _TOP - codes - _SIGN + 1)
+    magnitude = (np.minimum(top, _INFINITY - _SIGN).astype(np.uint32) << 16).view(np.float32).astype(float)
+    return np.where(positive, magnitude, -magnitude)
+
+
+def quantiles(sums: Arrays, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles and the widths of their bins, (probabilities, records, observables).
+
+    The value is interpolated inside its bin: the error is below the width, 1/128 of the value.
+    """
+    count = sums["count"]
+    upto = np.cumsum(count, -1)
+    rank = np.asarray(probabilities)[:, None, None] * upto[..., -1]
+    position = (upto[None] < np.maximum(rank, 0.5)[..., None]).sum(-1)
+    code = int(sums["low"]) + position
+    lower, upper = bin_edges(code), bin_edges(code + 1)
+    inside = np.take_along_axis(np.broadcast_to(count, (len(rank), *count.shape)), position[..., None], -1)[..., 0]
+    before = np.take_along_axis(np.broadcast_to(upto, (len(rank), *upto.shape)), position[..., None], -1)[..., 0] - inside
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    width = np.where(finite, np.where(finite, upper, 0) - np.where(finite, lower, 0), np.inf)
+    share = (rank - before) / np.maximum(inside, 1)
+    return np.where(finite, np.where(finite, lower, 0) + share * np.where(finite, width, 0), np.inf), width

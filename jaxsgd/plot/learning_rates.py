@@ -1,0 +1,27 @@
+"""Learning rates over updates."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from jaxsgd.module import brief
+from jaxsgd.plot import style
+from jaxsgd.study import Study
+
+
+def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
+    """eta_t of one study or several over t = 0 .. T-1, on a log scale where it spans more than a decade."""
+    ax = style.axes(ax)
+    studies = [studies] if isinstance(studies, Study) else studies
+    rates = [study.learning_rates[: study.steps] for study in studies]
+    for index, (study, values) in enumerate(zip(studies, rates, strict=True)):
+        ax.plot(values, color=style.COLOURS[index % len(style.COLOURS)], label=brief(study.schedule))
+    everything = np.concatenate(rates)
+    if 0 < 10 * everything.min() < everything.max():
+        ax.set_yscale("log")
+    else:
+        ax.set_ylim(bottom=0)
+    ax.set(xlabel="update $t$", ylabel=r"learning rate $\eta_t$")
+    ax.legend(frameon=False, fontsize="small")
+    return ax

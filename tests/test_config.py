@@ -1,0 +1,306 @@
+"""Study files: what they build, and what each mistake in them is answered with."""
+
+import pathlib
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import jaxsgd as js
+from jaxsgd import config
+from jaxsgd.averages import Average
+from jaxsgd.methods import ConvexSet, Method
+from jaxsgd.noise import Noise
+from jaxsgd.oracles import Oracle
+from jaxsgd.problems import Problem
+from jaxsgd.record import Grid
+from jaxsgd.schedules import Schedule
+
+CHAPTER = pathlib.Path(__file__).parents[1] / "scripts" / "chapter"
+
+TOP = "steps = 20\n"
+PROBLEM = '[problem]\nkind = "quadratic"\ncurvature = [2.0, 4.0]\n'
+NOISE = '[noise]\nkind = "gaussian"\nstd = 1.0\n'
+SCHEDULE = '[schedule]\nkind = "constant"\nvalue = 0.1\n'
+VALID = TOP + PROBLEM + NOISE + SCHEDULE
+
+OWN_MODULE = """
+import jaxsgd as js
+import jax.numpy as jnp
+
+half_power = lambda t, initial=0.1: initial / (t + 1) ** 0.5
+cosine = lambda initial: js.schedules.cosine(initial, 20)
+quartic = lambda x: jnp.sum(x**4)
+gaussian = lambda std: js.noise.Gaussian(std)
+loss = lambda xi, x: jnp.sum((x - xi) ** 2)
+sampler = lambda stream: stream.normal((2,))
+first = lambda x: x[0]
+length = lambda update: update.learning_rate
+number = lambda: 3
+three = 3
+
+def broken():
+    raise KeyError("lost")
+"""
+
+
+@pytest.fixture()
+def write(tmp_path, monkeypatch):
+    """Writes a study file beside the module `own`, and gives its path."""
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "own", raising=False)
+    (tmp_path / "own.py").write_text(OWN_MODULE)
+
+    def to_file(content: str) -> pathlib.Path:
+        path = tmp_path / "study.toml"
+        path.write_text(content)
+        return path
+
+    return to_file
+
+
+def message(path: pathlib.Path) -> str:
+    """What is said of a file, without its name."""
+    with pytest.raises((js.errors.InvalidInput, js.errors.InvalidType)) as caught:
+        config.read(path)
+    start, said = str(caught.value)[: len(str(path)) + 2], str(caught.value)[len(str(path)) + 2 :]
+    assert start == f"{path}: "
+    return said
+
+
+@pytest.mark.parametrize("name", ["constant", "exponential", "polynomial"])
+def test_chapter_files_are_the_studies_of_the_chapter(name):
+    file, expected = config.read(CHAPTER / f"{name}.toml"), js.chapter.study(name)
+    assert file.arguments == {"trajectories": 100_000}
+    assert repr(file.study) == repr(expected)
+    np.testing.assert_array_equal(file.study.learning_rates, expected.learning_rates)
+    np.testing.assert_array_equal(file.study.x0, expected.x0)
+    np.testing.assert_array_equal(file.study.recorded_steps, expected.recorded_steps)
+    np.testing.assert_array_equal(file.study.oracle.problem.curvature, expected.oracle.problem.curvature)
+
+
+EXAMPLES = {
+    Problem: {"quadratic": "curvature = [2.0, 4.0]", "function": "f = 'own:quartic'\nminimiser = [0.0, 0.0]"},
+    Noise: {"gaussian": "std = [1, 2.0]"},
+    Oracle: {"additive_noise": "", "full_gradient": "", "random_loss": "loss = 'own:loss'\nsampler = 'own:sampler'"},
+    Schedule: {
+        "constant": "value = 0.1",
+        "piecewise_constant": "boundaries = [5, 10]\nvalues = [0.3, 0.2, 0.1]",
+        "exponential": "initial = 0.1\nrate = 0.1",
+        "polynomial": "initial = 0.1\nrate = 0.1\npower = 0.5",
+        "inverse_time": "initial = 0.1\nrate = 0.1",
+        "inverse_sqrt": "initial = 0.1",
+        "strongly_convex": "mu = 2",
+        "lacoste_julien": "mu = 2",
+        "linear_decay": "initial = 0.1\nhorizon = 20",
+        "cosine": "initial = 0.1\nhorizon = 20\nfinal = 0.01",
+        "warmup": "steps = 5\nschedule = {kind = 'constant', value = 0.1}",
+        "wsd": "initial = 0.1\nhorizon = 21\nwarmup = 3\ncooldown = 5",
+        "cyclic": "low = 0.01\nhigh = 0.1\nperiod = 10",
+        "table": f"values = {[0.1] * 21}",
+        "shift": "by = 2\nschedule = {kind = 'scale', factor = 2, schedule = {kind = 'inverse_sqrt', initial = 0.1}}",
+        "scale": "factor = 0.5\nschedule = 'own:half_power'",
+        "tuned_constant": "distance = 5.0\ngradient_bound = 10\nsteps = 20",
+    },
+    Method: {"sgd": "", "projected": "onto = {kind = 'ball', radius = 9.0}"},
+    ConvexSet: {"ball": "radius = 9\ncentre = [0, 0]", "box": "lower = -9\nupper = [9.0, 9.0]"},
+    Average: {
+        "step_size_weighted": "",
+        "uniform": "",
+        "suffix": "fraction = 0.5",
+        "polynomial": "power = 1",
+        "exponential": "decay = 0.9",
+    },
+    Grid: {"every": "7", "log_spaced": "5", "at": "[0, 3, 20]"},
+}
+
+
+def study_with(family: type, kind: str, keys: str) -> str:
+    """A study file in which one object is of this kind."""
+    body = f'kind = "{kind}"\n{keys}\n'
+    if family is Problem:
+        return TOP + "x0 = [1.0, 1.0]\n[problem]\n" + body + NOISE + SCHEDULE
+    if family is Noise:
+        return TOP + PROBLEM + "[noise]\n" + body + SCHEDULE
+    if family is Oracle:
+        return TOP + PROBLEM + (NOISE if kind == "additive_noise" else "") + "[oracle]\n" + body + SCHEDULE
+    if family is Schedule:
+        return TOP + PROBLEM + NOISE + "[schedule]\n" + body
+    table = {
+        Method: f"[method]\n{body}",
+        ConvexSet: f"[method]\nkind = 'projected'\n[method.onto]\n{body}",
+        Average: f"[averages.mine]\n{body}",
+        Grid: f"[record]\n{kind} = {keys}\n",
+    }
+    return VALID + table[family]
+
+
+@pytest.mark.parametrize("family", list(EXAMPLES), ids=lambda family: family.__name__)
+def test_every_kind_has_an_example(family):
+    assert config.kinds(family).keys() == EXAMPLES[family].keys()
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"), [(family, kind) for family, examples in EXAMPLES.items() for kind in examples]
+)
+def test_every_kind_can_be_built(write, family, kind):
+    study = config.read(write(study_with(family, kind, EXAMPLES[family][kind]))).study
+    made = {
+        Problem: lambda: study.oracle.problem,
+        Noise: lambda: study.oracle.noise,
+        Oracle: lambda: study.oracle,
+        Schedule: lambda: study.schedule,
+        Method: lambda: study.method,
+        ConvexSet: lambda: study.method.onto,
+        Average: lambda: study.averages["mine"],
+        Grid: lambda: study.record,
+    }[family]()
+    constructor = config.kinds(family)[kind]
+    assert isinstance(made, constructor if isinstance(constructor, type) else family)
+
+
+def test_abstract_and_private_names_are_not_kinds():
+    assert "schedule" not in config.kinds(Schedule)
+    assert "problem" not in config.kinds(Problem)
+    assert "ball" not in config.kinds(Method)
+
+
+def test_nested_schedules(write):
+    schedule = config.read(write(study_with(Schedule, "shift", EXAMPLES[Schedule]["shift"]))).study.schedule
+    np.testing.assert_allclose(schedule(np.arange(3)), 0.2 / np.sqrt(np.arange(3) + 3))
+
+
+def test_arguments_of_simulate_and_short_forms(write):
+    top = TOP + 'trajectories = 2_000\nseed = 7\nquantiles = [0.05, 0.95]\nstatistics = ["mean"]\nobserve = ["risk"]\n'
+    short = 'x0 = [1, -1]\nnoise = "gaussian"\nmethod = "sgd"\n'
+    averages = '[averages]\neta = "step_size_weighted"\ntail = {kind = "suffix", fraction = 0.5}\n'
+    file = config.read(write(top + short + PROBLEM + SCHEDULE + averages))
+    assert file.arguments == {
+        "trajectories": 2000,
+        "seed": 7,
+        "quantiles": (0.05, 0.95),
+        "statistics": ("mean",),
+    }
+    assert file.study.observe == ("risk",)
+    assert repr(file.study.averages) == "{'eta': StepSizeWeighted(), 'tail': Suffix(fraction=0.5)}"
+
+
+def test_parameters_may_be_a_pytree(write):
+    own = '[problem]\nkind = "function"\nf = "own:sum_of_squares"\n[x0]\nw = [1.0, 2.0]\nb = 0.5\n'
+    path = write(TOP + own + '[oracle]\nkind = "full_gradient"\n' + SCHEDULE)
+    with (path.parent / "own.py").open("a") as module:
+        module.write("sum_of_squares = lambda x: jnp.sum(x['w'] ** 2) + x['b'] ** 2\n")
+    assert config.read(path).study.coordinates == ("b", "w[0]", "w[1]")
+
+
+@pytest.mark.parametrize(
+    ("keys", "rates"),
+    [
+        ('kind = "own:half_power"', [0.1, 0.1 / 2**0.5]),
+        ('kind = "own:half_power"\ninitial = 0.2', [0.2, 0.2 / 2**0.5]),
+        ('kind = "own:cosine"\ninitial = 0.2', [0.2, 0.1 * (1 + np.cos(np.pi / 20))]),
+        ('kind = "optax:exponential_decay"\ninit_value = 0.4\ntransition_steps = 1\ndecay_rate = 0.5', [0.4, 0.2]),
+    ],
+)
+def test_own_schedules(write, keys, rates):
+    study = config.read(write(TOP + PROBLEM + NOISE + f"[schedule]\n{keys}\n")).study
+    np.testing.assert_allclose(study.learning_rates[:2], rates, rtol=1e-6)
+
+
+def test_own_noise_observables_and_path_sums(write):
+    own = '[noise]\nkind = "own:gaussian"\nstd = 2.0\n'
+    sums = '[observables]\nfirst = "own:first"\n[path_sums]\nlength = "own:length"\n'
+    study = config.read(write(TOP + PROBLEM + own + SCHEDULE + sums)).study
+    assert repr(study.oracle.noise) == "Gaussian(std=2)"
+    assert study.observed[-1] == "first"
+    assert list(study.path_sums) == ["length"]
+
+
+MISTAKES = {
+    "unknown key": (VALID.replace("steps", "stpes"), "stpes: unknown key; allowed: .*; did you mean 'steps'"),
+    "unknown table": (VALID + "[sweeep]\n", "sweeep: unknown key; allowed: averages, method, noise"),
+    "misspelt argument": (VALID.replace("std", "sdt"), "noise.sdt: unknown key of Gaussian; .*did you mean 'std'"),
+    "argument of a kind without": (
+        VALID + "[averages.eta]\nkind = 'uniform'\nfraction = 1",
+        "averages.eta.fraction: unknown key of Uniform; none is allowed",
+    ),
+    "unknown kind": (
+        VALID.replace('"constant"', '"constnat"'),
+        "schedule.kind: unknown kind 'constnat'; allowed: constant, .*; did you mean 'constant'",
+    ),
+    "unknown short kind": (VALID + "[averages]\neta = 'unifrom'", "averages.eta: unknown kind 'unifrom'; .*'uniform'"),
+    "missing kind": (VALID.replace('kind = "gaussian"\n', ""), "noise.kind: missing; allowed: gaussian"),
+    "kind not a string": (VALID.replace('"gaussian"', "1"), "noise.kind: expected a string, got 1"),
+    "missing argument": (VALID.replace("value = 0.1", ""), "schedule.value: missing; constant needs it"),
+    "missing key": (VALID.replace(TOP, ""), "steps: missing; Study needs it"),
+    "missing table": (TOP + PROBLEM + NOISE, "schedule: missing; Study needs it"),
+    "missing noise": (TOP + PROBLEM + SCHEDULE, "oracle.noise: missing; AdditiveNoise needs it"),
+    "noise of gradient descent": (VALID + "[oracle]\nkind = 'full_gradient'", "oracle.noise: unknown key of Full"),
+    "part given twice": (
+        VALID + "[oracle]\nproblem = {kind = 'quadratic', curvature = [1]}",
+        r"oracle.problem: given twice, here and as \[problem\]",
+    ),
+    "string for a number": (VALID.replace("0.1", "'fast'"), "schedule.value: expected a number, got 'fast'"),
+    "boolean for a number": (VALID.replace("0.1", "true"), "schedule.value: expected a number, got True"),
+    "string in a list": (VALID.replace("4.0", "'x'"), r"problem.curvature\[1\]: expected a number, got 'x'"),
+    "boolean in the start": ("x0 = [1.0, false]\n" + VALID, r"x0\[1\]: expected a number, got False"),
+    "number for an integer": (VALID.replace("20", "20.0"), "steps: expected an integer, got 20.0"),
+    "boolean for an integer": ("trajectories = true\n" + VALID, "trajectories: expected an integer, got True"),
+    "string for a list": ("statistics = 'mean'\n" + VALID, "statistics: expected a list, got 'mean'"),
+    "number for a string": ("observe = [1]\n" + VALID, r"observe\[0\]: expected a string, got 1"),
+    "number for a table": ("schedule = 0.1\n" + TOP + PROBLEM + NOISE, "schedule: expected a table, got 0.1"),
+    "number for a function": (VALID + "[observables]\na = 1", "observables.a: expected a string 'module:function'"),
+    "wrong value": (VALID.replace("0.1", "nan"), "schedule: value must be finite, got nan"),
+    "wrong nested value": (
+        VALID + "[method]\nkind = 'projected'\nonto = {kind = 'ball', radius = -1}",
+        "method.onto: radius must be greater than 0, got -1",
+    ),
+    "wrong study": (VALID.replace("20", "0"), "steps must be at least 1, got 0"),
+    "unknown grid": (VALID + "[record]\nevrey = 10", "record.evrey: unknown key; .*did you mean 'every'"),
+    "two grids": (VALID + "[record]\nevery = 10\nat = [3]", "record: expected a table with one of every, "),
+    "wrong grid": (VALID + "[record]\nevery = 0", r"record.every: every\(k\): k must be at least 1, got 0"),
+    "wrong type of grid": (VALID + "[record]\nat = 'end'", r"record.at: at\(points\) takes a list of steps, got 'end'"),
+    "not TOML": (VALID + "[averages\n", r"not a TOML file: .*line 11"),
+    "unknown module": (VALID + "[observables]\na = 'onw:first'", "observables.a: cannot import 'onw': ModuleNotFound"),
+    "unknown function": (
+        VALID + "[observables]\na = 'own:frist'",
+        "observables.a: no function 'frist' in 'own'; .*did you mean 'first'",
+    ),
+    "not a function": (VALID + "[observables]\na = 'own:three'", "observables.a: no function 'three' in 'own'"),
+    "own of another kind": (
+        TOP + PROBLEM + SCHEDULE + "[noise]\nkind = 'own:number'",
+        "noise.kind: expected own:number to return a Noise, got 3",
+    ),
+    "own that fails": (
+        TOP + PROBLEM + SCHEDULE + "[noise]\nkind = 'own:broken'",
+        "noise.kind: own:broken failed: KeyError: 'lost'",
+    ),
+    "own with a wrong argument": (
+        TOP + PROBLEM + SCHEDULE + "[noise]\nkind = 'own:gaussian'\nsdt = 1.0",
+        "noise.kind: own:gaussian failed: TypeError: .*'sdt'",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_are_located(write, mistake):
+    content, expected = MISTAKES[mistake]
+    assert re.match(expected, message(write(content)))
+
+
+def test_missing_file_and_folder(tmp_path):
+    assert message(tmp_path / "none.toml") == "No such file or directory"
+    assert message(tmp_path) == "Is a directory"
+
+
+def test_not_text(tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_bytes(b"steps = \xff")
+    assert "not a TOML file" in message(path)
+
+
+def test_a_module_with_the_name_of_another_is_refused(write):
+    path = write(VALID + "[observables]\na = 'json:first'")
+    (path.parent / "json.py").write_text("first = lambda x: x[0]\n")
+    assert "another module is called 'json', too; rename" in message(path)
