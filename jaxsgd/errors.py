@@ -46,7 +46,7 @@ def finite_array(name: str, value: Any) -> np.ndarray:
         if given.dtype == object:  # float() refuses None, of which NumPy makes a NaN
             given = np.array([float(item) for item in given.flat]).reshape(given.shape)
         array = given.astype(np.float64)  # a copy, which later changes to the argument do not reach
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidType(
             f"{name} must be a number or an array of numbers, got {reprlib.repr(value)} ({error})"
         ) from error

@@ -1,6 +1,6 @@
 """The base of every public value: a frozen pytree with a short repr and ``.replace``."""
 
-import dataclasses
+import inspect
 from typing import Any, Self
 
 import equinox as eqx
@@ -26,12 +26,13 @@ def brief(value: Any) -> str:
 class Module(eqx.Module):
     """A frozen pytree. Numbers are float64 NumPy leaves; everything else is static."""
 
+    def _arguments(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters if hasattr(self, name)}
+
     def replace(self, **changes: Any) -> Self:
         """The same object with some arguments changed, validated again."""
-        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+        return type(self)(**(self._arguments() | changes))
 
     def __repr__(self) -> str:
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        shown = [field.name for field in fields if field.repr and getattr(self, field.name) is not None]
-        inner = ", ".join(f"{name}={brief(getattr(self, name))}" for name in shown)
-        return f"{type(self).__name__}({inner})"
+        given = [f"{name}={brief(value)}" for name, value in self._arguments().items() if value is not None]
+        return f"{type(self).__name__}({', '.join(given)})"

@@ -1,7 +1,6 @@
 """Noise that is added to a gradient: mean zero, independent between steps."""
 
 import abc
-import dataclasses
 from typing import Any
 
 import jax
@@ -41,9 +40,9 @@ class Gaussian(Noise):
     Gaussian(std=1)
     """
 
-    std: np.ndarray | None = 1.0  # type: ignore[assignment]
-    covariance: np.ndarray | None = None
-    _root: np.ndarray | None = dataclasses.field(init=False, repr=False)
+    std: np.ndarray | None
+    covariance: np.ndarray | None
+    _root: np.ndarray | None  # B with B B' = covariance
 
     def __init__(self, std: Any = None, covariance: Any = None) -> None:
         if covariance is None:

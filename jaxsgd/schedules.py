@@ -289,16 +289,21 @@ def tuned_constant(distance: float, gradient_bound: float, steps: int) -> consta
 def as_schedule(value: Any) -> Callable[[Any], Any]:
     """``value`` if it can be called with t, otherwise an error."""
     if not callable(value):
-        shown = reprlib.repr(value)
-        hint = f"; for a number use schedules.constant({shown})" if np.ndim(value) == 0 else ""
-        hint = f"; for a list use schedules.table({shown})" if np.ndim(value) else hint
-        raise InvalidType(f"schedule must be a function of t, got {shown}{hint}")
+        shown, kind = reprlib.repr(value), "table" if isinstance(value, list | tuple | np.ndarray) else "constant"
+        raise InvalidType(f"schedule must be a function of t, got {shown}; for numbers use schedules.{kind}({shown})")
     return value
+
+
+def _evaluate(schedule: Callable[[Any], Any], t: Any) -> Any:
+    rate = schedule(t)
+    if rate is None:  # of which NumPy and JAX make a NaN
+        raise TypeError("it returned None")
+    return rate
 
 
 @eqx.filter_jit
 def _tabulate(schedule: Callable[[Any], Any], counts: ArrayLike) -> jax.Array:
-    return jax.vmap(lambda t: jnp.asarray(schedule(t), jnp.float64))(counts)
+    return jax.vmap(lambda t: jnp.asarray(_evaluate(schedule, t), jnp.float64))(counts)
 
 
 def learning_rates(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
@@ -310,14 +315,17 @@ def learning_rates(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
         try:
             rates = np.asarray(_tabulate(schedule, np.arange(steps)))
         except Exception:  # whatever it was: if the plain calls fail too, their error is the one to show
-            rates = np.array([_rate(schedule, t) for t in range(steps)])
+            return np.array([_rate(schedule, t) for t in range(steps)])
     if rates.shape != (steps,):
         raise InvalidInput(f"schedule must give one number for one t, got an array of shape {rates.shape[1:]}")
     return rates
 
 
-def _rate(schedule: Callable[[Any], Any], t: int) -> np.ndarray:
+def _rate(schedule: Callable[[Any], Any], t: int) -> float:
     try:
-        return np.asarray(schedule(t), np.float64)
+        rate = np.asarray(_evaluate(schedule, t), np.float64)
     except Exception as error:
         raise InvalidType(f"schedule cannot be computed at t = {t}: {type(error).__name__}: {error}") from error
+    if rate.shape:
+        raise InvalidInput(f"schedule must give one number for one t, got an array of shape {rate.shape} at t = {t}")
+    return float(rate)

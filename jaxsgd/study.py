@@ -82,9 +82,10 @@ class Study:
     def __post_init__(self) -> None:
         for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
             if not isinstance(getattr(self, name), kind):
-                raise InvalidType(f"{name} must be a {kind.__module__}.{kind.__name__}, got {getattr(self, name)!r}")
+                module = {"oracle": "oracles", "method": "methods", "record": "record"}[name]
+                raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(getattr(self, name))}")
         schedules.as_schedule(self.schedule)
-        integer("steps", self.steps, at_least=1)
+        object.__setattr__(self, "steps", integer("steps", self.steps, at_least=1))
         self._check_names()
         object.__setattr__(self, "x0", self._start())
         self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
@@ -110,6 +111,7 @@ class Study:
             raise InvalidInput(f"observables {sorted(clash)} have the names of built-in ones: choose others")
         if not isinstance(self.observe, Sequence | None) or isinstance(self.observe, str):
             raise InvalidType(f"observe must be a list of names or None, got {self.observe!r}")
+        object.__setattr__(self, "observe", None if self.observe is None else tuple(self.observe))
         for name in self.observe or ():
             if name not in (*self.built_in, *self.observables):
                 raise InvalidInput(f"observe names {name!r}; {nearest(name, (*self.built_in, *self.observables))}")
@@ -196,53 +198,49 @@ def _shapes(tree: Any) -> Any:
     return jax.tree.map(np.shape, tree) if not isinstance(tree, np.ndarray) else tree.shape
 
 
-def takes_state(function: Callable[[Any], Any], state: State) -> bool:
+def blank_state(study: Study) -> State:
+    """A State of shapes and types, in the precision that JAX is set to."""
+    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    x = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, number.dtype), study.x0)
+    return State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, number))
+
+
+def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool:
     """Whether an observable is a function of a State; if not, it is one of x alone.
 
     It is tried on the State first: a function of x fails there, because a State is not an array,
-    not a pytree, and has nothing but its three fields.
+    not a pytree, and has nothing but its three fields. An error if it fails on both, or is no scalar.
     """
+    fields = (state.x, dict(state.averages), dict(state.path_sums))
     try:
-        _shape_on_state(function, state)
+        shape, on_state = jax.eval_shape(lambda *fields: function(State(*fields)), *fields), True
     except Exception as of_state:
         try:
-            jax.eval_shape(function, state.x)
+            shape, on_state = jax.eval_shape(function, state.x), False
         except Exception as of_x:
             raise InvalidType(
-                f"{brief(function)} can be computed neither on x ({_reason(of_x)}) nor on a State ({_reason(of_state)})"
+                f"{what}: {brief(function)} can be computed neither on x ({_reason(of_x)}) "
+                f"nor on a State ({_reason(of_state)})"
             ) from of_x
-        return False
-    return True
+    _one_number(what, shape)
+    return on_state
 
 
 def check_functions(study: Study) -> None:
     """An error unless risk, gradient, observables and path sums can be traced and are scalars."""
     # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
-    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
-    x = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, number.dtype), study.x0)
-    oracle = study.oracle
+    state, oracle = blank_state(study), study.oracle
+    x = state.x
     sample = _traced("the sample of the oracle", lambda like: oracle.sample(Recorder(), like), x)
     _scalar("the risk", oracle.risk, x, sample)
     gradient = _traced("the gradient", oracle.gradient, x, sample)
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
         raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(study.x0)}, got {_shapes(gradient)}")
-    state = State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, number))
     for name, function in study.observables.items():
-        what = f"observable {name!r}"
-        try:
-            on_state = takes_state(function, state)
-        except InvalidType as error:
-            raise InvalidType(f"{what}: {error}") from error
-        shape = _shape_on_state(function, state) if on_state else jax.eval_shape(function, x)
-        _one_number(what, shape)
-    count = jax.ShapeDtypeStruct((), jnp.int32)
+        takes_state(f"observable {name!r}", function, state)
+    number, count = jax.ShapeDtypeStruct((), jnp.result_type(float)), jax.ShapeDtypeStruct((), jnp.int32)
     for name, function in study.path_sums.items():
         _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), count, number, x, x, x)
-
-
-def _shape_on_state(function: Callable[[Any], Any], state: State) -> Any:
-    fields = (state.x, dict(state.averages), dict(state.path_sums))
-    return jax.eval_shape(lambda *fields: function(State(*fields)), *fields)
 
 
 def _reason(error: Exception) -> str:

@@ -45,7 +45,7 @@ def broken():
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def write(tmp_path, monkeypatch):
     """Writes a study file beside the module `own`, and gives its path."""
     monkeypatch.setattr("sys.path", list(sys.path))

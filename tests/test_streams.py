@@ -211,7 +211,7 @@ def tail_counts():
 
 def test_tails_are_normal(tail_counts):
     # N = 2^24, expected 45296, 1063, 9.6: rejects a tail probability that is wrong by
-    # 2.4% beyond 3, 16% beyond 4, and zero or 3 times too large beyond 5.
+    # 2.4% beyond 3, 16% beyond 4, and by a factor of 3 beyond 5; that none is there shows in the largest.
     n, beyond, (above, below), largest = tail_counts
     for sigma, count in beyond.items():
         assert stats.binomtest(count, n, 2 * special.ndtr(-sigma)).pvalue > P_VALUE, (sigma, count)
@@ -224,7 +224,7 @@ def test_control_wrong_tails_are_rejected(tail_counts, normals):
     n, beyond, _, _ = tail_counts
     assert stats.binomtest(int(beyond[3.0] * 1.03), n, 2 * special.ndtr(-3.0)).pvalue < P_VALUE
     assert stats.binomtest(beyond[5.0] + 40, n, 2 * special.ndtr(-5.0)).pvalue < P_VALUE
-    # A sum of twelve uniforms, which once passed for a normal, lies beyond 3 with probability 0.0021, not 0.0027.
+    # A sum of twelve uniforms, which once passed for a normal, lies beyond 3 with probability 0.0020, not 0.0027.
     twelve = np.sum(special.ndtr(normals[:12]), axis=0) - 6
     assert stats.binomtest(int(np.sum(np.abs(twelve) > 3)), twelve.size, 2 * special.ndtr(-3.0)).pvalue < P_VALUE
 
@@ -321,7 +321,7 @@ def test_control_dependent_pairs_are_rejected(normals):
 
 
 def test_uniform_pairs_fill_the_square(uniforms):
-    # Chi-square of 64 x 64 cells, N = 2^21: rejects a root mean square deviation of a cell of 1.2%.
+    # Chi-square of 64 x 64 cells, N = 2^21: rejects a root mean square deviation of a cell of 1.5%.
     def p_value(a, b):
         counts, _, _ = np.histogram2d(np.ravel(a), np.ravel(b), bins=64, range=[[0, 1], [0, 1]])
         return stats.chisquare(np.ravel(counts)).pvalue

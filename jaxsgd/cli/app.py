@@ -6,14 +6,14 @@ wait for JAX.
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import jaxsgd as js
 
 # typer >= 0.26 brings its own copy of click, before that it used click: this is UsageError in both.
-_UsageError = typer.BadParameter.__base__
+_UsageError: Any = typer.BadParameter.__base__
 _INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

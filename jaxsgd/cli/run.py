@@ -55,4 +55,4 @@ def _run_study(file: config.StudyFile, arguments: Mapping[str, Any], folder: pat
     }
     (folder / "summary.json").write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     if not quiet:
-        summary.show(found)
+        summary.show(found, result.divergence)

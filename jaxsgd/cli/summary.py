@@ -9,13 +9,12 @@ import rich.table
 import xarray as xr
 
 import jaxsgd as js
-from jaxsgd.cli.info import versions
 
 
 def summarise(result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
     """What `summary.json` says of a result; None (null) where a number is not known or not finite.
 
-    - `study`, `steps`, `trajectories`, `seed`, `versions`: what was run, and with what.
+    - `study`, `steps`, `trajectories`, `seed`, `device`, `precision`, `versions`: what was run, and on what.
     - `observables`: for each one, over all trajectories at the last recorded step (`step`), the
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
       standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
@@ -28,14 +27,15 @@ def summarise(result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
     """
     end = result.dataset.isel(step=-1)
     exact_end = xr.Dataset() if exact is None else exact.sel(step=end["step"])
-    diverged = result.dataset["diverged"]
+    attributes, diverged = result.dataset.attrs, result.dataset["diverged"]
     first = diverged["step"].values[diverged.values > 0][:1]
     return {
         "study": repr(result.study),
         "steps": result.study.steps,
         "trajectories": result.trajectories,
         "seed": result.seed,
-        "versions": versions(),
+        **{name: attributes[name] for name in ("device", "precision")},
+        "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in result.study.observed},
         "diverged": int(end["diverged"]),
@@ -62,7 +62,7 @@ def _number(dataset: xr.Dataset, name: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: dict[str, Any], divergence: str) -> None:
     """Print a summary: a table and a few lines, of any width where the output is not a terminal."""
     console = rich.console.Console(markup=False, highlight=False)
     if not console.is_terminal:
@@ -76,10 +76,8 @@ def show(found: dict[str, Any]) -> None:
         cells = (row["estimate"], ".6g"), (row["standard_error"], ".2g"), (row["exact"], ".6g"), (row["z"], "+.2f")
         table.add_row(name, *("-" if value is None else format(value, style) for value, style in cells))
     lines = [f"no exact values: {found['no_exact_solution']}"] if found["no_exact_solution"] else []
-    if found["first_diverged_step"] is not None:
-        lines.append(
-            f"{found['diverged']:,} of {count:,} trajectories diverged, the first by step {found['first_diverged_step']}"
-        )
+    if divergence:
+        lines.append(divergence)
     if "paths.png" not in found["files"]:
         lines.append("no paths.png: paths are drawn for studies of two coordinates")
     rate = count * steps / found["seconds"]

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsgd.engine.kernel import Span, compiled
+from jaxsgd.engine.kernel import CompiledTile, Span, compiled
 from jaxsgd.engine.ledger import Ledger, Range, Sums
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program
@@ -25,18 +25,14 @@ class Task:
     plan: Plan
     key: np.ndarray
 
+    def tile(self, careful: bool) -> CompiledTile:
+        """The compiled program of one tile."""
+        return compiled(self.program, self.plan.tile, careful, self.plan.compiler_options)
+
     def run_chunk(self, start: int, stop: int) -> Sums:
         """The sums of the trajectories start .. stop - 1, which lie in one chunk."""
-        tiles, careful = [], False
-        base = start - start % self.plan.chunk
-        first = start - (start - base) % self.plan.tile
-        for tile in range(first, stop, self.plan.tile):
-            kept = None if careful else self._run_tile(tile, start, stop, careful=False)
-            if kept is None or not _all_finite(kept):
-                # From its first tile that is not finite on, a chunk counts what is finite.
-                careful = True
-                kept = self._run_tile(tile, start, stop, careful=True)
-            tiles.append(kept)
+        with jax.enable_x64(self.program.precision == "float64"):  # the setting is one of the thread
+            tiles = self._run_tiles(start, stop)
         return {
             statistic.name: statistic.fold(
                 [{**tile[statistic.name], "counts": tile["counts"], "valid": tile["valid"]} for tile in tiles]
@@ -44,8 +40,19 @@ class Task:
             for statistic in self.program.statistics
         }
 
+    def _run_tiles(self, start: int, stop: int) -> list[dict[str, Any]]:
+        tiles, careful = [], False
+        for tile in range(start - start % self.plan.tile, stop, self.plan.tile):
+            kept = None if careful else self._run_tile(tile, start, stop, careful=False)
+            if kept is None or not _all_finite(kept):
+                # From its first tile that is not finite on, a chunk counts what is finite.
+                careful = True
+                kept = self._run_tile(tile, start, stop, careful=True)
+            tiles.append(kept)
+        return tiles
+
     def _run_tile(self, tile: int, start: int, stop: int, careful: bool) -> dict[str, Any]:
-        run = compiled(self.program, self.plan.tile, careful, self.plan.compiler_options)
+        run = self.tile(careful)
         lower, upper = max(start - tile, 0), min(stop - tile, self.plan.tile)
         kept = run(self.inputs, self.key, Span(np.uint32(tile), np.int32(lower), np.int32(upper)))
         return jax.tree.map(np.asarray, kept)
@@ -71,6 +78,7 @@ def run(
 ) -> Ledger:
     """The sums of trajectories first .. first + count - 1; ``done`` hears of each finished chunk's size."""
     ledger = Ledger(task.program.statistics, task.plan.chunk)
+    task.tile(careful=False)  # made here, so that threads find one and the same
     pool = executor or ThreadPoolExecutor(task.plan.workers, thread_name_prefix="jaxsgd")
     pending: dict[Future[Sums], Range] = {}
     ranges = cut(first, count, task.plan.chunk)

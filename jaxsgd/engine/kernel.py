@@ -12,6 +12,7 @@ a draw leaves the generator as one complex64 array, because XLA fuses into one o
 """
 
 import functools
+import threading
 from typing import Any, NamedTuple
 
 import jax
@@ -245,7 +246,23 @@ def run_tile(program: Program, lanes: int, careful: bool, inputs: Inputs, key: j
     return Kernel(program, inputs, key, span, lanes, careful).run()
 
 
+class CompiledTile:
+    """The jitted tile, a function of (inputs, key, span). The first call compiles, in one thread only."""
+
+    def __init__(self, program: Program, lanes: int, careful: bool, options: tuple[tuple[str, Any], ...]) -> None:
+        self.jitted = jax.jit(functools.partial(run_tile, program, lanes, careful), compiler_options=dict(options))
+        self._lock, self._ready = threading.Lock(), False
+
+    def __call__(self, inputs: Inputs, key: np.ndarray, span: Span) -> dict[str, Any]:
+        if self._ready:
+            return self.jitted(inputs, key, span)
+        with self._lock:
+            result = jax.block_until_ready(self.jitted(inputs, key, span))
+            self._ready = True
+            return result
+
+
 @functools.lru_cache(maxsize=64)
-def compiled(program: Program, lanes: int, careful: bool, options: tuple[tuple[str, Any], ...]) -> Any:
-    """The jitted tile: a function of (inputs, key, span)."""
-    return jax.jit(functools.partial(run_tile, program, lanes, careful), compiler_options=dict(options))
+def compiled(program: Program, lanes: int, careful: bool, options: tuple[tuple[str, Any], ...]) -> CompiledTile:
+    """The tile of a program; equal programs share it."""
+    return CompiledTile(program, lanes, careful, options)

@@ -15,7 +15,7 @@ import numpy as np
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.structure import Structure
-from jaxsgd.study import State, Study, takes_state
+from jaxsgd.study import Study, blank_state, takes_state
 
 
 class Inputs(NamedTuple):
@@ -83,27 +83,25 @@ def prepare(
     """The program and the numbers of a study, in the precision that JAX is set to."""
     dtype = jnp.zeros(()).dtype
     leaves, treedef = jax.tree.flatten((study.oracle, study.method))
-    like = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, dtype), study.x0)
-    state = State(like, dict.fromkeys(study.averages, like), dict.fromkeys(study.path_sums, jnp.zeros((), dtype)))
+    state = blank_state(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
     problem = study.oracle.problem
     program = Program(
         treedef=treedef,
         fixed=tuple(None if is_number(leaf) else leaf for leaf in leaves),
         point=Structure.of(study.x0),
-        requests=streams.requests_of(lambda stream: study.oracle.sample(stream, like)),
+        requests=streams.requests_of(lambda stream: study.oracle.sample(stream, state.x)),
         record=tuple(int(step) for step in study.recorded_steps),
         observed=study.observed,
         built_in=study.built_in,
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
-        observables=tuple(Event(n, f, takes_state(f, state)) for n, f in study.observables.items()),
-        events=tuple(Event(n, f, takes_state(f, state)) for n, f in (events or {}).items()),
+        observables=tuple(Event(n, f, takes_state(n, f, state)) for n, f in study.observables.items()),
+        events=tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items()),
         path_sums=tuple(study.path_sums.items()),
         statistics=statistics,
         precision=dtype.name,
     )
-    streams.check_counters(0, study.steps + 1, program.words)
     columns = [study.learning_rates]
     for average in study.averages.values():
         columns.append(np.append(average.mixing(study.learning_rates[:-1]), 0.0))

@@ -6,8 +6,9 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from jaxsgd.plot import style
-from jaxsgd.record import log_spaced
 from jaxsgd.result import Result
+
+_DENSER = 4  # records that lie so much denser at the start are on a scale of logarithms
 
 
 def curves(
@@ -16,7 +17,7 @@ def curves(
     """The mean of each observable with a band of 2 standard errors, and the exact mean beside it.
 
     The result's quantiles are dotted lines on a lighter band. The scale of means is logarithmic if all
-    are positive, that of steps if they were recorded so.
+    are positive, that of steps if the records grow sparse.
 
     **Arguments**
 
@@ -26,7 +27,7 @@ def curves(
     dataset, positive = result.dataset, True
     step = dataset["step"].values
     for index, name in enumerate(observables):
-        colour, label = style.COLOURS[index % len(style.COLOURS)], _label(name, result)
+        colour, label = style.COLOURS[index % len(style.COLOURS)], _label(name)
         mean = dataset[f"{name}_mean"].values
         positive &= not (mean <= 0).any()
         ax.plot(step, mean, color=colour, label=label)
@@ -37,15 +38,16 @@ def curves(
             quantiles = dataset[f"{name}_quantile"].transpose("quantile", "step").values
             ax.fill_between(step, quantiles.min(axis=0), quantiles.max(axis=0), color=colour, alpha=0.12, linewidth=0)
             ax.plot(step, quantiles.T, ":", color=colour, linewidth=0.8)
-    known = [f"{name}_mean" for name in observables if exact is not None and f"{name}_mean" in exact]
-    for index, name in enumerate(known):
-        ax.plot(step, exact[name], "--", color="black", linewidth=1, label=None if index else "exact")
+    if exact is not None:
+        known = [f"{name}_mean" for name in observables if f"{name}_mean" in exact]
+        for index, name in enumerate(known):
+            ax.plot(step, exact[name], "--", color="black", linewidth=1, label=None if index else "exact")
     if "quantile" in dataset:
         levels = ", ".join(f"{level:g}" for level in dataset["quantile"].values)
         ax.plot([], [], ":", color="0.4", linewidth=0.8, label=f"quantiles {levels}")
     if positive:
         ax.set_yscale("log")
-    if isinstance(result.study.record, log_spaced):
+    if step[-1] - step[-2:][0] > _DENSER * (step[:2][-1] - step[0]):
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(left=0)
     band = " ± 2 standard errors" if any(name.endswith("_sem") for name in dataset) else ""
@@ -54,7 +56,6 @@ def curves(
     return ax
 
 
-def _label(name: str, result: Result) -> str:
-    quantity, _, average = name.partition("_of_")
-    words = quantity.replace("_", " ")
-    return f"{words} of average {average}" if average in result.study.averages else name.replace("_", " ")
+def _label(name: str) -> str:
+    quantity, of, average = name.partition("_of_")
+    return quantity.replace("_", " ") + (f" of average {average}" if of else "")

@@ -1,5 +1,6 @@
 """Learning rates over updates."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -16,7 +17,8 @@ def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
     studies = [studies] if isinstance(studies, Study) else studies
     rates = [study.learning_rates[: study.steps] for study in studies]
     for index, (study, values) in enumerate(zip(studies, rates, strict=True)):
-        ax.plot(values, color=style.COLOURS[index % len(style.COLOURS)], label=brief(study.schedule))
+        label = textwrap.fill(brief(study.schedule), 60)
+        ax.plot(values, color=style.COLOURS[index % len(style.COLOURS)], label=label)
     everything = np.concatenate(rates)
     if 0 < 10 * everything.min() < everything.max():
         ax.set_yscale("log")

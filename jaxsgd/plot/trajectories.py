@@ -1,7 +1,5 @@
 """Sample paths in the plane."""
 
-import jax
-import numpy as np
 from jax.flatten_util import ravel_pytree
 from matplotlib.axes import Axes
 

@@ -33,7 +33,7 @@ class Histogram(Statistic):
     def fold(self, tiles: list[Arrays]) -> Arrays:
         total = None
         for tile in tiles:
-            codes, valid = np.asarray(tile["code"]), np.asarray(tile["valid"])
+            codes, valid = np.asarray(tile["code"]), np.ravel(tile["valid"])
             codes = codes.reshape(*codes.shape[:2], -1)[..., valid].astype(np.int64)
             low, rows = codes.min(), codes.shape[0] * codes.shape[1]
             width = codes.max() - low + 1

@@ -22,7 +22,7 @@ class Paths(Statistic):
         kept = []
         for tile in tiles:
             x = np.asarray(tile["x"])
-            kept.append(x.reshape(*x.shape[:2], -1)[..., np.asarray(tile["valid"])].astype(float))
+            kept.append(x.reshape(*x.shape[:2], -1)[..., np.ravel(tile["valid"])].astype(float))
         return {"x": np.concatenate(kept, -1)}
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:

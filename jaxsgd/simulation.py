@@ -1,0 +1,182 @@
+"""The entry points: simulate a study, or look at some of its trajectories."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from typing import Any
+
+import equinox
+import jax
+import jaxlib
+import numpy as np
+import xarray as xr
+
+from jaxsgd import streams
+from jaxsgd.engine import driver
+from jaxsgd.engine.driver import Task
+from jaxsgd.engine.fingerprint import fingerprint
+from jaxsgd.engine.plan import Plan
+from jaxsgd.engine.program import prepare
+from jaxsgd.engine.statistics import Paths, Statistic
+from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
+from jaxsgd.layout import Layout
+from jaxsgd.progress import Progress
+from jaxsgd.result import Result
+from jaxsgd.study import Study
+
+_STATISTICS = ("mean", "variance", "extremes", "x", "x_covariance")
+_SMALL = 8  # coordinates up to which the covariance of x is recorded without being asked for
+_MOST_RECORDS = 64  # for the covariance between steps
+
+
+def simulate(
+    study: Study,
+    trajectories: int,
+    seed: int = 0,
+    *,
+    first_trajectory: int = 0,
+    statistics: Sequence[str] = ("mean", "variance", "extremes", "x"),
+    quantiles: Sequence[float] = (),
+    probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
+    step_covariance: Sequence[str] = (),
+    progress: bool | str = "auto",
+    executor: Executor | None = None,
+    plan: Plan | None = None,
+) -> Result:
+    """Run trajectories first_trajectory .. first_trajectory + trajectories - 1 and estimate.
+
+    A trajectory is a function of (study, seed, id) alone; the result does not depend on the number of
+    workers or on the order in which they finish.
+
+    **Arguments**
+
+    - `study`: what is run.
+    - `trajectories`: how many, at least 1.
+    - `seed`: in [0, 2^64). Studies with the same seed share their draws.
+    - `first_trajectory`: the first id.
+    - `statistics`: of each observable, mean and variance (always), "extremes"; "x" for mean and
+      covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more).
+    - `quantiles`: probabilities in (0, 1); of every observable, from bins of relative width 1/128.
+    - `probabilities`: events by name, boolean functions of x or of a State; exact counts.
+    - `step_covariance`: names of observables; their covariance between records, at most 64 of them.
+    - `progress`: "auto" shows a bar for long runs on a terminal; True and False force it.
+    - `executor`: any ``concurrent.futures.Executor``; default one thread for each core.
+    - `plan`: how the work is cut; default [`jaxsgd.Plan`][]`.choose(...)`.
+
+    **Returns** a [`jaxsgd.Result`][].
+
+    **Raises** `ValueError` or `TypeError` before anything is compiled.
+    """
+    events = dict(probabilities or {})
+    layout = _layout(study, statistics, quantiles, events, step_covariance)
+    task = _task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
+    with Progress(trajectories, study.steps, progress) as bar:
+        ledger = driver.run(task, first_trajectory, trajectories, executor, bar.advance)
+    return Result(layout, ledger, _attributes(study, task, seed), study)
+
+
+def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
+    """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
+    statistics = (Paths(),)
+    ledger = driver.run(_task(study, statistics, {}, 0, trajectories, seed, None), 0, trajectories)
+    return xr.Dataset(
+        {
+            "x": (("trajectory", "step", "coordinate"), np.transpose(ledger.total()["paths"]["x"], (2, 0, 1))),
+            "learning_rate": ("step", study.learning_rates[study.recorded_steps]),
+        },
+        {"trajectory": np.arange(trajectories), "step": study.recorded_steps, "coordinate": list(study.coordinates)},
+        {"study": repr(study), "seed": seed},
+    )
+
+
+def _layout(
+    study: Study,
+    statistics: Sequence[str],
+    quantiles: Sequence[float],
+    events: Mapping[str, Callable[[Any], Any]],
+    step_covariance: Sequence[str],
+) -> Layout:
+    for argument, value in (("statistics", statistics), ("step_covariance", step_covariance)):
+        if isinstance(value, str):
+            raise InvalidType(f"{argument} must be a list of names, got the string {value!r}")
+    for name in statistics:
+        if name not in _STATISTICS:
+            raise InvalidInput(f"statistics has no {name!r}; {nearest(name, _STATISTICS)}")
+    for probability in quantiles:
+        if not 0 < probability < 1:
+            raise InvalidInput(f"quantiles must lie in (0, 1), got {probability!r}")
+    for name in step_covariance:
+        if name not in study.observed:
+            raise InvalidInput(f"step_covariance names {name!r}, which is not recorded; {nearest(name, study.observed)}")
+    if step_covariance and len(study.recorded_steps) > _MOST_RECORDS:
+        raise InvalidInput(
+            f"step_covariance needs at most {_MOST_RECORDS} records, the study has {len(study.recorded_steps)}; "
+            f"use record=js.record.log_spaced({_MOST_RECORDS - 1}) or at([...])"
+        )
+    for name, function in events.items():
+        if not callable(function):
+            raise InvalidType(f"probabilities[{name!r}] must be a function of x or of a State, got {function!r}")
+    undefined = {
+        name: tuple(int(step) for step in study.recorded_steps[average.undefined(study.recorded_steps, study.steps)])
+        for label, average in study.averages.items()
+        for name in (f"risk_of_{label}", f"distance_squared_of_{label}")
+    }
+    return Layout(
+        steps=tuple(int(step) for step in study.recorded_steps),
+        observed=study.observed,
+        coordinates=study.coordinates,
+        learning_rate=tuple(float(rate) for rate in study.learning_rates[study.recorded_steps]),
+        example_gradients=tuple(int(step) for step in study.recorded_steps),
+        undefined={name: steps for name, steps in undefined.items() if steps},
+        extremes="extremes" in statistics,
+        x="x" in statistics or "x_covariance" in statistics,
+        x_covariance="x_covariance" in statistics or ("x" in statistics and study.dimension <= _SMALL),
+        quantiles=tuple(float(probability) for probability in quantiles),
+        events=tuple(events),
+        step_covariance=tuple(step_covariance),
+    )
+
+
+def _task(
+    study: Study,
+    statistics: tuple[Statistic, ...],
+    events: Mapping[str, Callable[[Any], Any]],
+    first: int,
+    count: int,
+    seed: int,
+    plan: Plan | None,
+) -> Task:
+    if not isinstance(study, Study):
+        raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
+    integer("trajectories", count, at_least=1)
+    integer("first_trajectory", first, at_least=0)
+    if not (plan is None or isinstance(plan, Plan)):
+        raise InvalidType(f"plan must be a jaxsgd.Plan, got {plan!r}")
+    program, inputs = prepare(study, statistics, events)
+    streams.check_counters(first + count, study.steps + 1, program.words)
+    plan = plan or Plan.choose(study.dimension, study.steps, count)
+    return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
+
+
+def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
+    from jaxsgd import __version__
+
+    device = jax.devices()[0]
+    return {
+        "study": repr(study),
+        "seed": int(seed),
+        "plan": repr(task.plan),
+        "chunk": task.plan.chunk,
+        "precision": task.program.precision,
+        "fingerprint": fingerprint(task),
+        "jaxsgd": __version__,
+        "jax": jax.__version__,
+        "jaxlib": jaxlib.__version__,
+        "numpy": np.__version__,
+        "equinox": equinox.__version__,
+        "python": platform.python_version(),
+        "device": f"{device.platform} {device.device_kind}",
+        "cpu": platform.processor() or platform.machine(),
+    }
+
+
