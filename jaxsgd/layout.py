@@ -119,7 +119,10 @@ class Layout:
             estimates |= {key: sums["extremes"][key][:, position] for key in ("min", "max")}
         if self.quantiles:
             values, widths = quantiles(sums["histogram"], np.array(self.quantiles))
-            estimates |= {"quantile": values[..., position], "quantile_width": widths[..., position]}
+            value = values[..., position]
+            if self.extremes:
+                value = np.clip(value, estimates["min"], estimates["max"])
+            estimates |= {"quantile": value, "quantile_width": widths[..., position]}
         return estimates
 
     def _coordinates(self, sums: dict[str, np.ndarray], trajectories: int) -> dict[str, Any]:

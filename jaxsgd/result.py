@@ -92,11 +92,11 @@ class Result:
     @property
     def divergence(self) -> str:
         """How many trajectories diverged since which step, in words; empty if none did."""
-        diverged = self.dataset["diverged"]
-        if not int(diverged.max()):
+        diverged = self.dataset["diverged"].values
+        if not diverged.any():
             return ""
-        first = int(diverged.step[int((diverged > 0).argmax())])
-        return f"{int(diverged[-1]):,} of {self.trajectories:,} trajectories diverged, the first by step {first}"
+        first = self._layout.steps[np.flatnonzero(diverged)[0]]
+        return f"{diverged[-1]:,} of {self.trajectories:,} trajectories diverged, the first by step {first}"
 
 
 def load(path: str | os.PathLike[str]) -> Result:

@@ -130,7 +130,7 @@ class Study:
                 f"x0 must have the shape of the problem's minimiser, {_shapes(known)}, got {_shapes(start)}"
             )
         if any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
-            raise InvalidInput(f"x0 has an empty array: {_shapes(start)}")
+            raise InvalidInput(f"x0 must hold at least one number in every array, got shapes {_shapes(start)}")
         return start
 
     def _check_rates(self) -> None:

@@ -33,12 +33,14 @@ class Task:
         """The sums of the trajectories start .. stop - 1, which lie in one chunk."""
         with jax.enable_x64(self.program.precision == "float64"):  # the setting is one of the thread
             tiles = self._run_tiles(start, stop)
-        return {
-            statistic.name: statistic.fold(
-                [{**tile[statistic.name], "counts": tile["counts"], "valid": tile["valid"]} for tile in tiles]
-            )
-            for statistic in self.program.statistics
-        }
+        lanes = [{key: tile[key] for key in ("counts", "valid")} for tile in tiles]
+        with np.errstate(over="ignore", invalid="ignore"):  # values may be as large as floats can be
+            return {
+                statistic.name: statistic.fold(
+                    [tile[statistic.name] | of_lanes for tile, of_lanes in zip(tiles, lanes, strict=True)]
+                )
+                for statistic in self.program.statistics
+            }
 
     def _run_tiles(self, start: int, stop: int) -> list[dict[str, Any]]:
         tiles, careful = [], False

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.engine.statistics.statistic import Arrays
 from jaxsgd.errors import InvalidInput
@@ -66,4 +68,5 @@ class Ledger:
         return rest == 0 and chunks & (chunks - 1) == 0 and start % (stop - start) == 0
 
     def _merge(self, left: Sums, right: Sums) -> Sums:
-        return {name: statistic.merge(left[name], right[name]) for name, statistic in self._statistics.items()}
+        with np.errstate(over="ignore", invalid="ignore"):
+            return {name: statistic.merge(left[name], right[name]) for name, statistic in self._statistics.items()}

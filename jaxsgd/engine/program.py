@@ -110,7 +110,7 @@ def prepare(
         start=_flat(study.x0).astype(dtype),
         minimiser=None if problem is None or problem.minimiser is None else _flat(problem.minimiser).astype(dtype),
         coefficients=np.stack(columns, -1).astype(dtype),
-        visible=np.where(np.array(undefined).reshape(len(undefined), -1).T, np.nan, 1.0).astype(dtype),
+        visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
     return program, inputs
 

@@ -29,22 +29,26 @@ class Coordinates(Statistic):
 
     def observe(self, seen: Seen) -> Arrays:
         usable, count = seen.usable(*seen.x)
-        mean, deviation = statistic.two_pass(seen.x, usable, count)
+        x, extra = seen.x, {}
+        if seen.alive is not None:
+            _, scale = statistic.scaled(jnp.max(jnp.abs(x), axis=0), usable)
+            x, extra = x / scale[:, None], {"count": count, "scale": scale}
+        mean, deviation = statistic.two_pass(x, usable, count)
         kept = {"mean": mean}
         if self.covariance:
             kept["m2"] = jnp.stack([statistic.block_sum(deviation[i] * deviation[j]) for i, j in self._pairs])
-        return kept if seen.alive is None else {"count": count, **kept}
+        return kept | extra
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        count = statistic.over_tiles(tiles, "count", default="counts")
-        mean = statistic.over_tiles(tiles, "mean")  # (records, d, blocks)
-        total = np.broadcast_to(count.sum(-1), mean.shape[:1])
-        weight = np.broadcast_to(count, (mean.shape[0], mean.shape[-1]))[:, None]
+        count, scale, mean = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean"))
+        records, _, blocks = mean.shape
+        weight, scale = (np.broadcast_to(each, (records, blocks))[:, None] for each in (count, scale))
+        mean, total = mean * scale, weight.sum((1, 2))
         centre = (weight * mean).sum(-1) / np.maximum(total, 1)[:, None]
         sums = {"count": total, "mean": centre}
         if self.covariance:
             offset = mean - centre[..., None]
-            within = statistic.over_tiles(tiles, "m2").sum(-1)
+            within = (statistic.over_tiles(tiles, "m2") * scale**2).sum(-1)
             sums["m2"] = self._matrix(within) + (weight[:, :, None] * offset[:, :, None] * offset[:, None]).sum(-1)
         return sums
 

@@ -25,7 +25,7 @@ class Diverged(Statistic):
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         found = [np.asarray(tile["diverged"], float).sum(-1) for tile in tiles if "diverged" in tile]
-        return {"diverged": np.sum(found, 0, initial=np.zeros(self.records)) if found else np.zeros(self.records)}
+        return {"diverged": np.sum([np.zeros(self.records), *found], axis=0)}
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         return {"diverged": left["diverged"] + right["diverged"]}

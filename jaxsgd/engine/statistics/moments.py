@@ -33,17 +33,13 @@ class Moments(Statistic):
         usable, count = seen.usable(value)
         extra = {}
         if seen.alive is not None:
-            largest = jnp.max(jnp.where(usable, jnp.abs(value), 0), axis=-1)
-            scale = jnp.where(largest > 0, largest, 1)
-            value = value / scale[..., None]
+            value, scale = statistic.scaled(value, usable)
             extra = {"count": count, "scale": scale}
         mean, deviation = statistic.two_pass(value, usable, count)
         return {"mean": mean, "m2": statistic.block_sum(deviation * deviation), **extra}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        tiles = [{"scale": np.ones(len(tile["counts"])), **tile} for tile in tiles]
-        count, scale = statistic.over_tiles(tiles, "count", default="counts"), statistic.over_tiles(tiles, "scale")
-        mean, m2 = statistic.over_tiles(tiles, "mean"), statistic.over_tiles(tiles, "m2")
+        count, scale, mean, m2 = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean", "m2"))
         return statistic.fold_moments(*np.broadcast_arrays(count, mean * scale, m2 * scale**2))
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:

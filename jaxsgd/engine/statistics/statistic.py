@@ -86,9 +86,20 @@ def two_pass(value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax
     return mean, jnp.where(usable, value - mean[..., None], 0)
 
 
-def over_tiles(tiles: list[Arrays], key: str, default: str | None = None) -> np.ndarray:
-    """One float64 array of a chunk, its tiles side by side on the last axis."""
-    found = [tile[key] if key in tile else tile[default] for tile in tiles]
+def scaled(value: jax.Array, usable: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Values divided by the largest magnitude of their block, and that: then no square overflows."""
+    largest = jnp.max(jnp.where(usable, jnp.abs(value), 0), axis=-1)
+    scale = jnp.where(largest > 0, largest, 1)
+    return value / scale[..., None], scale
+
+
+def over_tiles(tiles: list[Arrays], key: str) -> np.ndarray:
+    """One float64 array of a chunk, its tiles side by side on the last axis.
+
+    Counts and scales of the quick program are implied: those of all valid lanes, and 1.
+    """
+    implied = {"count": lambda tile: tile["counts"], "scale": lambda tile: np.ones(len(tile["counts"]))}
+    found = [tile[key] if key in tile else implied[key](tile) for tile in tiles]
     width = max(np.ndim(array) for array in found)
     shape = next(np.shape(array) for array in found if np.ndim(array) == width)[:-1]
     return np.concatenate([np.broadcast_to(array, (*shape, np.shape(array)[-1])) for array in found], -1, dtype=float)

@@ -40,7 +40,7 @@ class StepCovariance(Statistic):
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         mean = statistic.over_tiles(tiles, "mean")  # (observables, records, blocks)
-        count = statistic.over_tiles(tiles, "count", default="counts")
+        count = statistic.over_tiles(tiles, "count")
         count = np.broadcast_to(count, (mean.shape[0], mean.shape[-1]))
         total = count.sum(-1)
         centre = (count[:, None] * mean).sum(-1) / np.maximum(total, 1)[:, None]
