@@ -26,7 +26,7 @@ _NAMES = {
     "simulate": "simulation",
     "sample_paths": "simulation",
 }
-__all__ = ["__version__", *_MODULES, *_NAMES]  # noqa: PLE0604 - the names are the keys above
+__all__ = ["__version__", *_MODULES, *_NAMES]
 
 if TYPE_CHECKING:
     from jaxsgd import averages as averages

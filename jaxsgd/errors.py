@@ -21,10 +21,6 @@ class NoExactSolution(ValueError):
     """Theory has no exact solution for this study; the message says why."""
 
 
-class MissingData(ValueError):
-    """A result lacks what was asked of it; the message names the argument to pass."""
-
-
 class InexactMerge(UserWarning):
     """Results were merged that do not meet at a chunk bound: right to rounding, not bitwise."""
 

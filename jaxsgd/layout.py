@@ -57,7 +57,9 @@ class Layout:
     def from_json(cls, text: str) -> Self:
         read = json.loads(text)
         undefined = {name: tuple(steps) for name, steps in read.pop("undefined").items()}
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
+        lists: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
+        }
         return cls(undefined=undefined, **lists)
 
     def dataset(self, sums: Sums, trajectories: int) -> xr.Dataset:

@@ -118,7 +118,7 @@ def load(path: str | os.PathLike[str]) -> Result:
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{path} is not a result of jaxsgd: {error}") from error
-    plain = {key: value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
+    plain = {str(key): value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
     return Result(layout, ledger, plain)
 
 

@@ -3,15 +3,14 @@
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from importlib.metadata import version
 from typing import Any
 
-import equinox
 import jax
-import jaxlib
 import numpy as np
 import xarray as xr
 
-from jaxsgd import streams
+from jaxsgd import __version__, streams
 from jaxsgd.engine import driver
 from jaxsgd.engine.driver import Task
 from jaxsgd.engine.fingerprint import fingerprint
@@ -24,7 +23,8 @@ from jaxsgd.progress import Progress
 from jaxsgd.result import Result
 from jaxsgd.study import Study
 
-_STATISTICS = ("mean", "variance", "extremes", "x", "x_covariance")
+DEFAULT_STATISTICS = ("mean", "variance", "extremes", "x")
+_STATISTICS = (*DEFAULT_STATISTICS, "x_covariance")
 _SMALL = 8  # coordinates up to which the covariance of x is recorded without being asked for
 _MOST_RECORDS = 64  # for the covariance between steps
 
@@ -35,7 +35,7 @@ def simulate(
     seed: int = 0,
     *,
     first_trajectory: int = 0,
-    statistics: Sequence[str] = ("mean", "variance", "extremes", "x"),
+    statistics: Sequence[str] = DEFAULT_STATISTICS,
     quantiles: Sequence[float] = (),
     probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
     step_covariance: Sequence[str] = (),
@@ -68,8 +68,8 @@ def simulate(
     **Raises** `ValueError` or `TypeError` before anything is compiled.
     """
     events = dict(probabilities or {})
-    layout = _layout(study, statistics, quantiles, events, step_covariance)
-    task = _task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
+    layout = make_layout(study, statistics, quantiles, events, step_covariance)
+    task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
     with Progress(trajectories, study.steps, progress) as bar:
         ledger = driver.run(task, first_trajectory, trajectories, executor, bar.advance)
     return Result(layout, ledger, _attributes(study, task, seed), study)
@@ -78,7 +78,7 @@ def simulate(
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
     """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
     statistics = (Paths(),)
-    ledger = driver.run(_task(study, statistics, {}, 0, trajectories, seed, None), 0, trajectories)
+    ledger = driver.run(make_task(study, statistics, {}, 0, trajectories, seed, None), 0, trajectories)
     return xr.Dataset(
         {
             "x": (("trajectory", "step", "coordinate"), np.transpose(ledger.total()["paths"]["x"], (2, 0, 1))),
@@ -89,13 +89,14 @@ def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Data
     )
 
 
-def _layout(
+def make_layout(
     study: Study,
     statistics: Sequence[str],
     quantiles: Sequence[float],
     events: Mapping[str, Callable[[Any], Any]],
     step_covariance: Sequence[str],
 ) -> Layout:
+    """What the arguments of simulate ask for, checked."""
     for argument, value in (("statistics", statistics), ("step_covariance", step_covariance)):
         if isinstance(value, str):
             raise InvalidType(f"{argument} must be a list of names, got the string {value!r}")
@@ -107,7 +108,9 @@ def _layout(
             raise InvalidInput(f"quantiles must lie in (0, 1), got {probability!r}")
     for name in step_covariance:
         if name not in study.observed:
-            raise InvalidInput(f"step_covariance names {name!r}, which is not recorded; {nearest(name, study.observed)}")
+            raise InvalidInput(
+                f"step_covariance names {name!r}, which is not recorded; {nearest(name, study.observed)}"
+            )
     if step_covariance and len(study.recorded_steps) > _MOST_RECORDS:
         raise InvalidInput(
             f"step_covariance needs at most {_MOST_RECORDS} records, the study has {len(study.recorded_steps)}; "
@@ -137,7 +140,7 @@ def _layout(
     )
 
 
-def _task(
+def make_task(
     study: Study,
     statistics: tuple[Statistic, ...],
     events: Mapping[str, Callable[[Any], Any]],
@@ -146,6 +149,7 @@ def _task(
     seed: int,
     plan: Plan | None,
 ) -> Task:
+    """What workers are to run, checked."""
     if not isinstance(study, Study):
         raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
     integer("trajectories", count, at_least=1)
@@ -159,8 +163,6 @@ def _task(
 
 
 def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
-    from jaxsgd import __version__
-
     device = jax.devices()[0]
     return {
         "study": repr(study),
@@ -171,12 +173,10 @@ def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
         "fingerprint": fingerprint(task),
         "jaxsgd": __version__,
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
-        "numpy": np.__version__,
-        "equinox": equinox.__version__,
+        "jaxlib": version("jaxlib"),
+        "numpy": version("numpy"),
+        "equinox": version("equinox"),
         "python": platform.python_version(),
         "device": f"{device.platform} {device.device_kind}",
         "cpu": platform.processor() or platform.machine(),
     }
-
-

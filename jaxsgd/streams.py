@@ -87,8 +87,8 @@ def box_muller(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Arra
     """Two independent standard normals from two words (Box and Muller, 1958).
 
     radius = sqrt(-2 log u) with u a 24-bit uniform, angle from the second word; logarithm, sine and
-    cosine are minimax polynomials: errors stay below 2e-6 of the radius. The largest radius is sqrt(-2 log 2^-25) = 5.89;
-    the probability of a radius beyond it is 3e-8.
+    cosine are minimax polynomials: errors stay below 2e-6 of the radius. The largest radius is
+    sqrt(-2 log 2^-25) = 5.89; the probability of a radius beyond it is 3e-8.
     """
     u = _centre(first, 24)  # one bit more than uniform() for the tail; above 1/2 it rounds to even, 1 included
     bits = _bitcast(u, jnp.int32)

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
 from jaxsgd.streams import Recorder
+
+if TYPE_CHECKING:
+    from jaxsgd.cost import Cost
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +86,9 @@ class Study:
         for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
             if not isinstance(getattr(self, name), kind):
                 module = {"oracle": "oracles", "method": "methods", "record": "record"}[name]
-                raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(getattr(self, name))}")
+                given = getattr(self, name)
+                hint = "; call it" if isinstance(given, type) else ""
+                raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(given)}{hint}")
         schedules.as_schedule(self.schedule)
         object.__setattr__(self, "steps", integer("steps", self.steps, at_least=1))
         self._check_names()
@@ -139,7 +144,7 @@ class Study:
         if len(bad):
             raise InvalidInput(
                 f"the learning rate must be finite and not negative at t = 0..{self.steps - 1}, "
-                f"got {rates[bad[0]]:g} at t = {bad[0]}"
+                f"got {rates[bad[0]]:g} at t = {bad[0]}; change the schedule or take fewer steps"
             )
         for average in self.averages.values():
             average.mixing(rates)
@@ -188,6 +193,12 @@ class Study:
     def replace(self, **changes: Any) -> "Study":
         """The same study with some arguments changed, validated again."""
         return dataclasses.replace(self, **changes)
+
+    def cost(self, trajectories: int) -> "Cost":
+        """What ``simulate(self, trajectories)`` will cost: steps, memory and expected time, from a short pilot."""
+        from jaxsgd.cost import estimate
+
+        return estimate(self, trajectories)
 
     def __repr__(self) -> str:
         lines = [f"    {field.name}={brief(getattr(self, field.name))}," for field in dataclasses.fields(self)]
@@ -244,14 +255,15 @@ def check_functions(study: Study) -> None:
 
 
 def _reason(error: Exception) -> str:
-    reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     untraceable = (
         jax.errors.ConcretizationTypeError,
         jax.errors.TracerArrayConversionError,
         jax.errors.TracerIntegerConversionError,
     )
-    hint = "; write it with jax.numpy, without float(), int(), if and NumPy functions of the values"
-    return reason + (hint if isinstance(error, untraceable) else "")
+    name, lines = type(error).__name__, str(error).splitlines()
+    if isinstance(error, untraceable):
+        return f"{name}: write it with jax.numpy, without float(), int(), if and NumPy functions of the values"
+    return f"{name}: {lines[0]}" if lines else name
 
 
 def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -268,5 +280,7 @@ def _scalar(what: str, function: Callable[..., Any], *arguments: Any) -> None:
 def _one_number(what: str, result: Any) -> None:
     shape = getattr(result, "shape", None)
     if shape != ():
-        given = "several values" if shape is None else f"an array of shape {shape}"
-        raise InvalidInput(f"{what} must be one number for one x, got {given}; take its sum or one component")
+        several = isinstance(result, list | tuple | dict)
+        given = f"a {type(result).__name__} of {len(result)} values" if several else brief(result)
+        given = f"an array of shape {shape}; take its sum or one component" if shape else given
+        raise InvalidInput(f"{what} must be one number for one x, got {given}")

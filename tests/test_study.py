@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.flatten_util import ravel_pytree
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import InvalidInput, InvalidType
@@ -71,8 +70,6 @@ def test_coordinates_are_paths_in_flatten_order(start, names):
     study = study_of_function(norm_squared, x0=start)
     assert study.coordinates == names
     assert study.dimension == len(names)
-    flat, _ = ravel_pytree(study.x0)
-    assert len(flat) == len(names)
 
 
 def test_observables_built_in_and_observed():
@@ -304,12 +301,18 @@ BAD = {
     "rate that turns negative": ({"schedule": lambda t: 0.1 - 0.01 * t}, "got -0.01 at t = 11"),
     "rate of NaN": ({"schedule": lambda t: jnp.where(t == 7, jnp.nan, 0.1)}, "got nan at t = 7"),
     "rate of infinity": ({"schedule": lambda t: 1 / (jnp.abs(t - 9))}, "got inf at t = 9"),
-    "table too short": ({"schedule": schedules.table([0.1] * 20)}, "got nan at t = 20"),
+    "table too short": (
+        {"schedule": schedules.table([0.1] * 20)},
+        "at t = 20; change the schedule or take fewer",
+    ),
     "rate of two numbers": ({"schedule": lambda t: jnp.ones(2)}, r"one number for one t, got an array of shape \(2,\)"),
     "schedule without argument": ({"schedule": lambda: 0.1}, "schedule cannot be computed at t = 0: TypeError"),
     # parts of the wrong kind
     "oracle that is a problem": ({"oracle": QUADRATIC}, r"oracle must be one of jaxsgd.oracles, got Quadratic\("),
-    "method that is a class": ({"method": methods.Sgd}, "method must be one of jaxsgd.methods, got jaxsgd.methods.Sgd"),
+    "method that is a class": (
+        {"method": methods.Sgd},
+        "must be one of jaxsgd.methods, got jaxsgd.methods.Sgd; call it",
+    ),
     "averages in a list": (
         {"averages": [averages.Uniform()]},
         r'averages must be a dict, {"name": ...}, got \[Uniform\(\)\]',
@@ -380,7 +383,7 @@ BAD = {
     ),
     "observable of a tuple": (
         {"observables": {"a": lambda x: (x[0], x[1])}},
-        "one number for one x, got several values",
+        "one number for one x, got a tuple of 2 values",
     ),
     "observable in float()": (
         {"observables": {"a": lambda x: float(x[0])}},
@@ -421,7 +424,7 @@ def test_bad_input_says_what_is_wrong(what):
 BAD_RISKS = {
     "vector": (lambda x: x**2, r"the risk must be one number for one x, got an array of shape \(2,\)"),
     "vector of one": (lambda x: x[:1], r"the risk must be one number for one x, got an array of shape \(1,\)"),
-    "tuple": (lambda x: (x[0], x[1]), "the risk must be one number for one x, got several values"),
+    "tuple": (lambda x: (x[0], x[1]), "the risk must be one number for one x, got a tuple of 2 values"),
     "integer": (
         lambda x: jnp.sum(x).astype(int),
         "the gradient cannot be computed: TypeError: grad requires real",
@@ -431,7 +434,7 @@ BAD_RISKS = {
     "if": (lambda x: x[0] if x[0] > 0 else -x[0], "the risk cannot be computed: .*write it with jax.numpy"),
     "two arguments": (lambda x1, x2: x1**2 + 2 * x2**2, "the risk cannot be computed: TypeError: .*missing 1 required"),
     "another structure": (lambda x: x["w"], "the risk cannot be computed: "),
-    "nothing": (lambda x: None, "the risk must be one number for one x, got several values"),
+    "nothing": (lambda x: None, "the risk must be one number for one x, got None"),
 }
 
 

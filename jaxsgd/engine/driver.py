@@ -105,5 +105,3 @@ def _collect(pending: dict[Future[Sums], Range], ledger: Ledger, done: Callable[
         start, stop = pending.pop(future)
         ledger.add(start, stop, future.result())
         done(stop - start)
-
-

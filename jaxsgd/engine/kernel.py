@@ -139,6 +139,7 @@ class Kernel:
         kind, _, average = name.partition("_of_")
         point = carry.averages[self.program.averages.index(average)] if average else carry.x
         if kind == "distance_squared":
+            assert self.inputs.minimiser is not None  # a study without it has no such observable
             error = point - self.inputs.minimiser[:, None]
             return sum_coordinates(error * error)
         x = unflatten(point)
@@ -151,7 +152,9 @@ class Kernel:
         def of_one(x: Any, *rest: Any) -> jax.Array:
             if not event.takes_state:
                 return jnp.asarray(event.function(x))
-            named = State(x, dict(zip(averages, rest, strict=False)), dict(zip(sums, rest[len(averages) :], strict=True)))
+            named = State(
+                x, dict(zip(averages, rest, strict=False)), dict(zip(sums, rest[len(averages) :], strict=True))
+            )
             return jnp.asarray(event.function(named))
 
         return over_lanes(of_one)(*state)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
@@ -47,7 +48,8 @@ def curves(
         ax.plot([], [], ":", color="0.4", linewidth=0.8, label=f"quantiles {levels}")
     if positive:
         ax.set_yscale("log")
-    if step[-1] - step[-2:][0] > _DENSER * (step[:2][-1] - step[0]):
+    gaps = np.diff(step)
+    if len(gaps) and gaps[-1] > _DENSER * gaps[0]:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(left=0)
     band = " ± 2 standard errors" if any(name.endswith("_sem") for name in dataset) else ""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
@@ -66,7 +65,7 @@ class Function(Problem):
 def _value_at(f: Callable[[Any], jax.Array], minimiser: Any) -> float:
     try:
         with jax.enable_x64(True):
-            value = np.asarray(f(jax.tree.map(jnp.asarray, minimiser)), np.float64)
+            value = np.asarray(jax.jit(lambda x: f(x))(minimiser), np.float64)
     except Exception as error:
         raise InvalidType(
             f"f cannot be computed at the minimiser: {type(error).__name__}: {error}; "

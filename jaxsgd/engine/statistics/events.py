@@ -3,7 +3,6 @@
 import dataclasses
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxsgd.engine.statistics import statistic
 from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic

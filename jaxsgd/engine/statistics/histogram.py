@@ -83,7 +83,9 @@ def quantiles(sums: Arrays, probabilities: np.ndarray) -> tuple[np.ndarray, np.n
     code = int(sums["low"]) + position
     lower, upper = bin_edges(code), bin_edges(code + 1)
     inside = np.take_along_axis(np.broadcast_to(count, (len(rank), *count.shape)), position[..., None], -1)[..., 0]
-    before = np.take_along_axis(np.broadcast_to(upto, (len(rank), *upto.shape)), position[..., None], -1)[..., 0] - inside
+    before = (
+        np.take_along_axis(np.broadcast_to(upto, (len(rank), *upto.shape)), position[..., None], -1)[..., 0] - inside
+    )
     finite = np.isfinite(lower) & np.isfinite(upper)
     width = np.where(finite, np.where(finite, upper, 0) - np.where(finite, lower, 0), np.inf)
     share = (rank - before) / np.maximum(inside, 1)

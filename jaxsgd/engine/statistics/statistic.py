@@ -2,6 +2,7 @@
 
 import abc
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -72,12 +73,17 @@ class Statistic(abc.ABC):
         return kept
 
 
-def block_sum(values: jax.Array) -> jax.Array:
-    """(..., blocks, BLOCK) to (..., blocks). Folding halves first vectorises, and is more accurate."""
+def fold_halves(values: jax.Array, join: Callable[[jax.Array, jax.Array], jax.Array]) -> jax.Array:
+    """(..., BLOCK) to (..., BLOCK / 8) by joining halves three times, which vectorises."""
     parts = jnp.split(values, 8, axis=-1)
     while len(parts) > 1:
-        parts = [first + second for first, second in zip(parts[::2], parts[1::2], strict=True)]
-    return jnp.sum(parts[0], axis=-1)
+        parts = [join(first, second) for first, second in zip(parts[::2], parts[1::2], strict=True)]
+    return parts[0]
+
+
+def block_sum(values: jax.Array) -> jax.Array:
+    """(..., blocks, BLOCK) to (..., blocks)."""
+    return jnp.sum(fold_halves(values, jnp.add), axis=-1)
 
 
 def two_pass(value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
