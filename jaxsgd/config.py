@@ -55,13 +55,22 @@ class StudyFile:
     arguments: Mapping[str, Any]
 
 
+@contextlib.contextmanager
+def located(where: str) -> Iterator[None]:
+    """Puts the place in front of what is said by errors of jaxsgd raised inside."""
+    try:
+        yield
+    except (InvalidInput, InvalidType) as error:
+        raise type(error)(f"{where}: {error}" if where else str(error)) from error
+
+
 def read(path: str | pathlib.Path) -> StudyFile:
     """The study in a TOML file, and how to run it.
 
     **Raises** `InvalidInput` or `InvalidType`; the message is ``file: path.to.key: what is wrong``.
     """
     path = pathlib.Path(path)
-    with _located(str(path)):
+    with located(str(path)):
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
@@ -85,15 +94,6 @@ def kinds(family: type) -> dict[str, Callable[..., Any]]:
         if issubclass(made, family):
             found[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()] = item
     return found
-
-
-@contextlib.contextmanager
-def _located(where: str) -> Iterator[None]:
-    """Errors raised inside say where."""
-    try:
-        yield
-    except (InvalidInput, InvalidType) as error:
-        raise type(error)(f"{where}: {error}" if where else str(error)) from error
 
 
 def _join(where: str, key: str) -> str:
@@ -147,7 +147,7 @@ class _Reader:
             if parameter.default is parameter.empty and key not in arguments:
                 raise InvalidInput(f"{_join(where, key)}: missing; {constructor.__name__} needs it")
         values = {key: self.value(value, hints[key], _join(where, key)) for key, value in arguments.items()}
-        with _located(where):
+        with located(where):
             return constructor(**values)
 
     def value(self, value: Any, hint: Any, where: str) -> Any:
@@ -162,8 +162,8 @@ class _Reader:
         if inspect.isclass(kind) and issubclass(kind, Module):
             return self.make(kind, value, where)
         if kind is Mapping:
-            table = self.table(value, where)
-            return {key: self.value(item, parts[1], _join(where, key)) for key, item in table.items()}
+            _expect(isinstance(value, dict), "a table", value, where)
+            return {key: self.value(item, parts[1], _join(where, key)) for key, item in value.items()}
         if kind in (tuple, Sequence):
             _expect(isinstance(value, list), "a list", value, where)
             return tuple(self.value(item, parts[0], f"{where}[{index}]") for index, item in enumerate(value))
@@ -212,7 +212,7 @@ class _Reader:
         ((kind, argument),) = value.items()
         if kind not in allowed:
             raise InvalidInput(f"{where}.{kind}: unknown key; {nearest(kind, allowed)}")
-        with _located(_join(where, kind)):
+        with located(_join(where, kind)):
             return allowed[kind](argument)
 
     def own(self, family: type, kind: str, arguments: dict[str, Any], where: str) -> Any:
@@ -242,8 +242,9 @@ class _Reader:
         except Exception as error:
             raise InvalidInput(f"{where}: cannot import {module_name!r}: {type(error).__name__}: {error}") from error
         stem = folder / module_name.replace(".", "/")
+        loaded = getattr(module, "__file__", None)
         for beside in (stem.with_suffix(".py"), stem / "__init__.py"):
-            if beside.exists() and module.__file__ != str(beside):
+            if beside.exists() and not (loaded and beside.samefile(loaded)):
                 raise InvalidInput(f"{where}: another module is called {module_name!r}, too; rename {beside}")
         function = getattr(module, attribute, None)
         if not callable(function):

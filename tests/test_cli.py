@@ -111,6 +111,13 @@ def test_bad_study_files(invoke, study, tmp_path, no_simulation):
     assert f"{study}: trajectories: missing" in error_of(invoke("run", study, "--out", tmp_path))
 
 
+def test_arguments_that_simulate_refuses(invoke, study, tmp_path):
+    study.write_text("quantiles = [1.5]\n" + STUDY)
+    assert (
+        error_of(invoke("run", study, "--out", tmp_path)) == f"error: {study}: quantiles must lie in (0, 1), got 1.5\n"
+    )
+
+
 def test_studies_of_one_name(invoke, study, tmp_path, no_simulation):
     other = tmp_path / "other" / "study.toml"
     other.parent.mkdir()

@@ -250,6 +250,7 @@ MISTAKES = {
     "string for a list": ("statistics = 'mean'\n" + VALID, "statistics: expected a list, got 'mean'"),
     "number for a string": ("observe = [1]\n" + VALID, r"observe\[0\]: expected a string, got 1"),
     "number for a table": ("schedule = 0.1\n" + TOP + PROBLEM + NOISE, "schedule: expected a table, got 0.1"),
+    "string for a table of names": ("averages = 'uniform'\n" + VALID, "averages: expected a table, got 'uniform'"),
     "number for a function": (VALID + "[observables]\na = 1", "observables.a: expected a string 'module:function'"),
     "wrong value": (VALID.replace("0.1", "nan"), "schedule: value must be finite, got nan"),
     "wrong nested value": (

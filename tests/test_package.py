@@ -79,7 +79,7 @@ def test_documented_examples_are_found():
 def test_errors_are_the_usual_ones():
     errors = jaxsgd.errors
     assert issubclass(errors.InvalidType, TypeError)
-    for kind in (errors.InvalidInput, errors.NoExactSolution, errors.MissingData):
+    for kind in (errors.InvalidInput, errors.NoExactSolution):
         assert issubclass(kind, ValueError)
     assert errors.nearest("rsk", ["risk", "x"]) == "allowed: risk, x; did you mean 'risk'?"
     assert errors.nearest("zzz", ["risk", "x"]) == "allowed: risk, x"

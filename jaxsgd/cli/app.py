@@ -78,7 +78,7 @@ def main() -> None:
         status = _fail(error.format_message())
     except typer.Abort:  # how typer before 0.26 reports an interrupt
         status = _INTERRUPTED
-    except (js.errors.InvalidInput, js.errors.InvalidType, js.errors.MissingData) as error:
+    except (js.errors.InvalidInput, js.errors.InvalidType) as error:
         status = _fail(str(error))
     except OSError as error:
         status = _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))

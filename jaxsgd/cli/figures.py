@@ -9,12 +9,11 @@ import jaxsgd as js
 from jaxsgd import plot
 
 
-def write(result: js.Result, exact: xr.Dataset | None, folder: pathlib.Path) -> list[str]:
+def write(study: js.Study, result: js.Result, exact: xr.Dataset | None, folder: pathlib.Path) -> list[str]:
     """Write the figures that the study has and return their names.
 
     Paths are drawn for studies of two coordinates, distances where the minimiser is known.
     """
-    study = result.study
     drawn = {"learning_rate.png": lambda ax: plot.schedule(study, ax=ax)}
     for quantity, name in (("risk", "risk.png"), ("distance_squared", "distance.png")):
         observables = [each for each in study.observed if each == quantity or each.startswith(f"{quantity}_of_")]

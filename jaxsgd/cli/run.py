@@ -37,17 +37,18 @@ def run_studies(
 
 def _run_study(file: config.StudyFile, arguments: Mapping[str, Any], folder: pathlib.Path, quiet: bool) -> None:
     started = time.perf_counter()
-    result = js.simulate(file.study, **arguments, progress=False if quiet else "auto")
+    with config.located(str(file.path)):
+        result = js.simulate(file.study, **arguments, progress=False if quiet else "auto")
     seconds = time.perf_counter() - started
     try:
         exact, reason = js.theory.exact(file.study), None
     except js.errors.NoExactSolution as error:
         exact, reason = None, str(error)
     result.save(folder / "result.nc")
-    written = ["result.nc", "summary.json", *figures.write(result, exact, folder)]
+    written = ["result.nc", "summary.json", *figures.write(file.study, result, exact, folder)]
     found = {
         "study_file": str(file.path),
-        **summary.summarise(result, exact),
+        **summary.summarise(file.study, result, exact),
         "no_exact_solution": reason,
         "seconds": seconds,
         "folder": str(folder),

@@ -11,7 +11,7 @@ import xarray as xr
 import jaxsgd as js
 
 
-def summarise(result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
+def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
     """What `summary.json` says of a result; None (null) where a number is not known or not finite.
 
     - `study`, `steps`, `trajectories`, `seed`, `device`, `precision`, `versions`: what was run, and on what.
@@ -30,14 +30,14 @@ def summarise(result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
     attributes, diverged = result.dataset.attrs, result.dataset["diverged"]
     first = diverged["step"].values[diverged.values > 0][:1]
     return {
-        "study": repr(result.study),
-        "steps": result.study.steps,
+        "study": repr(study),
+        "steps": study.steps,
         "trajectories": result.trajectories,
         "seed": result.seed,
         **{name: attributes[name] for name in ("device", "precision")},
         "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
-        "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in result.study.observed},
+        "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
         "diverged": int(end["diverged"]),
         "first_diverged_step": int(first[0]) if len(first) else None,
     }

@@ -12,6 +12,7 @@ a draw leaves the generator as one complex64 array, because XLA fuses into one o
 """
 
 import functools
+import itertools
 import threading
 from typing import Any, NamedTuple
 
@@ -241,7 +242,7 @@ def _runs(gaps: np.ndarray) -> list[tuple[int, int, int | None]]:
     bounds = [0, *(np.flatnonzero(np.diff(gaps)) + 1), len(gaps)]
     if len(bounds) > 4:
         return [(0, len(gaps), None)]
-    return [(int(a), int(b), int(gaps[a])) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    return [(int(a), int(b), int(gaps[a])) for a, b in itertools.pairwise(bounds) if b > a]
 
 
 def run_tile(program: Program, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span) -> dict[str, Any]:

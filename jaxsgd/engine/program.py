@@ -102,14 +102,12 @@ def prepare(
         statistics=statistics,
         precision=dtype.name,
     )
-    columns = [study.learning_rates]
-    for average in study.averages.values():
-        columns.append(np.append(average.mixing(study.learning_rates[:-1]), 0.0))
+    mixing = [np.append(average.mixing(study.learning_rates[:-1]), 0.0) for average in study.averages.values()]
     inputs = Inputs(
         leaves=tuple(_cast(leaf, dtype) for leaf in leaves if is_number(leaf)),
         start=_flat(study.x0).astype(dtype),
         minimiser=None if problem is None or problem.minimiser is None else _flat(problem.minimiser).astype(dtype),
-        coefficients=np.stack(columns, -1).astype(dtype),
+        coefficients=np.stack([study.learning_rates, *mixing], -1).astype(dtype),
         visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
     return program, inputs

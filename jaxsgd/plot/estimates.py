@@ -32,9 +32,8 @@ def curves(
         mean = dataset[f"{name}_mean"].values
         positive &= not (mean <= 0).any()
         ax.plot(step, mean, color=colour, label=label)
-        if f"{name}_sem" in dataset:
-            error = 2 * dataset[f"{name}_sem"].values
-            ax.fill_between(step, mean - error, mean + error, color=colour, alpha=0.35, linewidth=0)
+        error = 2 * dataset[f"{name}_sem"].values
+        ax.fill_between(step, mean - error, mean + error, color=colour, alpha=0.35, linewidth=0)
         if f"{name}_quantile" in dataset:
             quantiles = dataset[f"{name}_quantile"].transpose("quantile", "step").values
             ax.fill_between(step, quantiles.min(axis=0), quantiles.max(axis=0), color=colour, alpha=0.12, linewidth=0)
@@ -52,8 +51,7 @@ def curves(
     if len(gaps) and gaps[-1] > _DENSER * gaps[0]:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(left=0)
-    band = " ± 2 standard errors" if any(name.endswith("_sem") for name in dataset) else ""
-    ax.set(xlabel="step $s$", ylabel=f"mean of {result.trajectories:,} trajectories{band}")
+    ax.set(xlabel="step $s$", ylabel=f"mean of {result.trajectories:,} trajectories ± 2 standard errors")
     ax.legend(frameon=False, fontsize="small")
     return ax
 

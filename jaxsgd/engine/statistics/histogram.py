@@ -77,16 +77,14 @@ def quantiles(sums: Arrays, probabilities: np.ndarray) -> tuple[np.ndarray, np.n
     The value is interpolated inside its bin: the error is below the width, 1/128 of the value.
     """
     count = sums["count"]
-    upto = np.cumsum(count, -1)
-    rank = np.asarray(probabilities)[:, None, None] * upto[..., -1]
-    position = (upto[None] < np.maximum(rank, 0.5)[..., None]).sum(-1)
-    code = int(sums["low"]) + position
-    lower, upper = bin_edges(code), bin_edges(code + 1)
-    inside = np.take_along_axis(np.broadcast_to(count, (len(rank), *count.shape)), position[..., None], -1)[..., 0]
-    before = (
-        np.take_along_axis(np.broadcast_to(upto, (len(rank), *upto.shape)), position[..., None], -1)[..., 0] - inside
-    )
+    cumulative = np.cumsum(count, -1)
+    rank = np.asarray(probabilities)[:, None, None] * cumulative[..., -1]
+    position = (cumulative < np.maximum(rank, 0.5)[..., None]).sum(-1)  # of the bin that holds the rank
+    records, observables = np.indices(count.shape[:2])
+    inside = count[records, observables, position]
+    before = cumulative[records, observables, position] - inside
+    lower, upper = (bin_edges(int(sums["low"]) + position + side) for side in (0, 1))
     finite = np.isfinite(lower) & np.isfinite(upper)
-    width = np.where(finite, np.where(finite, upper, 0) - np.where(finite, lower, 0), np.inf)
-    share = (rank - before) / np.maximum(inside, 1)
-    return np.where(finite, np.where(finite, lower, 0) + share * np.where(finite, width, 0), np.inf), width
+    width = np.subtract(upper, lower, out=np.full_like(upper, np.inf), where=finite)
+    share = (rank - before) / inside
+    return np.where(finite, lower + share * np.where(finite, width, 0.0), np.inf), width

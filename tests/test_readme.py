@@ -1,0 +1,65 @@
+"""The front door: every block of the README runs."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_every_block_is_of_a_kind_that_is_run_here():
+    assert README.count("```") == 2 * sum(len(blocks(language)) for language in ("bash", "python", "toml"))
+
+
+def test_python_blocks_run(capsys):
+    names: dict[str, object] = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    estimate, error, exact = map(float, re.search(r"E R\(x_T\) +=(.*?)\+-(.*?), exact(.*)", printed).groups())
+    assert abs(estimate - exact) < 5 * error < 0.01 * exact
+
+
+def test_the_study_file_runs(tmp_path):
+    (study,) = blocks("toml")
+    (tmp_path / "study.toml").write_text(study)
+    run_jaxsgd("run", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out"), "--trajectories", "2000")
+    assert (tmp_path / "out" / "result.nc").is_file()
+
+
+def test_the_main_command_runs_to_the_end(tmp_path):
+    command = blocks("bash")[0].splitlines()[-1].split()
+    assert command[:2] == ["jaxsgd", "run"]
+    assert command[-2:] == ["--out", "results"]
+    printed = run_jaxsgd(*command[1:-1], str(tmp_path))
+    for study in ("constant", "exponential", "polynomial"):
+        assert study in printed
+        assert {path.name for path in (tmp_path / study).iterdir()} >= {"result.nc", "summary.json", "risk.png"}
+
+
+def test_ci_runs_the_test_command_of_the_readme():
+    script = (ROOT / ".ci" / "run").read_text()
+    marker = "<!-- test command -->"
+    assert marker in script
+    assert README.count(marker) == 1
+    assert README.split(marker)[1].strip().startswith("```bash\npip install")
+
+
+def run_jaxsgd(*arguments: str) -> str:
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    done = subprocess.run(
+        [sys.executable, "-m", "jaxsgd", *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.fail(done.stderr)
+    return done.stdout
