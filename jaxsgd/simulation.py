@@ -17,7 +17,7 @@ from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import Paths, Statistic
-from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest
 from jaxsgd.layout import Layout
 from jaxsgd.progress import Progress
 from jaxsgd.result import Result
@@ -67,18 +67,20 @@ def simulate(
 
     **Raises** `ValueError` or `TypeError` before anything is compiled.
     """
+    if not isinstance(probabilities, Mapping | None):
+        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
     events = dict(probabilities or {})
     layout = make_layout(study, statistics, quantiles, events, step_covariance)
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
     with Progress(trajectories, study.steps, progress) as bar:
-        ledger = driver.run(task, first_trajectory, trajectories, executor, bar.advance)
+        ledger = driver.run(task, int(first_trajectory), int(trajectories), executor, bar.advance)
     return Result(layout, ledger, _attributes(study, task, seed), study)
 
 
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
     """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
     statistics = (Paths(),)
-    ledger = driver.run(make_task(study, statistics, {}, 0, trajectories, seed, None), 0, trajectories)
+    ledger = driver.run(make_task(study, statistics, {}, 0, trajectories, seed, None), 0, int(trajectories))
     return xr.Dataset(
         {
             "x": (("trajectory", "step", "coordinate"), np.transpose(ledger.total()["paths"]["x"], (2, 0, 1))),
@@ -97,15 +99,20 @@ def make_layout(
     step_covariance: Sequence[str],
 ) -> Layout:
     """What the arguments of simulate ask for, checked."""
+    if not isinstance(study, Study):
+        raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
     for argument, value in (("statistics", statistics), ("step_covariance", step_covariance)):
         if isinstance(value, str):
             raise InvalidType(f"{argument} must be a list of names, got the string {value!r}")
     for name in statistics:
         if name not in _STATISTICS:
             raise InvalidInput(f"statistics has no {name!r}; {nearest(name, _STATISTICS)}")
-    for probability in quantiles:
+    wanted = finite_array("quantiles", quantiles)
+    if wanted.ndim != 1:
+        raise InvalidType(f"quantiles must be a list of probabilities, got {quantiles!r}")
+    for probability in wanted:
         if not 0 < probability < 1:
-            raise InvalidInput(f"quantiles must lie in (0, 1), got {probability!r}")
+            raise InvalidInput(f"quantiles must lie in (0, 1), got {probability:g}")
     for name in step_covariance:
         if name not in study.observed:
             raise InvalidInput(
@@ -134,7 +141,7 @@ def make_layout(
         extremes="extremes" in statistics,
         x="x" in statistics or "x_covariance" in statistics,
         x_covariance="x_covariance" in statistics or ("x" in statistics and study.dimension <= _SMALL),
-        quantiles=tuple(float(probability) for probability in quantiles),
+        quantiles=tuple(wanted.tolist()),
         events=tuple(events),
         step_covariance=tuple(step_covariance),
     )
@@ -152,13 +159,14 @@ def make_task(
     """What workers are to run, checked."""
     if not isinstance(study, Study):
         raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
-    integer("trajectories", count, at_least=1)
-    integer("first_trajectory", first, at_least=0)
+    count = integer("trajectories", count, at_least=1)
+    first = integer("first_trajectory", first, at_least=0)
     if not (plan is None or isinstance(plan, Plan)):
         raise InvalidType(f"plan must be a jaxsgd.Plan, got {plan!r}")
     program, inputs = prepare(study, statistics, events)
     streams.check_counters(first + count, study.steps + 1, program.words)
-    plan = plan or Plan.choose(study.dimension, study.steps, count)
+    # first + count, so that the last part of a long run is compiled like all of it, and merges bitwise
+    plan = plan or Plan.choose(study.dimension, study.steps, first + count)
     return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
 
 

@@ -51,6 +51,8 @@ def curves(
     if len(gaps) and gaps[-1] > _DENSER * gaps[0]:
         ax.set_xscale("symlog", linthresh=1)
         ax.set_xlim(left=0)
+    else:
+        ax.locator_params(axis="x", integer=True)
     ax.set(xlabel="step $s$", ylabel=f"mean of {result.trajectories:,} trajectories ± 2 standard errors")
     ax.legend(frameon=False, fontsize="small")
     return ax

@@ -24,6 +24,7 @@ def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
         ax.set_yscale("log")
     else:
         ax.set_ylim(bottom=0)
+    ax.locator_params(axis="x", integer=True)
     ax.set(xlabel="update $t$", ylabel=r"learning rate $\eta_t$")
     ax.legend(frameon=False, fontsize="small")
     return ax
