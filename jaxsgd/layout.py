@@ -87,7 +87,10 @@ class Layout:
             variables[f"{name}_probability"] = ("step", share)
             variables[f"{name}_probability_sem"] = ("step", np.sqrt(share * (1 - share) / trajectories))
         for position, name in enumerate(self.step_covariance):
-            matrix = _variance(sums["step_covariance"]["m2"][position], sums["step_covariance"]["count"][position])
+            count = sums["step_covariance"]["count"][position]
+            matrix = _variance(sums["step_covariance"]["m2"][position], count)
+            defined = ~np.isin(self.steps, self.undefined.get(name, ())) & (count == trajectories)
+            matrix = np.where(defined[:, None] & defined, matrix, np.nan)
             variables[f"{name}_step_covariance"] = (("step", "step_2"), matrix)
         return xr.Dataset(variables, self._labels())
 

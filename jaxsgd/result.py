@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger, Sums
-from jaxsgd.errors import InexactMerge, InvalidInput
+from jaxsgd.errors import InexactMerge, InvalidInput, InvalidType
 from jaxsgd.layout import Layout
 from jaxsgd.study import Study
 
@@ -78,8 +79,9 @@ class Result:
                 _to_dataset(sums).to_netcdf(part, group=f"{_GROUP}/{start}_{stop}", mode="a", engine="h5netcdf")
             part.replace(path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise InvalidInput(f"cannot write {path}: {error}") from error
+        finally:
+            part.unlink(missing_ok=True)
 
     def __repr__(self) -> str:
         last = self.dataset.isel(step=-1)
@@ -105,6 +107,8 @@ def load(path: str | os.PathLike[str]) -> Result:
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}")
     try:
+        with h5py.File(path, "r"):  # h5netcdf 1.8 prints tracebacks about files that it cannot open
+            pass
         tree = xr.load_datatree(path, engine="h5netcdf")
         attributes = dict(tree.attrs)
         if int(attributes["file_format"]) > FORMAT:
@@ -114,7 +118,7 @@ def load(path: str | os.PathLike[str]) -> Result:
         for name, node in tree[_GROUP].children.items():
             start, stop = map(int, name.split("_"))
             ledger.add(start, stop, _from_dataset(node.to_dataset()))
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:  # as damage may have it
         if isinstance(error, InvalidInput):
             raise
         raise InvalidInput(f"{path} is not a result of jaxsgd: {error}") from error
@@ -126,19 +130,25 @@ def merge(results: Sequence[Result]) -> Result:
     """One result of several runs of the same study and seed over disjoint ranges of trajectories.
 
     Bitwise equal to one run over the union when the ranges meet at multiples of the plan's chunk;
-    otherwise right to rounding (1e-12), with an [`jaxsgd.errors.InexactMerge`][] warning.
+    otherwise right to rounding, with an [`jaxsgd.errors.InexactMerge`][] warning: to 1e-12 when they
+    meet at multiples of a block, 1024, and to that of the state's precision inside a block.
 
     **Raises** `ValueError` when the results are of different studies, seeds, precisions or versions, or
     when trajectories would be counted twice.
     """
+    if isinstance(results, Result) or not all(isinstance(result, Result) for result in results):
+        raise InvalidType(f"merge takes a list of results, got {results!r}")
     if not results:
         raise InvalidInput("merge needs at least one result")
     first = results[0]
     for other in results[1:]:
-        for name in ("fingerprint", "seed", "chunk", "jaxlib"):
+        # The fingerprint covers all of these; what has a name of its own is named first.
+        for name in ("seed", "precision", "chunk", "jax", "jaxlib", "study", "fingerprint"):
             mine, its = first._attributes[name], other._attributes[name]
             if mine != its:
                 raise InvalidInput(f"these results cannot be merged: they differ in {name} ({mine} and {its})")
+        if first._layout.to_json() != other._layout.to_json():
+            raise InvalidInput("these results cannot be merged: they differ in the statistics that were asked for")
     ledger = Ledger(first._layout.statistics, int(first._attributes["chunk"]))
     for result in results:
         for (start, stop), sums in result._ledger:
@@ -147,7 +157,7 @@ def merge(results: Sequence[Result]) -> Result:
     if not bitwise:
         warnings.warn(
             f"the ranges {ledger.fragments} do not meet at multiples of the chunk, {ledger.chunk} trajectories: "
-            "the merged result is right to rounding (1e-12), not bitwise that of one run",
+            "the merged result is right to rounding, not bitwise that of one run",
             InexactMerge,
             stacklevel=2,
         )

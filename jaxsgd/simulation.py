@@ -1,5 +1,6 @@
 """The entry points: simulate a study, or look at some of its trajectories."""
 
+import functools
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -69,6 +70,8 @@ def simulate(
     """
     if not isinstance(probabilities, Mapping | None):
         raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
+    if not isinstance(executor, Executor | None):
+        raise InvalidType(f"executor must be a concurrent.futures.Executor, got {executor!r}")
     events = dict(probabilities or {})
     layout = make_layout(study, statistics, quantiles, events, step_covariance)
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
@@ -171,7 +174,6 @@ def make_task(
 
 
 def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
-    device = jax.devices()[0]
     return {
         "study": repr(study),
         "seed": int(seed),
@@ -179,11 +181,17 @@ def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
         "chunk": task.plan.chunk,
         "precision": task.program.precision,
         "fingerprint": fingerprint(task),
+        **_environment(),
+    }
+
+
+@functools.cache
+def _environment() -> dict[str, str]:
+    """What else a result depends on: versions, device, processor."""
+    device = jax.devices()[0]
+    return {
         "jaxsgd": __version__,
-        "jax": jax.__version__,
-        "jaxlib": version("jaxlib"),
-        "numpy": version("numpy"),
-        "equinox": version("equinox"),
+        **{name: version(name) for name in ("jax", "jaxlib", "numpy", "equinox")},
         "python": platform.python_version(),
         "device": f"{device.platform} {device.device_kind}",
         "cpu": platform.processor() or platform.machine(),

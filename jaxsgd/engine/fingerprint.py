@@ -1,31 +1,48 @@
 """A hash that ties sums to the study that made them."""
 
+import functools
 import hashlib
 import re
+from typing import Any
 
 import jax
 import numpy as np
 
 from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span, run_tile
+from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import BLOCK
 
 
 def fingerprint(task: Task) -> str:
-    """SHA-256 of the traced program, of all its numbers, of the record grid and of the precision.
+    """SHA-256 of the traced program, of all its numbers, of the record grid and of the precision."""
+    numbers, structure = jax.tree.flatten((task.inputs, task.key))
+    shapes = tuple(jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype) for number in numbers)
+    digest = hashlib.sha256(_trace(task.program, structure, shapes))
+    for number in numbers:
+        _add(digest, number)
+    return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=64)
+def _trace(program: Program, structure: Any, shapes: tuple[jax.ShapeDtypeStruct, ...]) -> bytes:
+    """A hash of the program as JAX prints it, and of the arrays that it closes over.
 
     The trace is that of one block, so that it does not depend on how the study is cut. It does depend
-    on the version of JAX, which prints it.
+    on the version of JAX.
     """
-    with jax.enable_x64(task.program.precision == "float64"):
-        closed = jax.make_jaxpr(lambda inputs, key, span: run_tile(task.program, BLOCK, False, inputs, key, span))(
-            task.inputs, task.key, Span(np.uint32(0), np.int32(0), np.int32(BLOCK))
-        )
-    digest = hashlib.sha256()
-    digest.update(re.sub(r" at 0x[0-9a-f]+", "", str(closed.jaxpr)).encode())
-    digest.update(repr((task.program.record, task.program.precision, task.program.observed)).encode())
-    for number in jax.tree.leaves((task.inputs, task.key, closed.consts)):
-        array = np.asarray(number)
-        digest.update(f"{array.dtype}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    inputs, key = jax.tree.unflatten(structure, shapes)
+    span = Span(np.uint32(0), np.int32(0), np.int32(BLOCK))
+    with jax.enable_x64(program.precision == "float64"):
+        closed = jax.make_jaxpr(functools.partial(run_tile, program, BLOCK, False))(inputs, key, span)
+    text = re.sub(r" at 0x[0-9a-f]+", "", str(closed.jaxpr))
+    digest = hashlib.sha256(repr((text, program.record, program.precision, program.observed)).encode())
+    for constant in closed.consts:
+        _add(digest, constant)
+    return digest.digest()
+
+
+def _add(digest: Any, number: Any) -> None:
+    array = np.asarray(number)
+    digest.update(f"{array.dtype}{array.shape}".encode())
+    digest.update(np.ascontiguousarray(array).tobytes())

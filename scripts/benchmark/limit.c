@@ -4,7 +4,7 @@
  * Mean and variance of R(x), |x|^2 and R(xbar), xbar the eta-weighted average, at every record.
  * threefry2x32-20 at counter (trajectory, step), polynomial Box-Muller: the draws that jaxsgd makes.
  *
- *   cc -O3 -march=native -mprefer-vector-width=512 -ffast-math -pthread limit.c -lm -o limit
+ *   cc -O3 -march=native -mprefer-vector-width=512 -ffast-math -mno-recip -pthread limit.c -lm -o limit
  *   ./limit TRAJECTORIES STEPS EVERY THREADS
  *
  * Prints seconds, then mean and variance of the three observables at the last record.
