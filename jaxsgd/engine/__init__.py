@@ -9,6 +9,6 @@
 - `driver`: who does the work.
 """
 
-from jaxsgd.engine.plan import Plan
+from jaxsgd.engine.plan import Form, Plan
 
-__all__ = ["Plan"]
+__all__ = ["Form", "Plan"]

@@ -1,4 +1,4 @@
-"""Who does the work: chunks as independent tasks on an executor."""
+"""Who does the work: independent tasks, whole chunks each, on an executor."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -12,13 +12,14 @@ from jaxsgd.engine.kernel import CompiledTile, Span, compiled
 from jaxsgd.engine.ledger import Ledger, Range, Sums
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program
+from jaxsgd.engine.statistics import BLOCK
 
-_IN_FLIGHT = 64  # chunks submitted and not yet folded: keeps memory flat however many there are
+_IN_FLIGHT = 64  # tasks submitted and not yet folded: keeps memory flat however many there are
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """Everything that a worker needs to run any chunk of a study."""
+    """Everything that a worker needs to run any part of a study."""
 
     program: Program
     inputs: Inputs
@@ -27,30 +28,40 @@ class Task:
 
     def tile(self, careful: bool) -> CompiledTile:
         """The compiled program of one tile."""
-        return compiled(self.program, self.plan.tile, careful, self.plan.compiler_options)
+        return compiled(self.program, self.plan.form, self.plan.tile, careful, self.plan.compiler_options)
 
-    def run_chunk(self, start: int, stop: int) -> Sums:
-        """The sums of the trajectories start .. stop - 1, which lie in one chunk."""
+    def run(self, start: int, stop: int) -> list[tuple[Range, Sums]]:
+        """The sums of the trajectories start .. stop - 1, chunk by chunk."""
         with jax.enable_x64(self.program.precision == "float64"):  # the setting is one of the thread
             tiles = self._run_tiles(start, stop)
-        lanes = [{key: tile[key] for key in ("counts", "valid")} for tile in tiles]
         with np.errstate(over="ignore", invalid="ignore"):  # values may be as large as floats can be
-            return {
-                statistic.name: statistic.fold(
-                    [tile[statistic.name] | of_lanes for tile, of_lanes in zip(tiles, lanes, strict=True)]
-                )
-                for statistic in self.program.statistics
-            }
+            return [((low, high), self._fold(tiles, low)) for low, high in cut(start, stop, self.plan.chunk)]
 
-    def _run_tiles(self, start: int, stop: int) -> list[dict[str, Any]]:
+    def _fold(self, tiles: list[tuple[int, dict[str, Any]]], low: int) -> Sums:
+        """The sums of the chunk that holds trajectory ``low``, from the tiles that it overlaps."""
+        first = low - low % self.plan.chunk
+        sums = {}
+        for statistic in self.program.statistics:
+            parts = []
+            for start, kept in tiles:
+                begin, end = max(first - start, 0), min(first + self.plan.chunk - start, self.plan.tile)
+                if begin < end:
+                    blocks = slice(begin // BLOCK, end // BLOCK)
+                    axes = (..., blocks, slice(None)) if statistic.keeps_lanes else (..., blocks)
+                    part = {key: array[axes] for key, array in kept[statistic.name].items()}
+                    parts.append(part | {"counts": kept["counts"][blocks], "valid": kept["valid"][blocks]})
+            sums[statistic.name] = statistic.fold(parts)
+        return sums
+
+    def _run_tiles(self, start: int, stop: int) -> list[tuple[int, dict[str, Any]]]:
+        """What each tile kept, by its first trajectory. From the first that is not finite on, with care."""
         tiles, careful = [], False
         for tile in range(start - start % self.plan.tile, stop, self.plan.tile):
             kept = None if careful else self._run_tile(tile, start, stop, careful=False)
             if kept is None or not _all_finite(kept):
-                # From its first tile that is not finite on, a chunk counts what is finite.
                 careful = True
                 kept = self._run_tile(tile, start, stop, careful=True)
-            tiles.append(kept)
+            tiles.append((tile, kept))
         return tiles
 
     def _run_tile(self, tile: int, start: int, stop: int, careful: bool) -> dict[str, Any]:
@@ -66,13 +77,12 @@ def _all_finite(kept: dict[str, Any]) -> bool:
     return bool(kept["finite"]) and all(np.isfinite(array).all() for array in moments.values())
 
 
-def cut(first: int, count: int, chunk: int) -> Iterator[Range]:
-    """The range first .. first + count - 1, cut at multiples of chunk."""
-    start, end = first, first + count
-    while start < end:
-        stop = min(start - start % chunk + chunk, end)
-        yield start, stop
-        start = stop
+def cut(start: int, stop: int, size: int) -> Iterator[Range]:
+    """The range start .. stop - 1, cut at multiples of size."""
+    while start < stop:
+        end = min(start - start % size + size, stop)
+        yield start, end
+        start = end
 
 
 def run(
@@ -82,11 +92,10 @@ def run(
     ledger = Ledger(task.program.statistics, task.plan.chunk)
     task.tile(careful=False)  # made here, so that threads find one and the same
     pool = executor or ThreadPoolExecutor(task.plan.workers, thread_name_prefix="jaxsgd")
-    pending: dict[Future[Sums], Range] = {}
-    ranges = cut(first, count, task.plan.chunk)
+    pending: set[Future[list[tuple[Range, Sums]]]] = set()
     try:
-        for start, stop in ranges:
-            pending[pool.submit(task.run_chunk, start, stop)] = (start, stop)
+        for start, stop in cut(first, first + count, max(task.plan.chunk, task.plan.tile)):
+            pending.add(pool.submit(task.run, start, stop))
             if len(pending) >= _IN_FLIGHT:
                 _collect(pending, ledger, done)
         while pending:
@@ -99,9 +108,10 @@ def run(
     return ledger
 
 
-def _collect(pending: dict[Future[Sums], Range], ledger: Ledger, done: Callable[[int], None]) -> None:
-    """Wait until at least one chunk has ended and put what has into the ledger."""
+def _collect(pending: set[Future[list[tuple[Range, Sums]]]], ledger: Ledger, done: Callable[[int], None]) -> None:
+    """Wait until at least one task has ended and put the sums of its chunks into the ledger."""
     for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        start, stop = pending.pop(future)
-        ledger.add(start, stop, future.result())
-        done(stop - start)
+        pending.remove(future)
+        for (start, stop), sums in future.result():
+            ledger.add(start, stop, sums)
+            done(stop - start)

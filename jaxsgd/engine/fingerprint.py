@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span, run_tile
+from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import BLOCK
 
@@ -34,7 +35,7 @@ def _trace(program: Program, structure: Any, shapes: tuple[jax.ShapeDtypeStruct,
     inputs, key = jax.tree.unflatten(structure, shapes)
     span = Span(np.uint32(0), np.int32(0), np.int32(BLOCK))
     with jax.enable_x64(program.precision == "float64"):
-        closed = jax.make_jaxpr(functools.partial(run_tile, program, BLOCK, False))(inputs, key, span)
+        closed = jax.make_jaxpr(functools.partial(run_tile, program, Form(), BLOCK, False))(inputs, key, span)
     text = re.sub(r" at 0x[0-9a-f]+", "", str(closed.jaxpr))
     digest = hashlib.sha256(repr((text, program.record, program.precision, program.observed)).encode())
     for constant in closed.consts:

@@ -8,7 +8,8 @@ for one trajectory and is mapped over that axis.
 
 Two habits make it fast on a CPU. The draw of the next step is carried through the loop: the carry
 forces it to memory, where otherwise XLA would evaluate the generator again inside each consumer. And
-a draw leaves the generator as one complex64 array, because XLA fuses into one output only.
+a draw leaves the generator as one complex64 array, because XLA fuses into one output only. What a
+platform needs otherwise is said by the plan's `Form`.
 """
 
 import functools
@@ -22,6 +23,7 @@ import numpy as np
 from jax import lax
 
 from jaxsgd.engine.lanes import over_lanes, sum_coordinates
+from jaxsgd.engine.plan import Form, Options
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.engine.statistics.statistic import Seen
@@ -37,17 +39,21 @@ class Span(NamedTuple):
     upper: Any
 
 
+Rows = jax.Array | tuple[jax.Array, ...]
+
+
 class Carry(NamedTuple):
     """What is carried from step to step; the last axis is lanes.
 
     - `coefficients`: eta_t and the c_t of each average for the coming update; carried, so that the
       loops over lanes read them from a fixed place.
-    - `drawn`: the packed random numbers of the coming update.
+    - `x`, `averages`: (d, lanes), or d rows (lanes,) where the form splits the state.
+    - `drawn`: the packed random numbers of the coming update; empty where they are not carried.
     """
 
     coefficients: jax.Array
-    x: jax.Array
-    averages: tuple[jax.Array, ...]
+    x: Rows
+    averages: tuple[Rows, ...]
     path_sums: tuple[jax.Array, ...]
     drawn: tuple[jax.Array, ...]
 
@@ -59,8 +65,10 @@ class Kernel:
     returns whether it might have needed to.
     """
 
-    def __init__(self, program: Program, inputs: Inputs, key: jax.Array, span: Span, lanes: int, careful: bool) -> None:
-        self.program, self.inputs, self.key, self.careful = program, inputs, key, careful
+    def __init__(
+        self, program: Program, form: Form, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span
+    ) -> None:
+        self.program, self.form, self.careful, self.inputs, self.key = program, form, careful, inputs, key
         self.oracle, self.method = program.rebuild(inputs.leaves)
         self.dtype = inputs.start.dtype
         lane = lax.iota(jnp.int32, lanes)
@@ -102,49 +110,55 @@ class Kernel:
         """g_t of every lane, flat."""
         return self.program.point.flatten(over_lanes(self.oracle.gradient)(x, self.sample(drawn, x)))
 
+    def drawn(self, carry: Carry, t: jax.Array) -> tuple[jax.Array, ...]:
+        """The draw of step t: carried, or made where it is needed."""
+        return carry.drawn if self.form.carry_draws else self.draw(t)
+
     # observe
 
-    def observe(self, carry: Carry, record: jax.Array) -> dict[str, Any]:
-        """What the statistics keep of one record."""
-        seen = self.see(carry, record)
+    def observe(self, carry: Carry, t: jax.Array, record: jax.Array) -> dict[str, Any]:
+        """What the statistics keep of one record, at step t."""
+        seen = self.see(carry, t, record)
         return {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
 
-    def see(self, carry: Carry, record: jax.Array) -> Seen:
+    def see(self, carry: Carry, t: jax.Array, record: jax.Array) -> Seen:
         """The observables and events of one record."""
-        program = self.program
-        built_in = {name: self.built_in(name, carry) for name in program.built_in if name in program.observed}
+        program, drawn = self.program, self.drawn(carry, t)
+        x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
+        built_in = {
+            name: self.built_in(name, x, averages, drawn) for name in program.built_in if name in program.observed
+        }
         alive = None
         if self.careful:
-            finite = [jnp.isfinite(value) for value in (*built_in.values(), *carry.x)]
+            finite = [jnp.isfinite(value) for value in (*built_in.values(), *x)]
             alive = functools.reduce(jnp.logical_and, finite)
-        averages = carry.averages
         if program.partial_averages:
-            averages = tuple(x * self.inputs.visible[record, i] for i, x in enumerate(averages))
-        state = (*(program.point.unflatten(x) for x in (carry.x, *averages)), *carry.path_sums)
+            averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
+        state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
         values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
         return Seen(
             values={name: _blocks(value.astype(self.dtype)) for name, value in values.items()},
             events={event.name: _blocks(self.evaluate(event, state) != 0) for event in program.events},
-            x=_blocks(carry.x),
+            x=_blocks(x),
             valid=self.valid,
             counts=self.counts,
             alive=None if alive is None else _blocks(alive),
         )
 
-    def built_in(self, name: str, carry: Carry) -> jax.Array:
+    def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], drawn: tuple[jax.Array, ...]) -> jax.Array:
         """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
         unflatten = self.program.point.unflatten
         if name == "gradient_norm_squared":
-            gradient = self.gradient(unflatten(carry.x), carry.drawn)
+            gradient = self.gradient(unflatten(x), drawn)
             return sum_coordinates(gradient * gradient)
         kind, _, average = name.partition("_of_")
-        point = carry.averages[self.program.averages.index(average)] if average else carry.x
+        point = averages[self.program.averages.index(average)] if average else x
         if kind == "distance_squared":
             assert self.inputs.minimiser is not None  # a study without it has no such observable
             error = point - self.inputs.minimiser[:, None]
             return sum_coordinates(error * error)
-        x = unflatten(point)
-        return over_lanes(self.oracle.risk)(x, self.sample(carry.drawn, x))
+        tree = unflatten(point)
+        return over_lanes(self.oracle.risk)(tree, self.sample(drawn, tree))
 
     def evaluate(self, event: Event, state: tuple[Any, ...]) -> jax.Array:
         """A user's function of every lane; ``state`` is x, the averages and the path sums in order."""
@@ -163,15 +177,16 @@ class Kernel:
     # update, path sums
 
     def advance(self, carry: Carry, t: jax.Array) -> Carry:
-        """Update t with the carried draw, then the path sums, then the draw of step t + 1."""
-        program = self.program
+        """Update t, then the path sums, then what the next step needs: its coefficients and its draw."""
+        program, flat = self.program, self.joined(carry.x)
         rate, *mixing = carry.coefficients
         averages = tuple(
-            average + weight * (carry.x - average) for average, weight in zip(carry.averages, mixing, strict=True)
+            self.split(average + weight * (flat - average))
+            for average, weight in zip(map(self.joined, carry.averages), mixing, strict=True)
         )
-        x = program.point.unflatten(carry.x)
-        gradient = self.gradient(x, carry.drawn)
-        x_next = over_lanes(lambda x, gradient: self.method.update(x, gradient, rate))(carry.x, gradient)
+        x = program.point.unflatten(flat)
+        gradient = self.gradient(x, self.drawn(carry, t))
+        x_next = over_lanes(lambda x, gradient: self.method.update(x, gradient, rate))(flat, gradient)
 
         def add(total: jax.Array, function: Any) -> jax.Array:
             def of_one(x: Any, gradient: Any, x_next: Any) -> jax.Array:
@@ -182,7 +197,19 @@ class Kernel:
         sums = tuple(
             add(total, function) for total, (_, function) in zip(carry.path_sums, program.path_sums, strict=True)
         )
-        return Carry(self.coefficients(t + 1), x_next, averages, sums, self.draw(t + 1))
+        return Carry(self.coefficients(t + 1), self.split(x_next), averages, sums, self.next_draw(t + 1))
+
+    def next_draw(self, t: jax.Array) -> tuple[jax.Array, ...]:
+        """What is carried of the draw of step t."""
+        return self.draw(t) if self.form.carry_draws else ()
+
+    def split(self, x: jax.Array) -> Rows:
+        """(d, lanes) as it is carried."""
+        return tuple(x) if self.form.split_state else x
+
+    def joined(self, rows: Rows) -> jax.Array:
+        """What is carried as (d, lanes)."""
+        return jnp.stack(rows) if isinstance(rows, tuple) else rows
 
     # the whole run
 
@@ -192,10 +219,10 @@ class Kernel:
         zero = jnp.zeros(lanes, self.dtype)
         return Carry(
             coefficients=self.coefficients(jnp.int32(0)),
-            x=x,
-            averages=(x,) * len(self.program.averages),
+            x=self.split(x),
+            averages=(self.split(x),) * len(self.program.averages),
             path_sums=(zero,) * len(self.program.path_sums),
-            drawn=self.draw(jnp.int32(0)),
+            drawn=self.next_draw(jnp.int32(0)),
         )
 
     def run(self) -> dict[str, Any]:
@@ -208,7 +235,7 @@ class Kernel:
 
         def visit(carry: Carry, at: Any, gap: Any) -> tuple[Carry, dict[str, Any]]:
             step, index = at
-            return self.walk(carry, step, gap), self.observe(carry, index)
+            return self.walk(carry, step, gap), self.observe(carry, step, index)
 
         carry, kept = self.walk(self.start(), jnp.int32(0), int(record[0])), []
         for first, last, gap in _runs(np.diff(record)):
@@ -218,19 +245,20 @@ class Kernel:
             else:
                 carry, seen = lax.scan(lambda c, xs, gap=gap: visit(c, xs, gap), carry, at)
             kept.append(seen)
-        end = np.int32(len(record) - 1)
-        kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, jnp.asarray(end))))
+        end = (jnp.int32(record[-1]), jnp.int32(len(record) - 1))
+        kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, *end)))
         stacked = jax.tree.map(lambda *parts: jnp.concatenate(parts), *kept)
-        last_seen = self.see(carry, jnp.asarray(end))
+        last_seen = self.see(carry, *end)
         out = {s.name: s.finish(stacked[s.name], last_seen) for s in self.program.statistics}
-        finite = jnp.isfinite(_blocks(carry.x)) | ~self.valid
+        finite = jnp.isfinite(last_seen.x) | ~self.valid
         return out | {"counts": self.counts, "valid": self.valid, "finite": jnp.all(finite)}
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""
         if isinstance(updates, int) and updates <= 1:
             return self.advance(carry, t) if updates else carry
-        return lax.fori_loop(0, updates, lambda j, c: self.advance(c, t + j), carry)
+        unroll = min(self.form.unroll, updates) if isinstance(updates, int) else None
+        return lax.fori_loop(0, updates, lambda j, c: self.advance(c, t + j), carry, unroll=unroll)
 
 
 def _blocks(value: jax.Array) -> jax.Array:
@@ -245,16 +273,19 @@ def _runs(gaps: np.ndarray) -> list[tuple[int, int, int | None]]:
     return [(int(a), int(b), int(gaps[a])) for a, b in itertools.pairwise(bounds) if b > a]
 
 
-def run_tile(program: Program, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span) -> dict[str, Any]:
-    """One tile of one program; jitted by the driver."""
-    return Kernel(program, inputs, key, span, lanes, careful).run()
+def run_tile(
+    program: Program, form: Form, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span
+) -> dict[str, Any]:
+    """One tile of one program; the first four arguments are static."""
+    return Kernel(program, form, lanes, careful, inputs, key, span).run()
 
 
 class CompiledTile:
     """The jitted tile, a function of (inputs, key, span). The first call compiles, in one thread only."""
 
-    def __init__(self, program: Program, lanes: int, careful: bool, options: tuple[tuple[str, Any], ...]) -> None:
-        self.jitted = jax.jit(functools.partial(run_tile, program, lanes, careful), compiler_options=dict(options))
+    def __init__(self, program: Program, form: Form, lanes: int, careful: bool, options: Options) -> None:
+        tile = functools.partial(run_tile, program, form, lanes, careful)
+        self.jitted = jax.jit(tile, compiler_options=dict(options))
         self._lock, self._ready = threading.Lock(), False
 
     def __call__(self, inputs: Inputs, key: np.ndarray, span: Span) -> dict[str, Any]:
@@ -267,6 +298,6 @@ class CompiledTile:
 
 
 @functools.lru_cache(maxsize=64)
-def compiled(program: Program, lanes: int, careful: bool, options: tuple[tuple[str, Any], ...]) -> CompiledTile:
+def compiled(program: Program, form: Form, lanes: int, careful: bool, options: Options) -> CompiledTile:
     """The tile of a program; equal programs share it."""
-    return CompiledTile(program, lanes, careful, options)
+    return CompiledTile(program, form, lanes, careful, options)

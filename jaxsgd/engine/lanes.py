@@ -109,7 +109,7 @@ def _aligned(equation: JaxprEqn, values: list[Value]) -> list[Any]:
             arrays.append(lax.reshape(value.array, (1,) * missing + shape) if missing else value.array)
         else:
             arrays.append(jnp.reshape(value.array, (*shape, 1)) if shape else value.array)
-    if equation.primitive.name in ("select_n", "clamp"):  # these do not broadcast
+    if equation.primitive.name in ("add_any", "clamp", "select_n"):  # these do not broadcast
         shape = jnp.broadcast_shapes(*(jnp.shape(array) for array in arrays))
         arrays = [jnp.broadcast_to(array, shape) for array in arrays]
     return arrays
@@ -149,7 +149,9 @@ def _dynamic_slice(params: dict, values: list[Value], lanes: int) -> Any:
     operand, *starts = values
     if any(start.mapped for start in starts):
         return None
-    return lax.dynamic_slice(operand.array, [*(start.array for start in starts), 0], (*params["slice_sizes"], lanes))
+    # The primitive clamps a negative start; it does not count it from the end.
+    indices, sizes = [*(start.array for start in starts), 0], (*params["slice_sizes"], lanes)
+    return lax.dynamic_slice(operand.array, indices, sizes, allow_negative_indices=False)
 
 
 def _pad(params: dict, values: list[Value], lanes: int) -> Any:
@@ -172,7 +174,8 @@ def _dot_general(params: dict, values: list[Value], lanes: int) -> Any:
         # an inner product of all axes, or a product with a scalar; others go through vmap
         ranks = left.array.ndim - 1, right.array.ndim - 1
         if tuple(left_axes) == tuple(right_axes) and ranks == (len(left_axes), len(right_axes)):
-            product = left.array * right.array
+            dtype = params["preferred_element_type"] or left.array.dtype
+            product = left.array.astype(dtype) * right.array.astype(dtype)
             return sum_coordinates(lax.reshape(product, (product.size // lanes, lanes)))
         return None
     free = jnp.ndim(left.array) - len(left_axes)  # lanes included
@@ -190,7 +193,7 @@ def _reduce_sum(params: dict, values: list[Value], lanes: int) -> Any:
     array = values[0].array
     axes = params["axes"]
     if tuple(axes) != tuple(range(array.ndim - 1)):
-        return jnp.sum(array, axes)
+        return lax.reduce_sum(array, axes)
     return sum_coordinates(lax.reshape(array, (array.size // lanes, lanes)))
 
 

@@ -12,7 +12,10 @@ from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, integer
 
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
-_TILE_FLOATS = 2**14  # coordinates of a tile, so that its state stays in the cache of a core
+_TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
+_LAUNCH_FLOATS = 2**24  # coordinates of a launch on an accelerator
+_MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
+_TILE_LANES = 2**14  # and trajectories of a tile, so that what is recorded of them does too
 # Measured on a 2-core Zen 5 machine with jaxlib 0.10.2, the chapter's study, 1000 steps:
 _CPU_OPTIONS = (
     ("xla_cpu_prefer_vector_width", 512),  # 1.6 times; no slower without 512-bit vectors
@@ -21,43 +24,72 @@ _CPU_OPTIONS = (
 )
 
 
+Options = tuple[tuple[str, int | bool], ...]  # of the compiler
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How the loop over steps is written; the values are the same up to rounding.
+
+    - `carry_draws`: whether the draw of the next step is carried through the loop. On a CPU that
+      keeps XLA from evaluating the generator in every consumer; a GPU fuses the step into one kernel.
+    - `split_state`: whether the state is carried as d arrays (trajectories,), not one (d, trajectories):
+      one kernel a step on a GPU instead of two and a copy.
+    - `unroll`: updates written out in one pass of the inner loop.
+    """
+
+    carry_draws: bool = True
+    split_state: bool = False
+    unroll: int = 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """How trajectories are grouped and who runs them.
 
     - `chunk`: trajectories of one unit of work, of checkpoints and of merging. Depends on the study
       alone, so that results cut at its multiples merge bitwise.
-    - `tile`: trajectories that one call of the compiled program runs, a divisor of `chunk`.
+    - `tile`: trajectories that one call of the compiled program runs, a divisor or a multiple of
+      `chunk`.
     - `workers`: threads of the default executor.
+    - `form`: how the loop over steps is written.
     - `compiler_options`: handed to XLA.
     """
 
     chunk: int
     tile: int
     workers: int
-    compiler_options: tuple[tuple[str, str | int | bool], ...] = ()
+    form: Form = Form()
+    compiler_options: Options = ()
 
     def __post_init__(self) -> None:
         for name in ("chunk", "tile"):
             if integer(name, getattr(self, name), at_least=BLOCK) % BLOCK:
                 raise InvalidInput(f"{name} must be a multiple of {BLOCK}, got {getattr(self, name)}")
-        if self.chunk % self.tile:
-            raise InvalidInput(f"tile must divide chunk ({self.chunk}), got {self.tile}")
+        if max(self.chunk, self.tile) % min(self.chunk, self.tile):
+            raise InvalidInput(f"tile must divide chunk ({self.chunk}) or be a multiple of it, got {self.tile}")
         integer("workers", self.workers, at_least=1)
 
     @classmethod
     def choose(cls, dimension: int, steps: int, trajectories: int) -> "Plan":
         """The plan for a study on this machine."""
-        tile = BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension))
+        tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
         needed = BLOCK * _power_of_two(-(-trajectories // BLOCK), up=True)
-        cpu = jax.default_backend() == "cpu"
-        return cls(
-            chunk=chunk,
-            tile=min(tile if cpu else chunk, needed),
-            workers=os.cpu_count() or 1 if cpu else 1,
-            compiler_options=_accepted_options() if cpu else (),
-        )
+        if jax.default_backend() == "cpu":
+            return cls(chunk, min(tile, needed), os.cpu_count() or 1, Form(), _accepted_options())
+        return cls.for_accelerator(dimension, chunk, needed)
+
+    @classmethod
+    def for_accelerator(cls, dimension: int, chunk: int, needed: int) -> Self:
+        """One worker, all trajectories that fit in one launch, and a step that fuses into one kernel.
+
+        ``needed`` is a power of two of blocks that holds all trajectories.
+        """
+        launch = max(chunk, BLOCK * _power_of_two(_LAUNCH_FLOATS // (BLOCK * dimension)))
+        unroll = min(max(16 // dimension, 1), 8)
+        form = Form(carry_draws=False, split_state=dimension <= _MOST_SPLIT, unroll=unroll)
+        return cls(chunk, min(launch, needed), 1, form)
 
     def replace(self, **changes: int) -> Self:
         """The same plan with some numbers changed, validated again."""

@@ -34,12 +34,12 @@ COUNTS = np.random.default_rng(5).integers(0, 3, (3, LANES)).astype(np.int32)
 INDEX = np.array([0, 2, 1, 1, 0, 2, 2], np.int32)
 
 
-def compare(function, *arguments):
+def compare(function, *arguments, map_=over_lanes):
     """Both maps of one function on the same lanes."""
 
     @jax.jit
     def both(*arguments):
-        return over_lanes(function)(*arguments), jax.vmap(function, in_axes=-1, out_axes=-1)(*arguments)
+        return map_(function)(*arguments), jax.vmap(function, in_axes=-1, out_axes=-1)(*arguments)
 
     found, expected = both(*arguments)
     assert jax.tree.structure(found) == jax.tree.structure(expected)
@@ -188,7 +188,10 @@ OF_MORE = {
     "batched product with a constant": (lambda m: jnp.einsum("ij,ij->i", m, WIDE.T), MATRIX),
     "contraction of three axes": (lambda m: jnp.einsum("ij,kij->k", m, np.ones((2, 3, 4), np.float32)), MATRIX),
     "transpose": (lambda m: m.T, MATRIX),
-    "reshape of a matrix": (lambda m: (m.reshape(-1), m.T.reshape(2, 6), m.reshape(2, 3, 2).transpose(2, 0, 1)), MATRIX),
+    "reshape of a matrix": (
+        lambda m: (m.reshape(-1), m.T.reshape(2, 6), m.reshape(2, 3, 2).transpose(2, 0, 1)),
+        MATRIX,
+    ),
     "reductions by axis": (lambda m: (m.sum(0), m.sum(1), m.max(0), m.min(1), m.mean(), m.argmax(1)), MATRIX),
     "reductions of negative axes": (lambda m: (m.sum(-1), m.prod(-2), m.var(-1, keepdims=True)), MATRIX),
     "cumulative by axis": (lambda m: (jnp.cumsum(m, 0), jnp.cumsum(m, -1), jnp.cumulative_sum(m, axis=1)), MATRIX),
@@ -231,7 +234,9 @@ OF_MORE = {
     "cond on a pytree": (lambda a, x: lax.cond(a > 0, lambda: (x, a), lambda: (CENTRE, 2 * a)), SCALAR, VECTOR),
     "scan over the lane's rows": (lambda m: lax.scan(lambda c, row: (c + row, c * row[0]), jnp.ones(4), m), MATRIX),
     "while over a pytree": (
-        lambda x: lax.while_loop(lambda s: s["n"] < 5, lambda s: {"n": s["n"] + 1, "x": s["x"] * 0.5}, {"n": 0, "x": x}),
+        lambda x: lax.while_loop(
+            lambda s: s["n"] < 5, lambda s: {"n": s["n"] + 1, "x": s["x"] * 0.5}, {"n": 0, "x": x}
+        ),
         VECTOR,
     ),
     "associative scan": (lambda m: lax.associative_scan(jnp.multiply, m, axis=0), MATRIX),
@@ -329,11 +334,26 @@ def test_sum_of_coordinates(d):
     np.testing.assert_array_equal(sum_coordinates(array), array.sum(0))  # exact: small integers
 
 
-def test_control_a_wrong_axis_is_seen():
-    """The comparison rejects a map whose lanes went elsewhere."""
+def off_by_one_lane(function):
+    return lambda *arguments: jnp.roll(over_lanes(function)(*arguments), 1, axis=-1)
+
+
+def of_the_first_lane(function):
+    return lambda x: over_lanes(lambda y: function(x[:, 0]) + 0 * y[0])(x)
+
+
+def transposed(function):
+    return lambda x: jnp.swapaxes(over_lanes(function)(x), 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "function", "lanes"),
+    [
+        (off_by_one_lane, jnp.sum, VECTOR),
+        (of_the_first_lane, jnp.sum, VECTOR),
+        (transposed, jnp.negative, numbers(LANES)),
+    ],
+)
+def test_control_wrong_maps_are_seen(wrong, function, lanes):
     with pytest.raises(AssertionError):
-        compare(lambda x: np.arange(LANES) * x[0], np.broadcast_to(VECTOR[:1, :1], (1, LANES)) + 1)  # sanity below
-        raise AssertionError
-    moved = jax.vmap(lambda m: m @ WIDE, in_axes=-1, out_axes=0)(MATRIX)
-    straight = jax.vmap(lambda m: m @ WIDE, in_axes=-1, out_axes=-1)(MATRIX)
-    assert moved.shape != straight.shape
+        compare(function, lanes, map_=wrong)

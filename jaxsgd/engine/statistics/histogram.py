@@ -23,6 +23,8 @@ class Histogram(Statistic):
 
     observables: tuple[str, ...]
 
+    keeps_lanes = True
+
     @property
     def name(self) -> str:
         return "histogram"

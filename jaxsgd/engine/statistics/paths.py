@@ -11,6 +11,8 @@ from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
 class Paths(Statistic):
     """Every x at every record, (records, d, trajectories): for a few trajectories only."""
 
+    keeps_lanes = True
+
     @property
     def name(self) -> str:
         return "paths"

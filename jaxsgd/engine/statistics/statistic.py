@@ -51,6 +51,8 @@ class Statistic(abc.ABC):
     ranges. Sums are dictionaries of arrays, (records, ...), so that they can be written to a file.
     """
 
+    keeps_lanes = False  # whether the last two axes of what is kept are (blocks, BLOCK), not the last one blocks
+
     @property
     @abc.abstractmethod
     def name(self) -> str:
@@ -93,9 +95,9 @@ def two_pass(value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax
 
 
 def scaled(value: jax.Array, usable: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Values divided by the largest magnitude of their block, and that: then no square overflows."""
+    """Values divided by a power of two near the largest of their block, and that: then no square overflows."""
     largest = jnp.max(jnp.where(usable, jnp.abs(value), 0), axis=-1)
-    scale = jnp.where(largest > 0, largest, 1)
+    scale = jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1] - 1)
     return value / scale[..., None], scale
 
 
