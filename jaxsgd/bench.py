@@ -1,59 +1,99 @@
-"""`jaxsgd bench`: the throughput of this machine on the chapter's study."""
+"""`jaxsgd bench`: the throughput of this machine on the chapter's study.
+
+The studies are also those of ``scripts/benchmark``, which compares them with other tools.
+"""
 
 import json as json_format
 import resource
 import statistics
+import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from rich.console import Console
 from rich.table import Table
 
 from jaxsgd import chapter, record
+from jaxsgd.result import Result
 from jaxsgd.simulation import DEFAULT_STATISTICS, simulate
 from jaxsgd.study import Study
 
 TRAJECTORIES = 2**20
 STEPS = 1000
+THREE = ("risk", "distance_squared", "risk_of_eta")
 _REPEATS = 3
-_THREE = ("risk", "distance_squared", "risk_of_eta")
 
 
-def workloads() -> dict[str, tuple[Study, tuple[str, ...]]]:
-    """Studies and statistics by name: recorded at each or each 10th step, little or the default."""
-    named = {}
-    for gap in (1, 10):
-        study = chapter.study("polynomial", steps=STEPS, as_printed=True).replace(record=record.every(gap))
-        named[f"every {gap}, three observables"] = (study.replace(observe=_THREE), ("mean", "variance"))
-        named[f"every {gap}, default"] = (study, DEFAULT_STATISTICS)
-    return named
+class Workload(NamedTuple):
+    """A study and what is kept of it."""
+
+    study: Study
+    statistics: Sequence[str]
+
+    def run(self, trajectories: int) -> Result:
+        return simulate(self.study, trajectories, statistics=self.statistics, progress=False)
+
+
+def three_observables(every: int) -> Workload:
+    """The chapter's quadratic: mean and variance of R(x), |x|^2 and R(xbar) at every so many steps."""
+    study = chapter.study("polynomial", steps=STEPS, as_printed=True)
+    return Workload(study.replace(record=record.every(every), observe=THREE), ("mean", "variance"))
+
+
+def everything(every: int) -> Workload:
+    """The same study with all that is recorded by default."""
+    return Workload(three_observables(every).study.replace(observe=None), DEFAULT_STATISTICS)
+
+
+def workloads() -> dict[str, Workload]:
+    """What is measured, by name."""
+    return {
+        f"every {gap}, {name}": make(gap)
+        for gap in (1, 10)
+        for name, make in (("three observables", three_observables), ("default", everything))
+    }
 
 
 def measure(trajectories: int = TRAJECTORIES) -> list[dict[str, Any]]:
     """Median seconds of three runs of each workload, interleaved; the first call, which compiles, apart."""
+    named = workloads()
     rows = []
-    for name, (study, kept) in workloads().items():
-        start = time.perf_counter()
-        simulate(study, min(trajectories, TRAJECTORIES // 8), statistics=kept, progress=False)
-        rows.append({"workload": name, "first_call": time.perf_counter() - start, "seconds": []})
-    for _ in range(_REPEATS):
-        for row, (study, kept) in zip(rows, workloads().values(), strict=True):
-            start = time.perf_counter()
-            simulate(study, trajectories, statistics=kept, progress=False)
-            row["seconds"].append(time.perf_counter() - start)
-    for row in rows:
-        row["seconds"] = statistics.median(row["seconds"])
+    for name, workload in named.items():
+        first = _seconds(workload, min(trajectories, TRAJECTORIES // 8))
+        rows.append({"workload": name, "first_call": first})
+    rounds = [[_seconds(workload, trajectories) for workload in named.values()] for _ in range(_REPEATS)]
+    for row, seconds in zip(rows, zip(*rounds, strict=True), strict=True):
+        row["seconds"] = statistics.median(seconds)
         row["million_steps_per_second"] = trajectories * STEPS / row["seconds"] / 1e6
     return rows
 
 
+def _seconds(workload: Workload, trajectories: int) -> float:
+    start = time.perf_counter()
+    workload.run(trajectories)
+    return time.perf_counter() - start
+
+
+def peak_memory() -> float:
+    """The most memory that this process has held, in MiB."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, where ru_maxrss starts from the peak of the process that started this one
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 1024
+
+
 def main(trajectories: int | None = None, json: Path | None = None) -> None:
     """Print the table, and write it to a file if one is named."""
+    if json is not None:
+        _check_writable(json)
     trajectories = trajectories or TRAJECTORIES
     rows = measure(trajectories)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_memory()
     device = jax.devices()[0]
     table = Table(title=f"The chapter's quadratic, {STEPS} steps, {trajectories:,} trajectories, {device.device_kind}")
     for heading in ("recorded", "M trajectory-steps/s", "seconds", "first call, s"):
@@ -68,3 +108,13 @@ def main(trajectories: int | None = None, json: Path | None = None) -> None:
         report = {"trajectories": trajectories, "steps": STEPS, "peak_memory_mib": peak, "rows": rows}
         report |= {"device": f"{device.platform} {device.device_kind}", "jax": jax.__version__}
         json.write_text(json_format.dumps(report, indent=2) + "\n")
+
+
+def _check_writable(path: Path) -> None:
+    """An OSError, before anything is measured, unless the file can be written."""
+    new = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a"):
+        pass
+    if new:
+        path.unlink()

@@ -168,7 +168,6 @@ def make_task(
         raise InvalidType(f"plan must be a jaxsgd.Plan, got {plan!r}")
     program, inputs = prepare(study, statistics, events)
     streams.check_counters(first + count, study.steps + 1, program.words)
-    # first + count, so that the last part of a long run is compiled like all of it, and merges bitwise
     plan = plan or Plan.choose(study.dimension, study.steps, first + count)
     return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
 

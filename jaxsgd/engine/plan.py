@@ -71,11 +71,15 @@ class Plan:
         integer("workers", self.workers, at_least=1)
 
     @classmethod
-    def choose(cls, dimension: int, steps: int, trajectories: int) -> "Plan":
-        """The plan for a study on this machine."""
+    def choose(cls, dimension: int, steps: int, last: int) -> "Plan":
+        """The plan for a study on this machine, for trajectories up to the id ``last`` - 1.
+
+        Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
+        is cut at chunk bounds run the tiles of the whole.
+        """
         tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
-        needed = BLOCK * _power_of_two(-(-trajectories // BLOCK), up=True)
+        needed = BLOCK * _power_of_two(-(-last // BLOCK), up=True)
         if jax.default_backend() == "cpu":
             return cls(chunk, min(tile, needed), os.cpu_count() or 1, Form(), _accepted_options())
         return cls.for_accelerator(dimension, chunk, needed)
