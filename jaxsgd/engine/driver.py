@@ -54,27 +54,25 @@ class Task:
         return sums
 
     def _run_tiles(self, start: int, stop: int) -> list[tuple[int, dict[str, Any]]]:
-        """What each tile kept, by its first trajectory. From the first that is not finite on, with care."""
+        """What each tile kept, by its first trajectory. From the first that is out of range on, with care."""
         tiles, careful = [], False
         for tile in range(start - start % self.plan.tile, stop, self.plan.tile):
             kept = None if careful else self._run_tile(tile, start, stop, careful=False)
-            if kept is None or not _all_finite(kept):
+            if kept is None or not self._in_range(kept):
                 careful = True
                 kept = self._run_tile(tile, start, stop, careful=True)
             tiles.append((tile, kept))
         return tiles
+
+    def _in_range(self, kept: dict[str, Any]) -> bool:
+        """Whether every wanted trajectory of a tile ended finite, and no sum over- or underflowed."""
+        return bool(kept["finite"]) and all(each.in_range(kept[each.name]) for each in self.program.statistics)
 
     def _run_tile(self, tile: int, start: int, stop: int, careful: bool) -> dict[str, Any]:
         run = self.tile(careful)
         lower, upper = max(start - tile, 0), min(stop - tile, self.plan.tile)
         kept = run(self.inputs, self.key, Span(np.uint32(tile), np.int32(lower), np.int32(upper)))
         return jax.tree.map(np.asarray, kept)
-
-
-def _all_finite(kept: dict[str, Any]) -> bool:
-    """Whether every wanted trajectory of a tile ended finite and every recorded moment is finite."""
-    moments = kept.get("moments", {})
-    return bool(kept["finite"]) and all(np.isfinite(array).all() for array in moments.values())
 
 
 def cut(start: int, stop: int, size: int) -> Iterator[Range]:

@@ -31,24 +31,28 @@ class Coordinates(Statistic):
         usable, count = seen.usable(*seen.x)
         x, extra = seen.x, {}
         if seen.alive is not None:
-            _, scale = statistic.scaled(jnp.max(jnp.abs(x), axis=0), usable)
-            x, extra = x / scale[:, None], {"count": count, "scale": scale}
+            x, scale = statistic.scaled(x, usable)
+            extra = {"count": count, "scale": scale}
         mean, deviation = statistic.two_pass(x, usable, count)
         kept = {"mean": mean}
         if self.covariance:
             kept["m2"] = jnp.stack([statistic.block_sum(deviation[i] * deviation[j]) for i, j in self._pairs])
         return kept | extra
 
+    def in_range(self, kept: Arrays) -> bool:
+        diagonal = [position for position, (i, j) in enumerate(self._pairs) if i == j]
+        return not self.covariance or statistic.squares_in_range(kept["mean"], kept["m2"][:, diagonal])
+
     def fold(self, tiles: list[Arrays]) -> Arrays:
         count, scale, mean = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean"))
-        records, _, blocks = mean.shape
-        weight, scale = (np.broadcast_to(each, (records, blocks))[:, None] for each in (count, scale))
+        weight, scale = np.broadcast_to(count, mean[:, 0].shape)[:, None], np.broadcast_to(scale, mean.shape)
         mean, total = mean * scale, weight.sum((1, 2))
         centre = (weight * mean).sum(-1) / np.maximum(total, 1)[:, None]
         sums = {"count": total, "mean": centre}
         if self.covariance:
             offset = mean - centre[..., None]
-            within = (statistic.over_tiles(tiles, "m2") * scale**2).sum(-1)
+            i, j = np.array(self._pairs).T
+            within = (statistic.over_tiles(tiles, "m2") * scale[:, i] * scale[:, j]).sum(-1)
             sums["m2"] = self._matrix(within) + (weight[:, :, None] * offset[:, :, None] * offset[:, None]).sum(-1)
         return sums
 

@@ -38,6 +38,9 @@ class Moments(Statistic):
         mean, deviation = statistic.two_pass(value, usable, count)
         return {"mean": mean, "m2": statistic.block_sum(deviation * deviation), **extra}
 
+    def in_range(self, kept: Arrays) -> bool:
+        return statistic.squares_in_range(kept["mean"], kept["m2"])
+
     def fold(self, tiles: list[Arrays]) -> Arrays:
         count, scale, mean, m2 = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean", "m2"))
         return statistic.fold_moments(*np.broadcast_arrays(count, mean * scale, m2 * scale**2))

@@ -70,6 +70,10 @@ class Statistic(abc.ABC):
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         """Sums of the union of two disjoint ranges."""
 
+    def in_range(self, kept: Arrays) -> bool:
+        """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
+        return True
+
     def finish(self, kept: Arrays, seen: Seen) -> Arrays:
         """A last computation on the device, with the records stacked and the last ``seen``."""
         return kept
@@ -94,10 +98,24 @@ def two_pass(value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax
     return mean, jnp.where(usable, value - mean[..., None], 0)
 
 
+def squares_in_range(mean: np.ndarray, m2: np.ndarray) -> bool:
+    """Whether these are finite, and no M2 is so small that squares in it have underflowed.
+
+    The rounding of the mean hides smaller deviations where the mean is not small, too.
+    """
+    limits = np.finfo(mean.dtype)
+    least = limits.tiny / limits.eps
+    lost = (m2 < least) & (mean != 0) & (np.abs(mean) < np.sqrt(least) / limits.eps)
+    return bool(np.isfinite(mean).all() and np.isfinite(m2).all() and not lost.any())
+
+
 def scaled(value: jax.Array, usable: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Values divided by a power of two near the largest of their block, and that: then no square overflows."""
     largest = jnp.max(jnp.where(usable, jnp.abs(value), 0), axis=-1)
-    scale = jnp.ldexp(jnp.ones_like(largest), jnp.frexp(largest)[1] - 1)
+    # XLA multiplies by the reciprocal, which must be a normal number, too: others are flushed to 0.
+    limits = jnp.finfo(value.dtype)
+    exponent = jnp.clip(jnp.frexp(largest)[1] - 1, limits.minexp, limits.maxexp - 2)
+    scale = jnp.ldexp(jnp.ones_like(largest), exponent)
     return value / scale[..., None], scale
 
 

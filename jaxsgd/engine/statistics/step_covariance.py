@@ -33,20 +33,23 @@ class StepCovariance(Statistic):
         if seen.alive is not None:
             usable = jnp.all(jnp.isfinite(value), axis=1, keepdims=True) & usable
             count = statistic.block_sum(usable.astype(value.dtype))
-            extra = {"count": count[:, 0]}
+            value, scale = statistic.scaled(value, usable)
+            extra = {"count": count[:, 0], "scale": scale}
         mean, deviation = statistic.two_pass(value, usable, count)
         exact = jax.lax.Precision.HIGHEST
         return {"mean": mean, "m2": jnp.einsum("orbi,osbi->orsb", deviation, deviation, precision=exact), **extra}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        mean = statistic.over_tiles(tiles, "mean")  # (observables, records, blocks)
-        count = statistic.over_tiles(tiles, "count")
+        count, scale, mean = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean"))
+        scale = np.broadcast_to(scale, mean.shape)  # (observables, records, blocks)
+        mean = mean * scale
         count = np.broadcast_to(count, (mean.shape[0], mean.shape[-1]))
         total = count.sum(-1)
         centre = (count[:, None] * mean).sum(-1) / np.maximum(total, 1)[:, None]
         offset = mean - centre[..., None]
         between = (count[:, None, None] * offset[:, :, None] * offset[:, None]).sum(-1)
-        return {"count": total, "mean": centre, "m2": statistic.over_tiles(tiles, "m2").sum(-1) + between}
+        within = (statistic.over_tiles(tiles, "m2") * scale[:, :, None] * scale[:, None]).sum(-1)
+        return {"count": total, "mean": centre, "m2": within + between}
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         count = left["count"] + right["count"]
