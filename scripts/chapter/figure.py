@@ -24,6 +24,7 @@ def main(path: Path) -> None:
         result = js.simulate(study, trajectories=100_000, progress=False)
         js.plot.curves(result, ["risk", "risk_of_eta"], exact=js.theory.exact(study), ax=ax)
         ax.set_title(title, fontsize="medium")
+    panels[0].set_ylabel("expected risk, 100,000 trajectories")
     for ax in panels[1:]:
         ax.set_ylabel("")
         ax.get_legend().remove()
