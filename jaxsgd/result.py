@@ -143,7 +143,7 @@ def merge(results: Sequence[Result]) -> Result:
     first = results[0]
     for other in results[1:]:
         # The fingerprint covers all of these; what has a name of its own is named first.
-        for name in ("seed", "precision", "chunk", "jax", "jaxlib", "study", "fingerprint"):
+        for name in ("seed", "precision", "chunk", "jax", "jaxlib", "xla_flags", "study", "fingerprint"):
             mine, its = first._attributes[name], other._attributes[name]
             if mine != its:
                 raise InvalidInput(f"these results cannot be merged: they differ in {name} ({mine} and {its})")

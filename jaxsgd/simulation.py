@@ -1,6 +1,7 @@
 """The entry points: simulate a study, or look at some of its trajectories."""
 
 import functools
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -194,4 +195,5 @@ def _environment() -> dict[str, str]:
         "python": platform.python_version(),
         "device": f"{device.platform} {device.device_kind}",
         "cpu": platform.processor() or platform.machine(),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
     }

@@ -17,7 +17,7 @@ from jaxsgd.module import brief
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
-from jaxsgd.streams import Recorder
+from jaxsgd.streams import Recorder, Request, requests_of
 
 if TYPE_CHECKING:
     from jaxsgd.cost import Cost
@@ -153,6 +153,12 @@ class Study:
     def learning_rates(self) -> np.ndarray:
         """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made."""
         return schedules.learning_rates(self.schedule, self.steps + 1)
+
+    @functools.cached_property
+    def requests(self) -> tuple[Request, ...]:
+        """What one step draws."""
+        like = blank_state(self).x
+        return requests_of(lambda stream: self.oracle.sample(stream, like))
 
     @functools.cached_property
     def recorded_steps(self) -> np.ndarray:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 import jaxsgd as js
+from jaxsgd import compiler
 
 # typer >= 0.26 brings its own copy of click, before that it used click: this is UsageError in both.
 _UsageError: Any = typer.BadParameter.__base__
@@ -72,6 +73,7 @@ def info() -> None:
 
 def main() -> None:
     """The console script. Exit status: 0; 2 after an error of the user; 130 when interrupted."""
+    compiler.interleave()
     try:
         status = app(standalone_mode=False)
     except _UsageError as error:

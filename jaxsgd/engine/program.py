@@ -90,7 +90,7 @@ def prepare(
         treedef=treedef,
         fixed=tuple(None if is_number(leaf) else leaf for leaf in leaves),
         point=Structure.of(study.x0),
-        requests=streams.requests_of(lambda stream: study.oracle.sample(stream, state.x)),
+        requests=study.requests,
         record=tuple(int(step) for step in study.recorded_steps),
         observed=study.observed,
         built_in=study.built_in,

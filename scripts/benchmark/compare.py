@@ -2,12 +2,11 @@
 
 import functools
 
-from measure import Row, Scale, Section, interleaved
+from measure import GAPS, Row, Scale, Section, interleaved
 from peers import JAXSGD, LIMIT, NAIVE, Peer
 from workload import LANES, STEPS
 
 Curves = dict[str, dict[int, float]]  # peer, number of trajectories: trajectory-steps per second
-_GAPS = {1: "every step", 10: "every 10th"}
 _LONG, _TOO_LONG = 2.0, 15.0  # seconds of a run: from here on it is made once; not at all
 
 
@@ -15,18 +14,16 @@ def throughput(peers: list[Peer], scale: Scale) -> tuple[Section, dict[str, floa
     """The table of peers, and their speeds where each 10th step is recorded."""
     numbers = {peer.name: _share(peer.trajectories, scale) for peer in peers}
     runs = {
-        (peer.name, every): functools.partial(peer.speed, numbers[peer.name], every)
-        for peer in peers
-        for every in _GAPS
+        (peer.name, every): functools.partial(peer.speed, numbers[peer.name], every) for peer in peers for every in GAPS
     }
     speeds = interleaved(runs, scale.rounds)
     rows: list[Row] = []
     for peer in peers:
         row: Row = {"": peer.name, "trajectories": numbers[peer.name]}
-        for every, gap in _GAPS.items():
+        for every, gap in GAPS.items():
             row[f"M/s, {gap}"] = speeds[peer.name, every] / 1e6
         for other, heading in ((LIMIT, "of C"), (NAIVE, "of JAX")):
-            for every, gap in _GAPS.items():
+            for every, gap in GAPS.items():
                 known = (other, every) in speeds
                 row[f"{heading}, {gap}"] = speeds[peer.name, every] / speeds[other, every] if known else None
         rows.append(row)
@@ -64,15 +61,15 @@ def a_thousand(peers: list[Peer], scale: Scale) -> Section:
         (peer.name, every): functools.partial(peer.speed, few, every)
         for peer in peers
         if peer.name in names
-        for every in _GAPS
+        for every in GAPS
     }
     speeds = interleaved(runs, 3 * scale.rounds)
     rows: list[Row] = []
     for name in names:
         row: Row = {"": name}
-        for every, gap in _GAPS.items():
+        for every, gap in GAPS.items():
             row[f"ms, {gap}"] = 1e3 * few * STEPS / speeds[name, every]
-        for every, gap in _GAPS.items():
+        for every, gap in GAPS.items():
             row[f"of JAX, {gap}"] = speeds[name, every] / speeds[NAIVE, every]
         rows.append(row)
     return Section(f"{few} trajectories: milliseconds of a call, and ratio of speeds", rows)

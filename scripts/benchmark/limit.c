@@ -22,34 +22,61 @@ enum { LANES = 1024, OBSERVABLES = 3 };
 typedef struct { double count, mean, m2; } Moments;
 typedef struct { long first, last, steps, every; Moments *records; } Work;
 
-static inline uint32_t rotate(uint32_t x, int r) { return (x << r) | (x >> (32 - r)); }
-static inline float as_float(uint32_t x) { float y; memcpy(&y, &x, 4); return y; }
-static inline uint32_t as_bits(float x) { uint32_t y; memcpy(&y, &x, 4); return y; }
+/* Vectors of WIDTH numbers, GROUP of them at a time: the generator is one chain of dependent
+ * instructions, and several chains side by side hide its latency. As many as the registers hold. */
+#ifdef __AVX512F__
+enum { WIDTH = 16, GROUP = 8 };
+#else
+enum { WIDTH = 8, GROUP = 4 };
+#endif
+typedef float Floats __attribute__((vector_size(4 * WIDTH)));
+typedef int32_t Ints __attribute__((vector_size(4 * WIDTH)));
+typedef uint32_t Words __attribute__((vector_size(4 * WIDTH)));
 
-#define ROUND(r) a += b; b = rotate(b, r) ^ a;
+#define EACH for (int k = 0; k < GROUP; k++)
+#define ROUND(r) EACH a[k] += b[k]; EACH b[k] = ((b[k] << r) | (b[k] >> (32 - r))) ^ a[k];
 #define FOUR(p, q, r, s) ROUND(p) ROUND(q) ROUND(r) ROUND(s)
+#define INJECT(p, q) EACH a[k] += p; EACH b[k] += q;
 
-static inline void normals(uint32_t id, uint32_t step, float *z0, float *z1) {
+static inline __attribute__((always_inline)) void normals(uint32_t id, uint32_t step, Floats *z0, Floats *z1) {
     const uint32_t k0 = 12345u, k1 = 678u, k2 = k0 ^ k1 ^ 0x1BD11BDAu;
-    uint32_t a = id + k0, b = step + k1;
-    FOUR(13, 15, 26, 6) a += k1; b += k2 + 1;
-    FOUR(17, 29, 16, 24) a += k2; b += k0 + 2;
-    FOUR(13, 15, 26, 6) a += k0; b += k1 + 3;
-    FOUR(17, 29, 16, 24) a += k1; b += k2 + 4;
-    FOUR(13, 15, 26, 6) a += k2; b += k0 + 5;
-    float u = ((float)(int32_t)(a >> 8) + 0.5f) * 0x1p-24f;
-    int32_t bits = (int32_t)as_bits(u), e = (bits - 0x3F400000) >> 23;
-    float z = as_float((uint32_t)(bits - (e << 23))) - 1.0f;
-    float p = 0.08290264010429382f;
-    p = p * z - 0.1680714190006256f; p = p * z + 0.20675209164619446f; p = p * z - 0.25062304735183716f;
-    p = p * z + 0.3331446349620819f; p = p * z - 0.49998632073402405f; p = p * z + 1.0000008344650269f;
-    float radius = sqrtf(((float)e * 0.6931471805599453f + p * z) * -2.0f);
-    float angle = (float)(int32_t)b * 0x1p-31f, q = angle * angle;
-    float s = -0.004362469073385f, c = -0.0008456012583337724f;
-    s = s * q + 0.07948765158653259f; s = s * q - 0.645920991897583f; s = s * q + 1.5707948207855225f;
-    c = c * q + 0.01993800885975361f; c = c * q - 0.2336941957473755f; c = c * q + 0.9999998211860657f;
-    *z0 = radius * (angle * s);
-    *z1 = as_float(as_bits(radius) | (a << 31)) * ((1.0f - q) * c);
+    Words lane, a[GROUP], b[GROUP];
+    for (int i = 0; i < WIDTH; i++) lane[i] = (uint32_t)i;
+    EACH a[k] = lane + (id + k0 + (uint32_t)(WIDTH * k));
+    EACH b[k] = (Words){0} + (step + k1);
+    FOUR(13, 15, 26, 6) INJECT(k1, k2 + 1)
+    FOUR(17, 29, 16, 24) INJECT(k2, k0 + 2)
+    FOUR(13, 15, 26, 6) INJECT(k0, k1 + 3)
+    FOUR(17, 29, 16, 24) INJECT(k1, k2 + 4)
+    FOUR(13, 15, 26, 6) INJECT(k2, k0 + 5)
+    Floats z[GROUP], p[GROUP], radius[GROUP], angle[GROUP], q[GROUP], s[GROUP], c[GROUP];
+    Ints bits[GROUP], e[GROUP];
+    EACH bits[k] = (Ints)((__builtin_convertvector((Ints)(a[k] >> 8), Floats) + 0.5f) * 0x1p-24f);
+    EACH e[k] = (bits[k] - 0x3F400000) >> 23;
+    EACH z[k] = (Floats)(bits[k] - (e[k] << 23)) - 1.0f;
+    EACH p[k] = z[k] * 0.08290264010429382f - 0.1680714190006256f;
+    EACH p[k] = p[k] * z[k] + 0.20675209164619446f;
+    EACH p[k] = p[k] * z[k] - 0.25062304735183716f;
+    EACH p[k] = p[k] * z[k] + 0.3331446349620819f;
+    EACH p[k] = p[k] * z[k] - 0.49998632073402405f;
+    EACH p[k] = p[k] * z[k] + 1.0000008344650269f;
+    EACH radius[k] = (__builtin_convertvector(e[k], Floats) * 0.6931471805599453f + p[k] * z[k]) * -2.0f;
+    EACH for (int i = 0; i < WIDTH; i++) radius[k][i] = sqrtf(radius[k][i]);
+    EACH angle[k] = __builtin_convertvector((Ints)b[k], Floats) * 0x1p-31f;
+    EACH q[k] = angle[k] * angle[k];
+    EACH s[k] = q[k] * -0.004362469073385f + 0.07948765158653259f;
+    EACH c[k] = q[k] * -0.0008456012583337724f + 0.01993800885975361f;
+    EACH s[k] = s[k] * q[k] - 0.645920991897583f;
+    EACH c[k] = c[k] * q[k] - 0.2336941957473755f;
+    EACH s[k] = s[k] * q[k] + 1.5707948207855225f;
+    EACH c[k] = c[k] * q[k] + 0.9999998211860657f;
+    EACH z0[k] = radius[k] * (angle[k] * s[k]);
+    EACH z1[k] = (Floats)((Words)radius[k] | (a[k] << 31)) * ((1.0f - q[k]) * c[k]);
+}
+
+static inline __attribute__((always_inline)) void update(Floats *x, Floats *average, float eta, float share, float curvature, Floats noise) {
+    *average += share * (*x - *average);
+    *x -= eta * (curvature * *x + noise);
 }
 
 static void merge(Moments *into, double count, double mean, double m2) {
@@ -77,7 +104,7 @@ static void record(const float *x, const float *y, const float *ax, const float 
 
 static void *run(void *argument) {
     Work *work = argument;
-    static __thread float x[LANES], y[LANES], ax[LANES], ay[LANES];
+    static __thread _Alignas(64) float x[LANES], y[LANES], ax[LANES], ay[LANES];
     for (long first = work->first; first < work->last; first += LANES) {
         float weight = 0, shift[OBSERVABLES] = {33, 29, 33};
         for (int i = 0; i < LANES; i++) { x[i] = ax[i] = -5; y[i] = ay[i] = -2; }
@@ -86,13 +113,14 @@ static void *run(void *argument) {
             float eta = 0.1f / sqrtf(1 + 0.1f * (float)t);
             weight += eta;
             float share = eta / weight;
-            for (int i = 0; i < LANES; i++) {
-                float z0, z1;
-                normals((uint32_t)(first + i), (uint32_t)t, &z0, &z1);
-                ax[i] += share * (x[i] - ax[i]);
-                ay[i] += share * (y[i] - ay[i]);
-                x[i] -= eta * (2 * x[i] + z0);
-                y[i] -= eta * (4 * y[i] + z1);
+            for (int i = 0; i < LANES; i += WIDTH * GROUP) {
+                Floats z0[GROUP], z1[GROUP];
+                normals((uint32_t)(first + i), (uint32_t)t, z0, z1);
+                EACH {
+                    int j = i + WIDTH * k;
+                    update((Floats *)(x + j), (Floats *)(ax + j), eta, share, 2, z0[k]);
+                    update((Floats *)(y + j), (Floats *)(ay + j), eta, share, 4, z1[k]);
+                }
             }
         }
         record(x, y, ax, ay, shift, work->records + (work->steps + work->every - 1) / work->every * OBSERVABLES);

@@ -15,6 +15,7 @@ from workload import CORES
 
 import jaxsgd
 
+GAPS = {1: "every step", 10: "every 10th"}
 Row = dict[str, str | int | float | None]
 
 
@@ -67,6 +68,7 @@ def machine() -> dict[str, Any]:
         "device": f"{jax.devices()[0].platform}: {jax.devices()[0].device_kind}",
         "system": platform.platform(),
         "load before": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "python": platform.python_version(),
         "jaxsgd": jaxsgd.__version__,
         **{package: _version(package) for package in packages},

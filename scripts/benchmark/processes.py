@@ -1,6 +1,6 @@
 """What needs a process of its own: starting, compiling for the first time, peak memory.
 
-The child of it: python processes.py first DIMENSION | memory TRAJECTORIES, prints numbers.
+The child of it: python processes.py first DIMENSION | memory TRAJECTORIES | speed TRAJECTORIES, prints numbers.
 """
 
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from measure import Row, Scale, Section
+from measure import GAPS, Row, Scale, Section
 from own import quadratic
 
 from jaxsgd import bench, record
@@ -48,22 +48,42 @@ def memory(scale: Scale) -> Section:
     return Section("Peak memory of a process, all by default, every 10th", rows)
 
 
-def _child(command: list[str]) -> tuple[float, str]:
+def settings(scale: Scale) -> Section:
+    """Speeds with and without the compiler's setting, which is one of the process, in turns."""
+    number, kinds = int(scale.share * 2**19), {"as above": (), "without XLA_FLAGS": ("XLA_FLAGS",)}
+    took = [{name: _numbers("speed", number, without) for name, without in kinds.items()} for _ in range(scale.rounds)]
+    rows: list[Row] = []
+    for name in kinds:
+        speeds = [statistics.median(column) for column in zip(*(one[name] for one in took), strict=True)]
+        rows.append({"": name} | {f"M/s, {gap}": speed for gap, speed in zip(GAPS.values(), speeds, strict=True)})
+    return Section("The compiler's setting: three observables, M trajectory-steps/s", rows)
+
+
+def _child(command: list[str], without: tuple[str, ...] = ()) -> tuple[float, str]:
     """Seconds and output of a Python process that finds no earlier compilations."""
-    environment = {name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"}
+    hidden = {"JAX_COMPILATION_CACHE_DIR", *without}
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
     began = time.perf_counter()
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=True, env=environment)
     return time.perf_counter() - began, done.stdout
 
 
-def _numbers(what: str, number: int) -> list[float]:
-    return [float(word) for word in _child([__file__, what, str(number)])[1].split()]
+def _numbers(what: str, number: int, without: tuple[str, ...] = ()) -> list[float]:
+    return [float(word) for word in _child([__file__, what, str(number)], without)[1].split()]
 
 
 def _main(what: str, number: int) -> None:
     if what == "memory":
         bench.everything(10).run(number)
         print(bench.peak_memory())
+        return
+    if what == "speed":
+        for every in GAPS:
+            workload = bench.three_observables(every)
+            workload.run(number)
+            began = time.perf_counter()
+            workload.run(number)
+            print(number * bench.STEPS / (time.perf_counter() - began) / 1e6)
         return
     study = quadratic(number).replace(observe=None, record=record.log_spaced(100))
     workload = bench.Workload(study, bench.everything(1).statistics)

@@ -7,6 +7,12 @@ the machine and with what else it does. Peers that are not installed are left ou
 pip install torch numba, and a C compiler.
 """
 
+# ruff: noqa: E402 - the compiler's setting comes first
+
+from jaxsgd import compiler
+
+compiler.interleave()  # as the command line of jaxsgd does; it holds for the JAX peers too
+
 import json
 import sys
 import time
@@ -62,7 +68,7 @@ def main(
     show(compare.a_thousand(peers, scale))
     for measure in (own.steps, own.dimensions, own.gradients, own.kept, own.precision):
         show(measure(scale))
-    for measure in (processes.start, processes.first_call, processes.memory):
+    for measure in (processes.start, processes.first_call, processes.memory, processes.settings):
         show(measure(scale))
     facts["seconds of the benchmark"] = round(time.perf_counter() - began)
     found = {"machine": facts, "quick": quick, "left out": left_out}

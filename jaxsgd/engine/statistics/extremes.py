@@ -1,10 +1,14 @@
 """Smallest and largest value of observables."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.engine.statistics import statistic
 from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
 
 
@@ -19,16 +23,14 @@ class Extremes(Statistic):
         return "extremes"
 
     def observe(self, seen: Seen) -> Arrays:
-        def extreme(reduce, name: str, outside: float):
-            value = seen.values[name]
-            if seen.alive is not None:
-                value = jnp.where(jnp.isfinite(value), value, jnp.inf)
-            return reduce(jnp.where(seen.valid, value, outside), axis=-1)
+        value = jnp.stack([seen.values[name] for name in self.observables])
+        if seen.alive is not None:
+            value = jnp.where(jnp.isfinite(value), value, jnp.inf)
 
-        return {
-            "min": jnp.stack([extreme(jnp.min, name, jnp.inf) for name in self.observables]),
-            "max": jnp.stack([extreme(jnp.max, name, -jnp.inf) for name in self.observables]),
-        }
+        def extreme(join: Callable[[jax.Array, jax.Array], jax.Array], reduce: Any, outside: float) -> jax.Array:
+            return reduce(statistic.fold_quarters(jnp.where(seen.valid, value, outside), join), axis=-1)
+
+        return {"min": extreme(jnp.minimum, jnp.min, jnp.inf), "max": extreme(jnp.maximum, jnp.max, -jnp.inf)}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         return {

@@ -24,12 +24,7 @@ class Moments(Statistic):
         return "moments"
 
     def observe(self, seen: Seen) -> Arrays:
-        kept = [self._one(name, seen) for name in self.observables]
-        return {key: jnp.stack([one[key] for one in kept]) for key in kept[0]}
-
-    @staticmethod
-    def _one(name: str, seen: Seen) -> Arrays:
-        value = seen.values[name]
+        value = jnp.stack([seen.values[name] for name in self.observables])
         usable, count = seen.usable(value)
         extra = {}
         if seen.alive is not None:

@@ -1,0 +1,88 @@
+"""The compiler's setting: made in processes that are jaxsgd's own, never in somebody else's."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jaxsgd as js
+from jaxsgd import compiler
+
+SCRIPT = """
+import os
+{before}
+from jaxsgd import compiler
+print(compiler.interleave(), os.environ.get("XLA_FLAGS", ""))
+"""
+PLUGIN = """
+import importlib.machinery, sys, types
+plugin = sys.modules["jax_cuda13_plugin"] = types.ModuleType("jax_cuda13_plugin")
+plugin.__spec__ = importlib.machinery.ModuleSpec("jax_cuda13_plugin", None)
+"""
+
+
+def outcome(before="", flags=None):
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    environment |= {} if flags is None else {"XLA_FLAGS": flags}
+    command = [sys.executable, "-c", SCRIPT.format(before=before)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    put, _, found = done.stdout.strip().partition(" ")
+    return put == "True", found
+
+
+needs_cpu_alone = pytest.mark.skipif(
+    any(map(compiler.importlib.util.find_spec, compiler._ACCELERATORS)), reason="a plugin for accelerators is installed"
+)
+
+
+@needs_cpu_alone
+def test_it_is_made_beside_other_flags():
+    assert outcome() == (True, compiler.INTERLEAVE)
+    assert outcome(flags="--xla_cpu_enable_fast_math=false") == (
+        True,
+        f"--xla_cpu_enable_fast_math=false {compiler.INTERLEAVE}",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "flags"),
+    [
+        ("import jax", None),
+        ("", "--xla_backend_extra_options=-force-vector-interleave=2"),
+        (PLUGIN, None),
+    ],
+    ids=["JAX is loaded", "the user has other options", "an accelerator"],
+)
+def test_it_is_not_made(before, flags):
+    assert outcome(before, flags) == (False, flags or "")
+
+
+def test_importing_the_package_sets_nothing():
+    script = "import os, jaxsgd; jaxsgd.simulate; print('XLA_FLAGS' in os.environ)"
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "False"
+
+
+RUN = """
+import sys
+import jaxsgd as js
+js.simulate(js.chapter.study("polynomial"), 5000, progress=False).save(sys.argv[1])
+"""
+
+
+@needs_cpu_alone
+def test_numbers_agree_to_rounding_and_do_not_mix(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    results = []
+    for extra in ({}, {"XLA_FLAGS": compiler.INTERLEAVE}):
+        path = str(tmp_path / f"{len(results)}.nc")
+        subprocess.run([sys.executable, "-c", RUN, path], check=True, env=environment | extra)
+        results.append(js.load(path))
+    plain, interleaved = (result.dataset for result in results)
+    for name, values in plain.data_vars.items():
+        np.testing.assert_allclose(interleaved[name], values, rtol=1e-5, atol=1e-6, err_msg=str(name))
+    with pytest.raises(js.errors.InvalidInput, match="differ in xla_flags"):
+        js.merge(results)
