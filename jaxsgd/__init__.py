@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = (
-    "averages", "chapter", "errors", "methods", "noise", "oracles", "plot", "problems", "record",
-    "schedules", "streams", "theory",
+    "averages", "chapter", "errors", "inference", "methods", "noise", "oracles", "plot", "problems",
+    "record", "schedules", "streams", "theory",
 )  # fmt: skip
 _NAMES = {
     "Study": "study",
@@ -25,6 +25,10 @@ _NAMES = {
     "merge": "result",
     "simulate": "simulation",
     "sample_paths": "simulation",
+    "Claim": "verification",
+    "Report": "verification",
+    "Statement": "verification",
+    "verify": "verification",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from jaxsgd import averages as averages
     from jaxsgd import chapter as chapter
     from jaxsgd import errors as errors
+    from jaxsgd import inference as inference
     from jaxsgd import methods as methods
     from jaxsgd import noise as noise
     from jaxsgd import oracles as oracles
@@ -50,6 +55,10 @@ if TYPE_CHECKING:
     from jaxsgd.study import State as State
     from jaxsgd.study import Study as Study
     from jaxsgd.study import Update as Update
+    from jaxsgd.verification import Claim as Claim
+    from jaxsgd.verification import Report as Report
+    from jaxsgd.verification import Statement as Statement
+    from jaxsgd.verification import verify as verify
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,9 @@
-"""What theory says: exact moments, stationary laws, probabilities of sampling. NumPy, float64."""
+"""What theory says: exact moments, bounds, stationary laws, probabilities of sampling. NumPy, float64."""
 
+# Like every import of a submodule it sets jaxsgd.theory.bounds, here to the package, and only the first
+# time: the function that is then imported under this name stays.
+from jaxsgd.theory.bounds.applicable import bounds
+from jaxsgd.theory.bounds.weighted_average import slack
 from jaxsgd.theory.moments import exact
 from jaxsgd.theory.sampling import AT_LEAST_ONCE_LIMIT, EXACTLY_ONCE_LIMIT, at_least_once, exactly_once
 from jaxsgd.theory.stationary_law import stability_limit, stationary
@@ -8,8 +12,10 @@ __all__ = [
     "AT_LEAST_ONCE_LIMIT",
     "EXACTLY_ONCE_LIMIT",
     "at_least_once",
+    "bounds",
     "exact",
     "exactly_once",
+    "slack",
     "stability_limit",
     "stationary",
 ]

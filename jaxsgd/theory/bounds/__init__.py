@@ -1,0 +1,40 @@
+"""Theorems that bound an expected risk, all in one linear form.
+
+    E R(point) - R* <= c r^2 + sum_t a_t G_t^2,    r = ||x_0 - x*||,    G_t^2 = E||g_t||^2,
+
+where t = 0 .. T-1 and c and a_t depend on what is known before the run alone. One file states one
+theorem: its assumptions, its source, the idea of its proof, and c and a_t. A new one is a subclass of
+[`jaxsgd.theory.bounds.Bound`][], as short as `uniform_strongly_convex.py`; hand it to
+``jaxsgd.theory.bounds(study, among=[...])``, or list it in `applicable.py`.
+
+The function ``jaxsgd.theory.bounds`` has the name of this package; for what is in the package, write
+``from jaxsgd.theory.bounds import LastIterate``.
+"""
+
+from jaxsgd.theory.bounds.applicable import EVERY, BoundsReport, Evaluation, Value, bounds
+from jaxsgd.theory.bounds.assumption import Assumption
+from jaxsgd.theory.bounds.bound import Bound, Coefficients
+from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
+from jaxsgd.theory.bounds.last_iterate import LastIterate
+from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
+from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
+from jaxsgd.theory.bounds.weighted_average import Slack, WeightedAverage, slack, tuned_value
+
+__all__ = [
+    "EVERY",
+    "Assumption",
+    "Bound",
+    "BoundsReport",
+    "Coefficients",
+    "Evaluation",
+    "LacosteJulien",
+    "LastIterate",
+    "LastIterateAnySchedule",
+    "Slack",
+    "UniformStronglyConvex",
+    "Value",
+    "WeightedAverage",
+    "bounds",
+    "slack",
+    "tuned_value",
+]

@@ -1,0 +1,159 @@
+"""Every bound on one study: which apply, what they are worth, and what is exact beside them."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+
+from jaxsgd.averages import Average
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, nearest
+from jaxsgd.result import Result
+from jaxsgd.study import Study
+from jaxsgd.theory.bounds.assumption import Assumption
+from jaxsgd.theory.bounds.bound import Bound
+from jaxsgd.theory.bounds.geometry import distance_squared
+from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
+from jaxsgd.theory.bounds.last_iterate import LastIterate
+from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
+from jaxsgd.theory.bounds.second_moments import SecondMoments, a_priori, along_the_run, exact_moments, measured
+from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
+from jaxsgd.theory.bounds.weighted_average import WeightedAverage
+
+EVERY: tuple[Bound, ...] = (
+    WeightedAverage(),
+    LastIterate(),
+    LastIterateAnySchedule(),
+    UniformStronglyConvex(),
+    LacosteJulien(),
+)
+"""The bounds that `bounds` looks at."""
+
+
+class Value(NamedTuple):
+    """The value of a bound; the standard error is 0 where it is exact, otherwise an upper limit."""
+
+    value: float
+    standard_error: float
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Evaluation:
+    """One bound on one study.
+
+    - `assumptions`: what the theorem assumes, and whether it is so.
+    - `reasons`: why it does not apply; empty where no assumption is known to fail.
+    - `values`: by choice of the gradient bound: "along the run" (G_t^2 at each t), "maximum along the run"
+      (L^2 = max_t G_t^2) and "a priori" (L^2 known before the run), as far as they are known.
+    - `gap`: E R(point) - R*, where [`jaxsgd.theory.exact`][] knows it.
+    """
+
+    bound: Bound
+    assumptions: tuple[Assumption, ...]
+    reasons: tuple[str, ...] = ()
+    values: Mapping[str, Value] = dataclasses.field(default_factory=dict)
+    gap: float | None = None
+
+    def __repr__(self) -> str:
+        name = self.bound.name
+        if self.reasons:
+            return "\n    ".join([f"{name} does not apply; it assumes that", *self.reasons])
+        lines = [f"{name}: {self.bound.title}"]
+        for choice, (value, error) in self.values.items():
+            lines.append(f"<= {value:.6g}" + (f" +- {error:.2g}" if error else "") + f" ({choice})")
+        if not self.values:
+            lines.append("no value without E||g_t||^2: pass a result that recorded gradient_norm_squared at every step")
+        if self.gap is not None:
+            lines.append(f"exact: {self.gap:.6g}")
+        lines += [f"if {one.text} ({one.why})" for one in self.assumptions if one.holds is None]
+        return "\n    ".join(lines)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class BoundsReport:
+    """What `bounds` returns; ``report["weighted_average"]`` is the evaluation of one bound."""
+
+    evaluations: tuple[Evaluation, ...]
+
+    @property
+    def applicable(self) -> tuple[Evaluation, ...]:
+        """Those of which no assumption is known to fail."""
+        return tuple(one for one in self.evaluations if not one.reasons)
+
+    @property
+    def not_applicable(self) -> tuple[Evaluation, ...]:
+        """The others, with their reasons."""
+        return tuple(one for one in self.evaluations if one.reasons)
+
+    def __getitem__(self, name: str) -> Evaluation:
+        for one in self.evaluations:
+            if one.bound.name == name:
+                return one
+        raise InvalidInput(f"no bound is named {name!r}; {nearest(name, [e.bound.name for e in self.evaluations])}")
+
+    def __repr__(self) -> str:
+        return "\n  ".join(["Bounds of E R(point) - R*", *map(repr, (*self.applicable, *self.not_applicable))])
+
+
+def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = EVERY) -> BoundsReport:
+    """Every bound that applies to a study, with its assumptions and whether they hold.
+
+    A value is computed for each legal choice of the gradient bound: G_t^2 = E||g_t||^2 along the run, exact
+    or, where a result is given, as measured there; its maximum; and an L^2 known before the run, which there
+    is with additive noise, if the risk is Lipschitz or SGD is projected. Only this last value is a prediction;
+    the others say what the theorem gives for this very run.
+
+    **Arguments**
+
+    - `study`: any study; what it records does not matter.
+    - `result`: of this study, with `gradient_norm_squared` recorded at every step. The standard errors of its
+      values are upper limits, since those of G_t^2 at different t are correlated.
+    - `among`: the bounds to look at.
+
+    **Returns** a [`jaxsgd.theory.bounds.BoundsReport`][].
+
+    >>> from jaxsgd import chapter
+    >>> report = bounds(chapter.study("constant"))
+    >>> round(report["weighted_average"].values["along the run"].value, 6)
+    3.395134
+    """
+    if not isinstance(study, Study):
+        raise InvalidType(f"bounds(study) needs a jaxsgd.Study, got {study!r}")
+    reasons = [bound.reasons(study) for bound in among]
+    points = {str(i): bound.point(study) for i, bound in enumerate(among) if not reasons[i]}
+    moments = _moments(study, {name: point for name, point in points.items() if point is not None})
+    G2 = measured(study, result) if result is not None else None if moments is None else along_the_run(moments)
+    evaluations = []
+    for i, bound in enumerate(among):
+        values, gap = ({}, None) if reasons[i] else (_values(bound, study, G2), _gap(moments, str(i)))
+        evaluations.append(Evaluation(bound, bound.assumptions(study), reasons[i], values, gap))
+    return BoundsReport(tuple(evaluations))
+
+
+def _moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset | None:
+    try:
+        return exact_moments(study, averages)
+    except NoExactSolution:
+        return None
+
+
+def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, Value]:
+    values, L2 = {}, a_priori(study)
+    c, a = bound.coefficients(study)
+    start, total = c * distance_squared(study), a.sum()
+    if G2 is not None:
+        t = np.argmax(G2.mean)
+        values["along the run"] = Value(float(start + a @ G2.mean), float(a @ G2.standard_error))
+        values["maximum along the run"] = Value(float(start + total * G2.mean[t]), float(total * G2.standard_error[t]))
+    if L2 is not None:
+        values["a priori"] = Value(float(start + total * L2), 0.0)
+    return values
+
+
+def _gap(moments: xr.Dataset | None, average: str) -> float | None:
+    """E R(point) - R*, where R* = 0: only a Quadratic has exact moments. Without an average the point is x_{T-1}."""
+    if moments is None:
+        return None
+    of_average = f"risk_of_{average}_mean"
+    return float(moments[of_average][-1] if of_average in moments else moments["risk_mean"][-2])

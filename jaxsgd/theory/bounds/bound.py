@@ -1,0 +1,74 @@
+"""The interface of a bound."""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from jaxsgd.averages import Average
+from jaxsgd.errors import InvalidInput
+from jaxsgd.study import Study
+from jaxsgd.theory.bounds.assumption import Assumption
+from jaxsgd.theory.bounds.geometry import distance_squared
+
+
+class Coefficients(NamedTuple):
+    """c, of r^2, and a_t, of G_t^2 (T,)."""
+
+    distance: float
+    gradients: np.ndarray
+
+
+class Bound(abc.ABC):
+    """A theorem E R(point) - R* <= c r^2 + sum_t a_t G_t^2, r = ||x_0 - x*||, G_t^2 = E||g_t||^2.
+
+    - `name`, `title`: an identifier; what the theorem is about, in a few words.
+    - `statement`: the inequality in LaTeX, with t = 0 .. T-1.
+    - `reference`: authors, year, theorem, arXiv id.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    statement: ClassVar[str]
+    reference: ClassVar[str]
+
+    @abc.abstractmethod
+    def assumptions(self, study: Study) -> tuple[Assumption, ...]:
+        """What the theorem assumes, and whether it is so in this study."""
+
+    @abc.abstractmethod
+    def point(self, study: Study) -> Average | None:
+        """The average that is bounded; None for x_{T-1}, the last point at which a gradient was taken."""
+
+    @abc.abstractmethod
+    def coefficients(self, study: Study) -> Coefficients:
+        """c and a_t, for a study of which no assumption is known to fail."""
+
+    def reasons(self, study: Study) -> tuple[str, ...]:
+        """Why the bound does not apply: the assumptions that fail. Empty where none is known to."""
+        failed = (assumption for assumption in self.assumptions(study) if assumption.holds is False)
+        return tuple(f"{assumption.text}: {assumption.why}" for assumption in failed)
+
+    def value(self, study: Study, second_moments: Any) -> float:
+        """c r^2 + sum_t a_t G_t^2.
+
+        **Arguments**
+
+        - `second_moments`: G_0^2 .. G_{T-1}^2 (T,), or one number L^2 that none of them exceeds.
+
+        **Raises** `InvalidInput` where the bound does not apply.
+        """
+        reasons = self.reasons(study)
+        if reasons:
+            raise InvalidInput(f"the bound {self.name!r} does not apply; it assumes that {'; '.join(reasons)}")
+        G2 = np.asarray(second_moments, np.float64)  # inf is allowed: it is what exact moments overflow to
+        if G2.shape not in ((), (study.steps,)) or np.any(G2 < 0):
+            raise InvalidInput(
+                f"second_moments must be one number or {study.steps}, one for each update, none of them negative, "
+                f"got shape {G2.shape}" + (f" with {G2.min():g}" if G2.size else "")
+            )
+        c, a = self.coefficients(study)
+        return float(c * distance_squared(study) + a @ np.broadcast_to(G2, a.shape))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(): {self.title}"

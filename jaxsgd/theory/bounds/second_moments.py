@@ -1,0 +1,93 @@
+"""The legal choices of G_t^2 = E||g_t||^2 in a bound: exact, measured, or bounded before the run."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import xarray as xr
+
+from jaxsgd.averages import Average
+from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.methods import Projected
+from jaxsgd.oracles import AdditiveNoise, FullGradient
+from jaxsgd.record import every
+from jaxsgd.result import Result
+from jaxsgd.study import Study
+from jaxsgd.theory.bounds.geometry import contains, farthest, flat, minimiser
+from jaxsgd.theory.moments import exact
+
+
+class SecondMoments(NamedTuple):
+    """G_t^2 (T,) and its standard error (T,), 0 where G_t^2 is exact."""
+
+    mean: np.ndarray
+    standard_error: np.ndarray
+
+
+def exact_moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset:
+    """Exact moments at every step, with these averages in place of the study's own; or `NoExactSolution`."""
+    plain = {"observe": None, "observables": {}, "path_sums": {}}
+    return exact(study.replace(record=every(1), averages=averages, **plain))
+
+
+def along_the_run(moments: xr.Dataset) -> SecondMoments:
+    """Exact G_t^2, from exact moments at every step."""
+    G2 = moments["gradient_norm_squared_mean"].values[:-1]
+    return SecondMoments(G2, np.zeros_like(G2))
+
+
+def measured(study: Study, result: Result) -> SecondMoments:
+    """G_t^2 as estimated by a result of this study that recorded it at every step."""
+    if not isinstance(result, Result):
+        raise InvalidType(f"result must be what simulate returns, got {result!r}")
+    dataset, T = result.dataset, study.steps
+    if "gradient_norm_squared_mean" not in dataset or not np.array_equal(dataset["step"], np.arange(T + 1)):
+        raise InvalidInput(
+            f"the result must hold gradient_norm_squared at every step 0..{T}: run the study with "
+            'record=js.record.every(1), and with "gradient_norm_squared" in observe where that is given'
+        )
+    if not np.allclose(dataset["learning_rate"][:T], study.learning_rates[:T], rtol=1e-6, atol=0):
+        raise InvalidInput("the result is of another study: its learning rates are not those of this one")
+    return SecondMoments(
+        dataset["gradient_norm_squared_mean"].values[:T], dataset["gradient_norm_squared_sem"].values[:T]
+    )
+
+
+def a_priori(study: Study) -> float | None:
+    """L^2 >= E||g_t||^2 for every t, known before the run; None where there is none.
+
+    With additive noise it is sup ||grad R||^2 + tr Cov xi. The supremum is at most G^2 for a G-Lipschitz
+    risk, and at most h^2 max ||x - x*||^2 over the set on which SGD is projected, h the smoothness.
+    """
+    problem, x_star, trace = study.oracle.problem, minimiser(study), _noise_trace(study)
+    if problem is None or trace is None:
+        return None
+    slopes = [] if problem.lipschitz is None else [problem.lipschitz]
+    method, h = study.method, problem.smoothness
+    # x_0 is not projected: unless it is in the set, not all iterates are.
+    if isinstance(method, Projected) and x_star is not None and h is not None and contains(method.onto, flat(study.x0)):
+        slopes.append(h * farthest(method.onto, x_star))
+    largest = min(slopes, default=np.inf) ** 2 + trace
+    return float(largest) if np.isfinite(largest) else None
+
+
+def in_advance(study: Study) -> float:
+    """A guess of G^2 made before the run: `a_priori`, or else E||g_0||^2, as far as it is known."""
+    largest, problem = a_priori(study), study.oracle.problem
+    if largest is not None or problem is None:
+        return largest or 0.0
+    with jax.enable_x64(True):
+        slope = flat(problem.gradient(study.x0))
+    return float(slope @ slope) + (_noise_trace(study) or 0.0)
+
+
+def _noise_trace(study: Study) -> float | None:
+    """tr Cov(g_t | x_t), where it is the same at every x."""
+    oracle = study.oracle
+    if isinstance(oracle, FullGradient):
+        return 0.0
+    if not isinstance(oracle, AdditiveNoise):
+        return None
+    covariance = oracle.noise.covariance_matrix(study.dimension)
+    return float(covariance.sum() if covariance.ndim == 1 else np.trace(covariance))

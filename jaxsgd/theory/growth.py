@@ -1,0 +1,66 @@
+"""How likely one update takes an iterate away from the minimiser."""
+
+import numpy as np
+from scipy.integrate import quad
+
+from jaxsgd.errors import InvalidInput, integer
+from jaxsgd.record import at
+from jaxsgd.study import Study
+from jaxsgd.theory.eigenbasis import Eigenbasis
+from jaxsgd.theory.moments import exact
+
+
+def growth_probability(study: Study, step: int) -> float:
+    """P(||x_{s+1} - x*|| > ||x_s - x*||), exact where [`jaxsgd.theory.exact`][] is.
+
+    With K = I - eta A and e = x_s - x*, the growth ||K e - eta xi||^2 - ||e||^2 is a quadratic form of the
+    Gaussian vector (e, xi). In its eigenbasis it is sum_j (lambda_j u_j^2 + beta_j u_j) + c with independent
+    standard normals u_j, which has the characteristic function
+
+        phi(t) = e^{ict} prod_j (1 - 2i t lambda_j)^{-1/2} exp(-t^2 beta_j^2 / (2 (1 - 2i t lambda_j))),
+
+    and P(growth > 0) = 1/2 + (1/pi) int_0^inf Im phi(t) / t dt.
+
+    **Arguments**
+
+    - `study`: a quadratic with Gaussian noise, plain SGD.
+    - `step`: s, from 0 to T-1.
+
+    Source: Imhof (1961), Biometrika 48; Gil-Pelaez (1951), Biometrika 38.
+
+    >>> from jaxsgd import chapter
+    >>> round(growth_probability(chapter.study("constant"), 49), 4)
+    0.5
+    """
+    step = integer("step", step, at_least=0)
+    if step >= study.steps:
+        raise InvalidInput(f"step must be below the number of updates, {study.steps}, got {step}")
+    plain = {"observe": None, "observables": {}, "path_sums": {}, "averages": {}}
+    moments = exact(study.replace(record=at([step]), **plain)).isel(step=0)
+    basis = Eigenbasis.of(study.oracle)
+    Q = np.eye(study.dimension) if basis.vectors is None else basis.vectors
+    noise = np.diag(basis.noise) if basis.noise.ndim == 1 else basis.noise
+    mean, covariance = Q.T @ (moments["x_mean"].values - basis.minimiser), Q.T @ moments["x_covariance"].values @ Q
+    eta, zero = study.learning_rates[step], np.zeros_like(covariance)
+    K = np.diag(1 - eta * basis.eigenvalues)
+    form = np.block([[K @ K - np.eye(len(K)), -eta * K], [-eta * K, eta**2 * np.eye(len(K))]])
+    return _positive(form, np.append(mean, 0 * mean), np.block([[covariance, zero], [zero, noise]]))
+
+
+def _positive(form: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> float:
+    """P(z'Fz > 0) for z ~ N(mean, covariance)."""
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    lam, rotation = np.linalg.eigh(root.T @ form @ root)
+    beta, c = 2 * rotation.T @ (root.T @ form @ mean), float(mean @ form @ mean)
+    scale = float(np.sqrt(np.sum(2 * lam**2 + beta**2)))
+    if scale == 0:
+        return float(c > 0)
+
+    def integrand(t: float) -> float:
+        factor = 1 - 2j * t * lam / scale
+        exponent = 1j * c * t / scale - np.sum((t * beta / scale) ** 2 / (2 * factor))
+        return float(np.imag(np.exp(exponent) / np.prod(np.sqrt(factor))) / t)
+
+    value, _ = quad(integrand, 0, np.inf, limit=2000, epsabs=1e-10, epsrel=1e-10)
+    return float(np.clip(0.5 + value / np.pi, 0, 1))
