@@ -18,7 +18,7 @@ from jaxsgd.engine.driver import Task
 from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
-from jaxsgd.engine.statistics import Paths, Statistic
+from jaxsgd.engine.statistics import Paths, Statistic, Values
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest
 from jaxsgd.layout import Layout
 from jaxsgd.progress import Progress
@@ -93,6 +93,16 @@ def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Data
         {"trajectory": np.arange(trajectories), "step": study.recorded_steps, "coordinate": list(study.coordinates)},
         {"study": repr(study), "seed": seed},
     )
+
+
+def trajectory_values(study: Study, trajectories: int, seed: int = 0, *, first_trajectory: int = 0) -> np.ndarray:
+    """What is observed of each trajectory at each record: (records, observables, trajectories).
+
+    Of two studies with one seed, the same trajectory has the same draws: differences are paired.
+    """
+    statistics = (Values(study.observed),)
+    task = make_task(study, statistics, {}, first_trajectory, trajectories, seed, None)
+    return driver.run(task, int(first_trajectory), int(trajectories)).total()["values"]["value"]
 
 
 def make_layout(

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.integrate import quad
+from scipy.special import ndtr
 
 from jaxsgd.errors import InvalidInput, integer
 from jaxsgd.record import at
@@ -56,6 +57,9 @@ def _positive(form: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> flo
     scale = float(np.sqrt(np.sum(2 * lam**2 + beta**2)))
     if scale == 0:
         return float(c > 0)
+    random = (np.abs(lam) > 1e-14 * scale) | (np.abs(beta) > 1e-14 * scale)
+    if random.sum() == 1:  # the integral below would converge too slowly
+        return _positive_quadratic(float(lam[random][0]), float(beta[random][0]), c)
 
     def integrand(t: float) -> float:
         factor = 1 - 2j * t * lam / scale
@@ -64,3 +68,13 @@ def _positive(form: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> flo
 
     value, _ = quad(integrand, 0, np.inf, limit=2000, epsabs=1e-10, epsrel=1e-10)
     return float(np.clip(0.5 + value / np.pi, 0, 1))
+
+
+def _positive_quadratic(a: float, b: float, c: float) -> float:
+    """P(a u^2 + b u + c > 0) for a standard normal u."""
+    roots = np.roots([a, b, c])
+    ends = np.sort(roots.real) if np.allclose(roots.imag, 0) else np.zeros(0)
+    inside = float(np.abs(np.diff(ndtr(ends))).sum()) if len(ends) == 2 else 0.0
+    if len(ends) == 1:  # a is 0
+        return float(ndtr(-ends[0]) if b > 0 else ndtr(ends[0]))
+    return 1 - inside if a > 0 else inside

@@ -9,6 +9,7 @@ from jaxsgd.engine.statistics.moments import Moments
 from jaxsgd.engine.statistics.paths import Paths
 from jaxsgd.engine.statistics.statistic import BLOCK, Statistic
 from jaxsgd.engine.statistics.step_covariance import StepCovariance
+from jaxsgd.engine.statistics.values import Values
 
 __all__ = [
     "BLOCK",
@@ -21,4 +22,5 @@ __all__ = [
     "Paths",
     "Statistic",
     "StepCovariance",
+    "Values",
 ]

@@ -1,0 +1,33 @@
+"""Observables of every trajectory, for comparisons path by path."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
+
+
+@dataclasses.dataclass(frozen=True)
+class Values(Statistic):
+    """Every value of some observables at every record: (records, observables, trajectories)."""
+
+    observables: tuple[str, ...]
+    keeps_lanes = True
+
+    @property
+    def name(self) -> str:
+        return "values"
+
+    def observe(self, seen: Seen) -> Arrays:
+        return {"value": jnp.stack([seen.values[name] for name in self.observables])}
+
+    def fold(self, tiles: list[Arrays]) -> Arrays:
+        kept = []
+        for tile in tiles:
+            value = np.asarray(tile["value"])
+            kept.append(value.reshape(*value.shape[:2], -1)[..., np.ravel(tile["valid"])])
+        return {"value": np.concatenate(kept, -1)}
+
+    def merge(self, left: Arrays, right: Arrays) -> Arrays:
+        return {"value": np.concatenate([left["value"], right["value"]], -1)}
