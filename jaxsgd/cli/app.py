@@ -42,6 +42,36 @@ def run(
 
 
 @app.command()
+def verify(
+    study: Annotated[
+        Path | None,
+        typer.Argument(metavar="STUDY.toml", help="Study file; of its run, only the seed is used.", show_default=False),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write the report to.")] = Path("verification"),
+    only: Annotated[str | None, typer.Option(metavar="PATTERN", help="Statements with names like 'figure-*'.")] = None,
+    listed: Annotated[bool, typer.Option("--list", help="Show the statements; simulate nothing.")] = False,
+    resolution: Annotated[float, typer.Option(help="Smallest relative departure that matters.")] = 0.01,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed; default 0, or the file's.")] = None,
+    trajectories: Annotated[
+        int | None, typer.Option(min=2, help="Number of trajectories; default as many as the resolution asks for.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
+) -> int:
+    """Verify the statements of the SGD chapter, or those that apply to a study; write a report.
+
+    Exit status: 1 if a statement is refuted, otherwise 0.
+    """
+    from jaxsgd.cli.verify import list_statements, verify_statements
+
+    if listed:
+        list_statements(study, only)
+        return 0
+    return verify_statements(
+        study, out, only=only, resolution=resolution, seed=seed, trajectories=trajectories, quiet=quiet
+    )
+
+
+@app.command()
 def merge(
     results: Annotated[list[Path], typer.Argument(metavar="RESULT.nc", help="Results of one study, in order.")],
     out: Annotated[Path, typer.Option(help="File to write to.")],
@@ -72,7 +102,7 @@ def info() -> None:
 
 
 def main() -> None:
-    """The console script. Exit status: 0; 2 after an error of the user; 130 when interrupted."""
+    """The console script. Exit status: 0; 1 if a statement is refuted; 2 after a user's error; 130 if interrupted."""
     compiler.interleave()
     try:
         status = app(standalone_mode=False)

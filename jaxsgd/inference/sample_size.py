@@ -43,7 +43,7 @@ def needed(
     - `margin`: m, the smallest departure that matters, less the `rounding` of the measurement if it has one.
     - `relation`: of the statement, a `Relation` or its text.
     - `alpha`: as for `judge`.
-    - `power`: probability of CONSISTENT, at most 1 - alpha for "==", "<=" and ">=".
+    - `power`: probability of CONSISTENT, at most 1 - alpha / k for "==", "<=" and ">=".
     - `tests`: k, how many statements `judge` is given together.
 
     **Returns** n, at least 2.
@@ -58,7 +58,7 @@ def needed(
     deviation = float(scalar("standard_deviation", standard_deviation, at_least=0.0))
     margin = float(scalar("margin", margin, above=0.0))
     relation = Relation(relation)
-    power = _power(relation, alpha, power)
+    power = _power(relation, alpha, power, tests)
     quantile = z_value(alpha, tests) + float(ndtri((1 + power) / 2 if relation.sides == 2 else power))
     errors = max(quantile, 0.0) * (deviation / margin)
     if errors**2 > LARGEST:
@@ -93,7 +93,7 @@ def needed_for_proportion(
     """
     value, margin = float(scalar("value", value)), float(scalar("margin", margin, above=0.0))
     relation = Relation(relation)
-    power = _power(relation, alpha, power)
+    power = _power(relation, alpha, power, tests)
     tests = integer("tests", tests, at_least=1)
     short, enough = 0, 1
     while _chance(relation, value, margin, enough, alpha, tests) < power:
@@ -135,12 +135,12 @@ def _edge(holds: Callable[[int], bool], inside: int, outside: int) -> int:
     return inside
 
 
-def _power(relation: Relation, alpha: float, power: float) -> float:
-    alpha, power = level("alpha", alpha), level("power", power)
-    if relation in ("==", "<=", ">=") and power > 1 - alpha:
+def _power(relation: Relation, alpha: float, power: float, tests: int) -> float:
+    most, power = 1 - level("alpha", alpha) / integer("tests", tests, at_least=1), level("power", power)
+    if relation in ("==", "<=", ">=") and power > most:
         raise InvalidInput(
-            f"power must be at most 1 - alpha = {1 - alpha:g} for {relation}, got {power:g}: a true statement is "
-            f"refuted with probability alpha; lower alpha or the power"
+            f"power must be at most 1 - alpha / tests = {most:g} for {relation}, got {power:g}: where all statements "
+            f"are true, each is refuted with probability alpha / tests; lower alpha or the power"
         )
     return power
 

@@ -108,7 +108,8 @@ def test_bad_arguments(size):
         with pytest.raises(InvalidInput, match="margin must be"):
             size(margin=margin)
     for relation in ("==", "<=", ">="):
-        with pytest.raises(InvalidInput, match=f"power must be at most 1 - alpha = 0.95 for {relation}, got 0.96"):
+        message = f"power must be at most 1 - alpha / tests = 0.95 for {relation}, got 0.96"
+        with pytest.raises(InvalidInput, match=message):
             size(margin=0.1, relation=relation, alpha=0.05, power=0.96)
     assert size(margin=0.1, relation="<", alpha=0.05, power=0.96) > size(margin=0.1, relation="<", alpha=0.05)
     for name in ("alpha", "power"):

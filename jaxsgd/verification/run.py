@@ -1,0 +1,108 @@
+"""The entry point: put claims to the test."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import jax
+
+from jaxsgd import __version__
+from jaxsgd.errors import InvalidInput, InvalidType, integer
+from jaxsgd.inference import judge
+from jaxsgd.inference.checks import level
+from jaxsgd.module import brief
+from jaxsgd.study import Study
+from jaxsgd.verification.claim import Claim
+from jaxsgd.verification.measure import measure
+from jaxsgd.verification.report import Finding, Report, Section
+from jaxsgd.verification.statement import Statement
+
+RESOLUTION = 0.01
+ALPHA = 0.01
+
+
+def verify(
+    claims_or_study: "Claim | Statement | Study | Iterable[Claim | Statement]",
+    trajectories: int | None = None,
+    seed: int = 0,
+    *,
+    resolution: float = RESOLUTION,
+    alpha: float = ALPHA,
+    title: str = "Verification",
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Test claims by simulation and judge all of them together.
+
+    Verdicts are three-valued: REFUTED if Holm's adjusted p is at most alpha, CONSISTENT only if a
+    departure that matters would have been seen, otherwise INCONCLUSIVE; see [`jaxsgd.inference.judge`][].
+
+    **Arguments**
+
+    - `claims_or_study`: claims or statements; or a study, for the claims that apply to it: exact moments,
+      the balance of squared distances, every bound.
+    - `trajectories`: how many; default as many as the resolution asks for, claim by claim.
+    - `seed`: in [0, 2^64).
+    - `resolution`: the smallest relative departure that matters, where a claim states no margin.
+    - `alpha`: probability that any true claim is refuted.
+    - `title`: of the report.
+    - `progress`: called with the number of measured claims and that of all.
+
+    **Returns** a [`jaxsgd.Report`][].
+
+    **Raises** `ValueError` or `TypeError` before anything is simulated.
+    """
+    resolution, alpha = level("resolution", resolution), level("alpha", alpha)
+    if trajectories is not None:
+        trajectories = integer("trajectories", trajectories, at_least=2)
+    statements, not_tested = _statements(claims_or_study)
+    names = [statement.name for statement in statements]
+    repeated = {name for name in names if names.count(name) > 1}
+    if repeated:
+        raise InvalidInput(f"statements need different names, got {sorted(repeated)} more than once")
+    claims = [claim for statement in statements for claim in statement.claims]
+    if not claims:
+        reasons = "".join(f"; {name}: {why}" for name, why in not_tested.items())
+        raise InvalidInput(f"there is nothing to verify: no claim was given{reasons}")
+    measured, started = 0, time.perf_counter()
+
+    def done(count: int) -> None:
+        nonlocal measured
+        measured += count
+        if progress is not None:
+            progress(measured, len(claims))
+
+    found = measure(claims, resolution, alpha, trajectories, seed, done)
+    judgements = judge([one.measurement for one in found], alpha)
+    findings = [
+        Finding(claim, one.measurement, judgement, one.lost)
+        for claim, one, judgement in zip(claims, found, judgements, strict=True)
+    ]
+    rest = iter(findings)
+    sections = tuple(Section(statement, tuple(next(rest) for _ in statement.claims)) for statement in statements)
+    # Claims on the same studies share their trajectories.
+    runs = {f.claim.studies: f.measurement.count * sum(one.steps for one in f.claim.studies) for f in findings}
+    facts = {
+        "jaxsgd": __version__,
+        "jax": jax.__version__,
+        "device": jax.devices()[0].device_kind,
+        "claims": len(claims),
+        "trajectory-steps": sum(runs.values()),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    return Report(title, sections, not_tested, resolution, alpha, int(seed), facts)
+
+
+def _statements(given: Any) -> tuple[list[Statement], dict[str, str]]:
+    if isinstance(given, Study):
+        from jaxsgd.verification.of_study import statements_of
+
+        return statements_of(given)
+    if isinstance(given, Claim | Statement):
+        given = [given]
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise InvalidType(f"verify takes claims, statements or a study, got {brief(given)}")
+    items: Sequence[Any] = list(given)
+    for item in items:
+        if not isinstance(item, Claim | Statement):
+            raise InvalidType(f"verify takes claims, statements or a study, got {brief(item)} in the list")
+    return [Statement.of(item) if isinstance(item, Claim) else item for item in items], {}

@@ -1,0 +1,102 @@
+"""Engines that are wrong on purpose."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from jaxsgd.engine import driver, kernel
+from jaxsgd.engine.kernel import Kernel
+
+
+def schedule_off_by_one(monkeypatch):
+    original = Kernel.coefficients
+    monkeypatch.setattr(Kernel, "coefficients", lambda self, t: original(self, t + 1))
+
+
+def noise_too_large(monkeypatch):
+    original = Kernel.sample
+    monkeypatch.setattr(
+        Kernel,
+        "sample",
+        lambda self, *given: jax.tree.map(lambda xi: (1.02 * xi).astype(xi.dtype), original(self, *given)),
+    )
+
+
+def noise_biased(monkeypatch):
+    original = Kernel.sample
+    monkeypatch.setattr(
+        Kernel,
+        "sample",
+        lambda self, *given: jax.tree.map(lambda xi: (xi + 0.3).astype(xi.dtype), original(self, *given)),
+    )
+
+
+def gradient_halved(monkeypatch):
+    original = Kernel.gradient
+    monkeypatch.setattr(Kernel, "gradient", lambda self, *given: 0.5 * original(self, *given))
+
+
+def average_of_what_comes_after(monkeypatch):
+    """Over x_1 .. x_s, not x_0 .. x_{s-1}."""
+    original = Kernel.advance
+
+    def advance(self, carry, t):
+        after = original(self, carry, t)
+        _, *mixing = carry.coefficients
+        averages = tuple(y + c * (after.x - y) for y, c in zip(carry.averages, mixing, strict=True))
+        return after._replace(averages=averages)
+
+    monkeypatch.setattr(Kernel, "advance", advance)
+
+
+def momentum_where_there_should_be_none(monkeypatch):
+    """x_{t+1} = x_t + v_t, v_t = v_{t-1} / 2 - eta_t g_t; the velocity hides behind the path sums."""
+    start, advance, see = Kernel.start, Kernel.advance, Kernel.see
+
+    def hide(carry, velocity):
+        return carry._replace(path_sums=(*carry.path_sums, velocity))
+
+    def split(carry):
+        return carry._replace(path_sums=carry.path_sums[:-1]), carry.path_sums[-1]
+
+    def wrong_start(self):
+        carry = start(self)
+        return hide(carry, jnp.zeros_like(carry.x))
+
+    def wrong_advance(self, carry, t):
+        carry, velocity = split(carry)
+        after = advance(self, carry, t)
+        velocity = 0.5 * velocity + after.x - carry.x
+        return hide(after._replace(x=carry.x + velocity), velocity)
+
+    monkeypatch.setattr(Kernel, "start", wrong_start)
+    monkeypatch.setattr(Kernel, "advance", wrong_advance)
+    monkeypatch.setattr(Kernel, "see", lambda self, carry, *record: see(self, split(carry)[0], *record))
+
+
+def record_one_step_late(monkeypatch):
+    original = Kernel.observe
+    monkeypatch.setattr(
+        Kernel, "observe", lambda self, carry, t, record: original(self, self.advance(carry, t), t + 1, record)
+    )
+
+
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        schedule_off_by_one,
+        noise_too_large,
+        noise_biased,
+        gradient_halved,
+        average_of_what_comes_after,
+        momentum_where_there_should_be_none,
+        record_one_step_late,
+    )
+}
+
+
+def break_engine(monkeypatch, name):
+    """Make the engine wrong; it gets a cache of its own, so that compiled programs do not outlive the fault."""
+    monkeypatch.setattr(driver, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    FAULTS[name](monkeypatch)

@@ -1,0 +1,71 @@
+"""The chapter's statements: every sentence has one, and every one of them is refuted by an engine that is wrong.
+
+That the right engine passes is seen where the README's first command runs. The faulty engines run 2^14
+trajectories of everything, or 2^16 of some; a fault listed here moves some claim of each statement by more
+than ten standard errors at that size (measured).
+"""
+
+import pytest
+from faults import FAULTS, break_engine
+
+import jaxsgd as js
+from jaxsgd.inference import Verdict
+from jaxsgd.verification.chapter import COMING, SENTENCES, statements
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    return {statement.name: statement for statement in statements()}
+
+
+def test_every_sentence_has_a_statement(chapter):
+    for sentence in SENTENCES:
+        assert sentence.tested_by, sentence
+        assert set(sentence.tested_by) <= {*chapter, *COMING}, sentence
+    used = {name for sentence in SENTENCES for name in sentence.tested_by}
+    assert used == {*chapter, *COMING}
+    assert not set(chapter) & set(COMING)
+
+
+def test_statements_say_what_they_test(chapter):
+    for statement in chapter.values():
+        assert statement.claims
+        for text in (statement.place, statement.sentence, statement.tested, statement.reference):
+            assert text
+            assert text.count("$") % 2 == 0, text
+    names = [claim.name for statement in chapter.values() for claim in statement.claims]
+    assert len(set(names)) == len(names)
+
+
+def verdicts(monkeypatch, fault, wanted, trajectories):
+    break_engine(monkeypatch, fault)
+    return js.verify(wanted, trajectories=trajectories).verdicts
+
+
+def test_half_the_gradient_refutes_every_statement(chapter, monkeypatch):
+    found = verdicts(monkeypatch, "gradient_halved", chapter.values(), 2**14)
+    assert {name for name, verdict in found.items() if verdict is not Verdict.REFUTED} == set()
+
+
+@pytest.mark.parametrize(
+    ("fault", "names"),
+    {
+        "schedule_off_by_one": ("figure-exponential", "polynomial-better"),
+        "noise_too_large": ("figure-constant", "unbiased"),
+        "noise_biased": ("unbiased", "noisier-than-descent"),
+        "average_of_what_comes_after": ("jensen", "bound-on-the-average"),
+        "momentum_where_there_should_be_none": ("one-step-identity", "distance-may-grow"),
+        "record_one_step_late": ("piecewise-stages", "at-least-once"),
+    }.items(),
+)
+def test_each_fault_is_found(chapter, monkeypatch, fault, names):
+    found = verdicts(monkeypatch, fault, [chapter[name] for name in names], 2**16)
+    assert set(found.values()) == {Verdict.REFUTED}, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_refutes_most_of_the_chapter(chapter, monkeypatch, fault):
+    found = verdicts(monkeypatch, fault, chapter.values(), 2**16)
+    least = {"average_of_what_comes_after": 5, "record_one_step_late": 10}.get(fault, 14)
+    assert list(found.values()).count(Verdict.REFUTED) >= least
