@@ -1,0 +1,215 @@
+"""Which of many cells may be the best: the confidence set of the cell with the smallest mean."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import ndtri
+
+from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.inference.checks import level, real
+from jaxsgd.inference.intervals import z_value
+
+RIVALS = 16
+"""Each cell is tested against so many cells with smaller means."""
+
+Comparison = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
+"""(cells, rival) -> mean differences cell - rival, their variances for one trajectory, their standard errors."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BestSet:
+    """The cells that may be the best. Arrays have shape (K,); NaN stands where a cell diverged.
+
+    - `leader`: the cell with the smallest measured mean.
+    - `members`: the confidence set of the best; holds the leader.
+    - `divergent`: cells with a value that is not finite (or whose square is not). They are left out.
+    - `difference`, `standard_error`: of mean_i - mean_leader.
+    - `lower`, `upper`: limits for all these differences at once. They allow for the choice of the leader, and are
+      therefore wider than what decides membership: a cell may be left out although `lower` is below 0.
+    - `variance`: of the difference for one trajectory of each cell; Var(i) + Var(leader) if samples are independent.
+    - `variance_ratio`: (Var(i) + Var(leader)) / `variance`, how many times more trajectories independent samples
+      would need; NaN for the leader.
+    - `confidence`: of `members`, and of `lower` and `upper` together.
+    """
+
+    leader: int
+    members: np.ndarray
+    divergent: np.ndarray
+    difference: np.ndarray
+    standard_error: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    variance: np.ndarray
+    variance_ratio: np.ndarray
+    confidence: float
+
+    def __repr__(self) -> str:
+        return (
+            f"BestSet(leader={self.leader}, {self.members.sum()} of {self.members.size} cells may be the best at "
+            f"confidence {self.confidence:g}, {self.divergent.sum()} divergent)"
+        )
+
+
+def best_set(values: Any, confidence: float = 0.95) -> BestSet:
+    """The set of cells that may have the smallest mean, from values with common random numbers.
+
+    Cell i is left out if some cell j has
+
+        mean_i - mean_j > z_{1 - alpha / (K - 1)} SE_ij,    SE_ij^2 = Var(i - j) / N,    alpha = 1 - confidence.
+
+    The true best b is a fixed cell, and mean_b - mean_j has expectation at most 0 for every j. Each j thus leaves b
+    out with probability at most alpha / (K - 1), and all K - 1 together with at most alpha, whatever their
+    dependence. Nothing in this depends on which cell leads, and testing against fewer j leaves out less; so the
+    data may choose the j (the `RIVALS` smallest means), and no fresh trajectories are needed. Of several best
+    cells, each is kept with that probability. `lower` and `upper` are Bonferroni limits over all K (K - 1) / 2
+    pairs of cells, which hold for the pairs with the leader, whichever it is.
+
+    The level is asymptotic: it takes N large enough for the normal law of each difference as far out as z, which is
+    3.9 for 1000 cells. A cell with tails so heavy that a few trajectories make up its mean has a large SE and stays
+    in. Divergent cells do not count for K; one that diverges so rarely that no trajectory shows it is judged by
+    those that do not.
+
+    **Arguments**
+
+    - `values`: lower is better, shape (K, N), N >= 2; column n is the same trajectory in every cell. Neither
+      copied nor widened as a whole. A step takes N operations; there are K of them, and up to 15 for each cell that
+      the leader does not leave out.
+    - `confidence`: 1 - alpha, in (0, 1).
+
+    **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
+
+    Source: Gupta (1965), "On some multiple decision (selection and ranking) rules", Technometrics 7; Hsu (1981),
+    "Simultaneous confidence intervals for all distances from the 'best'", Ann. Stat. 9; Hsu (1996), Multiple
+    Comparisons: Theory and Methods. They take normal cells of equal variance, where z can be smaller; the
+    union bound takes any dependence.
+
+    >>> best_set([[1.0, 2.0, 3.0, 4.0], [1.1, 2.2, 2.9, 3.9], [2.0, 3.1, 3.9, 5.0]])
+    BestSet(leader=0, 2 of 3 cells may be the best at confidence 0.95, 0 divergent)
+    """
+    values = np.asarray(values)
+    if values.dtype not in (np.float32, np.float64):
+        values = real("values", values)
+    if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] < 2:
+        raise InvalidInput(f"values must have shape (cells, trajectories), 1 and 2 at least, got {values.shape}")
+    count = values.shape[1]
+
+    def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64)) for cell in cells]
+        difference, variance = np.array(moments).reshape(-1, 2).T
+        return difference, variance, np.sqrt(variance / count)
+
+    with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
+        means, variances = np.array([_moments(row.astype(np.float64)) for row in values]).T
+    return _best_set(means, variances, compare, confidence)
+
+
+def best_set_independent(means: Any, variances: Any, counts: Any, confidence: float = 0.95) -> BestSet:
+    """As `best_set`, for cells with draws of their own: SE_ij^2 = Var_i / N_i + Var_j / N_j.
+
+    **Arguments**
+
+    - `means`, `variances`: over the trajectories of each cell, shape (K,); not finite where a cell diverged.
+    - `counts`: trajectories of each cell, at least 2: one number, or shape (K,).
+    - `confidence`: in (0, 1).
+
+    **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
+
+    >>> best_set_independent([1.0, 1.1, 1.2], [1.0, 1.0, 1.0], counts=1000).members.tolist()
+    [True, False, False]
+    """
+    means, variances, counts = real("means", means), real("variances", variances), finite_array("counts", counts)
+    if means.ndim != 1 or means.size == 0 or variances.shape != means.shape or counts.shape not in ((), means.shape):
+        raise InvalidInput(
+            f"means, variances and counts must have one number for each cell, got shapes {means.shape}, "
+            f"{variances.shape} and {counts.shape}"
+        )
+    if np.any(variances < 0) or np.any(counts < 2):
+        raise InvalidInput(
+            f"variances must be at least 0 and counts at least 2, got {np.nanmin(variances):g} and {counts.min():g}"
+        )
+    errors = variances / counts
+
+    def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return means[cells] - means[rival], variances[cells] + variances[rival], np.sqrt(errors[cells] + errors[rival])
+
+    return _best_set(means, variances, compare, confidence)
+
+
+def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
+    """Trajectories of every cell, N in all, at which the leader would leave each other member out.
+
+        N_i = ceil(((z_{1 - alpha / (K - 1)} + z_power) / (mean_i - mean_leader))^2 Var(i - leader)),
+
+    the N with probability `power` if the measured difference and variance were the true ones. Of cells that are
+    nearly equal the leader was lucky, so that the true difference is smaller, and N larger, than measured.
+
+    **Returns** N_i, shape (K,): 0 for the leader and for cells already left out, inf where the difference is 0. The
+    closest rival is the argmax, and the leader stands alone after the maximum.
+
+    **Raises** `InvalidInput` if power is outside (0, 1).
+
+    >>> separate(best_set_independent([1.0, 1.1], [1.0, 1.0], counts=100)).tolist()
+    [0.0, 1713.0]
+    """
+    quantile = _quantile(best.confidence, int((~best.divergent).sum())) + float(ndtri(level("power", power)))
+    rivals = best.members.copy()
+    rivals[best.leader] = False
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = np.ceil(np.square(max(quantile, 0.0) / best.difference) * best.variance)
+    needed[best.difference == 0] = np.inf
+    return np.where(rivals, needed, 0.0)
+
+
+def _best_set(means: np.ndarray, variances: np.ndarray, compare: Comparison, confidence: float) -> BestSet:
+    alpha = 1 - level("confidence", confidence)
+    finite = np.isfinite(means) & np.isfinite(variances)
+    if not finite.any():
+        raise InvalidInput("every cell has diverged: none can be the best; give at least one with finite values only")
+    order = np.flatnonzero(finite)
+    order = order[np.argsort(means[order], kind="stable")]
+    leader, others, cells = int(order[0]), order[1:], order.size
+    difference, variance, error = np.where(finite, 0.0, np.nan) * np.ones((3, 1))
+    difference[others], variance[others], error[others] = compare(others, leader)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = (variances + variances[leader]) / variance
+    ratio[leader] = np.nan
+
+    quantile = _quantile(confidence, cells)
+    members = finite.copy()
+    members[others] = difference[others] <= quantile * error[others]
+    for rank in range(1, min(RIVALS, cells)):
+        tested = order[rank + 1 :]
+        tested = tested[members[tested]]
+        excess, _, error_of_excess = compare(tested, order[rank])
+        members[tested] = excess <= quantile * error_of_excess
+
+    half_width = z_value(alpha, max(math.comb(cells, 2), 1)) * error
+    return BestSet(
+        leader=leader,
+        members=members,
+        divergent=~finite,
+        difference=difference,
+        standard_error=error,
+        lower=difference - half_width,
+        upper=difference + half_width,
+        variance=variance,
+        variance_ratio=ratio,
+        confidence=confidence,
+    )
+
+
+def _quantile(confidence: float, cells: int) -> float:
+    """z_{1 - alpha / (K - 1)}."""
+    return -float(ndtri((1 - confidence) / max(cells - 1, 1)))
+
+
+def _moments(values: np.ndarray) -> tuple[float, float]:
+    """Mean and variance of a float64 vector, which is overwritten."""
+    origin = values[0]  # seen from there, what does not vary has variance 0 exactly
+    values -= origin
+    mean = values.mean()
+    values -= mean
+    return float(origin + mean), float(values @ values / (values.size - 1))
