@@ -116,7 +116,7 @@ def forbid_tracing():
 
 def test_control_tracing_is_noticed():
     with forbid_tracing(), pytest.raises(InvalidType, match="was traced again"):
-        schedules.learning_rates(FAMILY["constant"][0], 5)  # another length: a new program
+        schedules.learning_rates(FAMILY["constant"][0], 7919)  # a length that nothing else has: a new program
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from jaxsgd import config
 from jaxsgd.cli.folders import writable
 from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.inference import Verdict
-from jaxsgd.verification import Finding, Report, Section, Statement, verify
+from jaxsgd.verification import Report, Section, Statement, verify
 from jaxsgd.verification.report import line
 
 _STYLES = {Verdict.CONSISTENT: "green", Verdict.REFUTED: "bold red", Verdict.INCONCLUSIVE: "yellow"}

@@ -73,6 +73,8 @@ def _claim(finding: Finding, reference: str) -> str:
     about = f"{render(claim.statement)} <code>{html.escape(claim.name)}</code>"
     if claim.reference and claim.reference != reference:
         about += f" <small>{references(claim.reference)}</small>"
+    if claim.against is not None:
+        about += " <small>difference between two studies, trajectory by trajectory with the same draws</small>"
     if claim.assumptions:
         about += f"<br/><small>Assumed: {'; '.join(map(render, claim.assumptions))}.</small>"
     estimate = with_error(measured.estimate, measured.standard_error)
@@ -94,7 +96,7 @@ def _claim(finding: Finding, reference: str) -> str:
 
 def _figure(name: str, seed: int, index: int, image: bytes) -> str:
     data = base64.b64encode(image).decode("ascii")
-    caption = f"Figure {index}. Simulated for “{html.escape(name)}” from seed {seed}."
+    caption = f"Figure {index}. “{html.escape(name)}”, seed {seed}."
     return (
         f'<figure><img alt="Figure of {html.escape(name)}" src="data:image/png;base64,{data}"/>'
         f"<figcaption>{caption}</figcaption></figure>"

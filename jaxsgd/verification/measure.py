@@ -91,6 +91,12 @@ class Subject:
         # which no number of trajectories resolves.
         return stated, min(rounding, stated / 2)
 
+    @property
+    def deterministic(self) -> bool:
+        """Whether all trajectories have one value: nothing is drawn, or the claim states the size of rounding."""
+        drawn = any(study.requests for study in self.claim.studies)
+        return not drawn or self.claim.magnitude is not None
+
     def rounding(self, deviation: float) -> float:
         """What floating-point errors may make of a variable with this standard deviation."""
         scale = self.claim.magnitude or abs(self.claim.value) or deviation
@@ -119,7 +125,10 @@ class Subject:
         try:
             if self.event:
                 return inference.needed_for_proportion(claim.value, margin, **options)
-            return math.ceil(_SPARE * inference.needed(deviation, margin - rounding, **options))
+            room = margin - rounding
+            if claim.relation == "within":  # what lies off the value takes its part of the margin
+                room = max(room - abs(pilot.mean - claim.value), room / 100)
+            return math.ceil(_SPARE * inference.needed(deviation, room, **options))
         except InvalidInput:  # more than can be counted
             return MOST
 
@@ -131,6 +140,8 @@ class Subject:
             one = Measurement.proportion(claim.relation, claim.value, successes, sample.count, margin)
         else:
             error = sample.deviation / math.sqrt(sample.count)
+            if error == 0 and not self.deterministic:
+                error = math.inf  # a sample without spread does not say that there is none
             one = Measurement(claim.relation, claim.value, sample.mean, error, sample.count, margin, rounding)
         return Measured(one, sample.lost)
 

@@ -20,6 +20,7 @@ def record(report: Report) -> dict[str, Any]:
       `verdict`, and its `claims`, a list with, for each:
         - `name`, `statement`, `relation`, `value`, `step`, `assumptions` (a list), `reference`: what is claimed, and
           of which step;
+        - `variable`: an observable, or Z for a function; `paired`: whether it is a difference of two studies;
         - `estimate`, `standard_error`, `trajectories`, `lost` (how many of them had no finite value): what was
           measured;
         - `margin`: the smallest departure that matters;
@@ -60,6 +61,8 @@ def _claim(finding: Finding) -> dict[str, Any]:
         "relation": claim.relation,
         "value": claim.value,
         "step": claim.at,
+        "variable": claim.symbol,
+        "paired": claim.against is not None,
         "estimate": measured.estimate,
         "standard_error": measured.standard_error,
         "trajectories": measured.count,

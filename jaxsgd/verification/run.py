@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxsgd import __version__
-from jaxsgd.errors import InvalidInput, InvalidType, integer
+from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
 from jaxsgd.inference import judge
 from jaxsgd.inference.checks import level
 from jaxsgd.module import brief
@@ -17,6 +17,8 @@ from jaxsgd.verification.measure import measure
 from jaxsgd.verification.report import Finding, Report, Section
 from jaxsgd.verification.statement import Statement
 
+LEAST = 1000
+"""Trajectories below which the normal approximation of means is not relied on."""
 RESOLUTION = 0.01
 ALPHA = 0.01
 
@@ -40,10 +42,12 @@ def verify(
 
     - `claims_or_study`: claims or statements; or a study, for the claims that apply to it: exact moments,
       the balance of squared distances, every bound.
-    - `trajectories`: how many; default as many as the resolution asks for, claim by claim.
+    - `trajectories`: how many, at least 1000; default as many as the resolution asks for, claim by claim.
     - `seed`: in [0, 2^64).
-    - `resolution`: the smallest relative departure that matters, where a claim states no margin.
-    - `alpha`: probability that any true claim is refuted.
+    - `resolution`: the smallest relative departure that matters, where a claim states no margin; of a probability
+      the smallest absolute one.
+    - `alpha`: probability that any true claim is refuted, by the normal approximation for means (variables need
+      a finite variance, and much heavier tails need more than 1000 trajectories), exactly for probabilities.
     - `title`: of the report.
     - `progress`: called with the number of measured claims and that of all.
 
@@ -51,9 +55,9 @@ def verify(
 
     **Raises** `ValueError` or `TypeError` before anything is simulated.
     """
-    resolution, alpha = level("resolution", resolution), level("alpha", alpha)
+    resolution, alpha = float(scalar("resolution", resolution, above=0.0)), level("alpha", alpha)
     if trajectories is not None:
-        trajectories = integer("trajectories", trajectories, at_least=2)
+        trajectories = integer("trajectories", trajectories, at_least=LEAST)
     statements, not_tested = _statements(claims_or_study)
     names = [statement.name for statement in statements]
     repeated = {name for name in names if names.count(name) > 1}

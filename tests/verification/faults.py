@@ -32,6 +32,20 @@ def noise_biased(monkeypatch):
     )
 
 
+def noise_fiftyfold(monkeypatch):
+    original = Kernel.sample
+    monkeypatch.setattr(
+        Kernel,
+        "sample",
+        lambda self, *given: jax.tree.map(lambda xi: (50 * xi).astype(xi.dtype), original(self, *given)),
+    )
+
+
+def gradient_reversed(monkeypatch):
+    original = Kernel.gradient
+    monkeypatch.setattr(Kernel, "gradient", lambda self, *given: -original(self, *given))
+
+
 def gradient_halved(monkeypatch):
     original = Kernel.gradient
     monkeypatch.setattr(Kernel, "gradient", lambda self, *given: 0.5 * original(self, *given))
@@ -88,7 +102,9 @@ FAULTS = {
         schedule_off_by_one,
         noise_too_large,
         noise_biased,
+        noise_fiftyfold,
         gradient_halved,
+        gradient_reversed,
         average_of_what_comes_after,
         momentum_where_there_should_be_none,
         record_one_step_late,

@@ -97,7 +97,7 @@ def test_chapter_with_a_refuted_statement(invoke, tmp_path):
     assert rows["right-one"].split()[1:3] == ["CONSISTENT", "low:"]
     assert rows["wrong-one"].split()[1:3] == ["REFUTED", "negative:"]  # not the claim with the largest z
     assert "1 CONSISTENT, 1 REFUTED: 3 claims, seed 0, " in output
-    assert output.endswith("written to verification: report.html, verdicts.json\n")
+    assert output.endswith("written to verification: report.html, verdicts.json, right-one.png, wrong-one.png\n")
 
     found = json.loads((tmp_path / "verification" / "verdicts.json").read_text())
     assert found["not_tested"] == COMING

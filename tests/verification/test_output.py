@@ -20,7 +20,8 @@ from jaxsgd.verification.output import write
 STUDY = js.chapter.study("constant", steps=5)
 EVIL = "<script>alert('&')</script>"
 CLAIM_KEYS = {
-    "name", "statement", "relation", "value", "step", "estimate", "standard_error", "trajectories", "lost", "margin",
+    "name", "statement", "relation", "value", "step", "variable", "paired", "estimate", "standard_error",
+    "trajectories", "lost", "margin",
     "z", "p", "p_adjusted", "lower", "upper", "detectable", "confirmed", "verdict", "assumptions", "reference",
 }  # fmt: skip
 VOID = {"meta", "img", "br", "wbr"}
@@ -135,11 +136,12 @@ def test_numbers_that_are_not_finite_are_null(folder):
 
 def test_figures(folder):
     images = sorted(path for path in folder.iterdir() if path.suffix == ".png")
-    assert len(images) == 2  # a name with a slash makes no folder
+    assert len(images) == 3  # its own, or the claims; a name with a slash makes no folder
     for image in images:
         content = image.read_bytes()
         assert content.startswith(b"\x89PNG")
-        assert int.from_bytes(content[16:20]) == 300  # 2 inches
+        width = 1200 if image.name == "event.png" else 300  # 8 or 2 inches
+        assert int.from_bytes(content[16:20]) == width
 
 
 def test_page_is_well_formed(page):
@@ -208,7 +210,7 @@ def test_made_in_python_it_is_repeated_in_python(report, tmp_path):
 def test_real_report(tmp_path):
     report = js.verify(STUDY, trajectories=2000, seed=3)
     paths = report.save(tmp_path)
-    assert [path.name for path in paths] == ["report.html", "verdicts.json"]
+    assert [path.name for path in paths] == ["report.html", "verdicts.json", *(f"{n}.png" for n in report.verdicts)]
     ElementTree.fromstring(paths[0].read_text(encoding="utf-8").partition("\n")[2])
     found = json.loads(paths[1].read_text())
     assert {one["name"]: Verdict(one["verdict"]) for one in found["statements"]} == report.verdicts

@@ -111,10 +111,23 @@ def test_differences():
 def test_too_few_trajectories_are_inconclusive():
     for seed in range(5):
         found = verdicts(
-            claim("a"), claim("b", relation="<="), claim("c", negative, "<=", 0.9), trajectories=100, seed=seed
+            claim("a"), claim("b", relation="<="), claim("c", negative, "<=", 0.9), trajectories=1000, seed=seed
         )
         assert found[:2] == ["INCONCLUSIVE"] * 2
         assert found[2] == "CONSISTENT"  # 0.9 is far above: confirmed
+
+
+def one_rare(x):
+    return jnp.where(x[0] > 0.9, 1.0, 0.0)  # 4.6 standard deviations above the mean: 2e-6
+
+
+def test_a_sample_without_spread_says_nothing():
+    """A variable that is not declared boolean, and is 0 in every trajectory that is seen."""
+    for value, margin in ((2e-6, 1e-6), (0.0, 1e-7)):
+        assert verdicts(claim("rare", one_rare, "==", value, margin=margin), trajectories=2000) == ["INCONCLUSIVE"]
+    assert verdicts(claim("sized", one_rare, "==", 0.0, margin=1e-4, magnitude=1.0), trajectories=2000) == [
+        "CONSISTENT"
+    ]
 
 
 def gradient_biased(original):
@@ -226,11 +239,11 @@ def _risk(step):
         ([claim(), 3], {}, InvalidType, "verify takes claims, statements or a study, got 3 in the list"),
         ([], {}, InvalidInput, "there is nothing to verify: no claim was given"),
         ([claim(), claim()], {}, InvalidInput, r"statements need different names, got \['c'\] more than once"),
-        (claim(), {"trajectories": 1}, InvalidInput, "trajectories must be at least 2, got 1"),
+        (claim(), {"trajectories": 999}, InvalidInput, "trajectories must be at least 1000, got 999"),
         (claim(), {"trajectories": 1e3}, InvalidType, "trajectories must be an integer"),
         (claim(), {"seed": -1}, InvalidInput, "seed must be at least 0"),
         (claim(), {"seed": 0.5}, InvalidType, "seed must be an integer"),
-        (claim(), {"resolution": 0.0}, InvalidInput, "resolution is a probability and must lie strictly"),
+        (claim(), {"resolution": 0.0}, InvalidInput, "resolution must be greater than 0, got 0"),
         (claim(), {"resolution": 1e-7}, InvalidInput, "resolution must be at least 2e-05"),
         (claim(), {"alpha": 1.0}, InvalidInput, "alpha is a probability"),
     ],

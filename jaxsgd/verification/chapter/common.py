@@ -20,6 +20,8 @@ from jaxsgd.verification.claim import Claim, Variable
 
 START_DISTANCE_SQUARED = 29.0
 """r^2 = ||x_0 - x*||^2 of the start (-5, -2)."""
+LARGEST = 166.0
+"""max_t E||g_t||^2 of the chapter's example, at t = 0: 10^2 + 8^2 + 2."""
 BOOK = "Zhang, Lipton, Li and Smola (2023), Dive into Deep Learning, section 12.4"
 PROOF = f"{BOOK}; Nesterov and Vial (2008), Automatica 44(6)"
 ANALYSIS = "Convergence analysis for convex objectives"
@@ -82,6 +84,11 @@ def with_rate(schedule: Callable[[Any], Any], steps: int) -> Study:
     return chapter.study("constant", steps).replace(schedule=schedule)
 
 
+def tuned(steps: int) -> Study:
+    """The constant rate r / (L sqrt T), with r^2 = 29 and L^2 = 166."""
+    return with_rate(schedules.tuned_constant(START_DISTANCE_SQUARED**0.5, LARGEST**0.5, steps), steps)
+
+
 def at_rate(rate: float, steps: int) -> Study:
     """The chapter's problem under a constant learning rate."""
     return with_rate(schedules.constant(rate), steps)
@@ -92,6 +99,16 @@ T = 50
 RATES = np.geomspace(0.002, 0.45, 12)
 DECAYS = np.geomspace(0.003, 1.0, 9)
 POWERS = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0])
+
+
+def stationary_risk(rate: float) -> float:
+    """E R of the stationary law under a constant learning rate."""
+    return float(theory.stationary(study("constant").oracle, rate)["risk_mean"])
+
+
+def largest_gradient(one: Study) -> float:
+    """max_t E||g_t||^2 along the run, exact."""
+    return float(exact(one)["gradient_norm_squared_mean"].values[:-1].max())
 
 
 def final_risk(one: Study) -> float:
@@ -192,8 +209,13 @@ def average_risk(state: State) -> jax.Array:
     return risk(state.averages["eta"])
 
 
+def convexity_gap(state: State) -> jax.Array:
+    """sum eta (<g, x> - R(x))."""
+    return state.path_sums["inner"] - state.path_sums["risks"]
+
+
 def convexity_slack(state: State) -> jax.Array:
-    """sum eta (<g, x> - (f(xi, x) - f(xi, 0))) with f(xi, x) = R(x) + <xi, x>."""
+    """sum eta (<grad R(x), x> - R(x))."""
     sums = state.path_sums
     return sums["slope"] - sums["risks"]
 

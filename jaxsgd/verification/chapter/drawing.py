@@ -195,16 +195,16 @@ def bound(seed: int) -> "Figure":
 def rate(seed: int) -> "Figure":
     """The risk of the average with the tuned step over T, and its bound."""
     figure, (ax,) = _figure()
-    r, L = math.sqrt(common.START_DISTANCE_SQUARED), math.sqrt(166.0)
+    r, L = math.sqrt(common.START_DISTANCE_SQUARED), math.sqrt(common.LARGEST)
     horizons = np.array([25, 50, 100, 200, 400, 800, 1600])
     ends = []
     for steps in horizons:
-        study = common.with_rate(schedules.tuned_constant(r, L, int(steps)), int(steps))
+        study = common.tuned(int(steps))
         ends.append(_run(study, seed, int(steps)).dataset.isel(step=-1))
     dense = np.unique(np.geomspace(25, 1600, 30).astype(int))
     exact = []
     for steps in dense:
-        study = common.with_rate(schedules.tuned_constant(r, L, int(steps)), int(steps))
+        study = common.tuned(int(steps))
         exact.append(float(_exact(study, int(steps)).isel(step=-1)["risk_of_eta_mean"]))
     plot.against(
         horizons,

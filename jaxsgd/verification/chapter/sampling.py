@@ -73,12 +73,12 @@ def _statement(
     claims.append(
         Claim(
             f"{name}-limit",
-            f"at n = {largest} the share is the limit {limit:.4f} within 0.003",
+            f"at n = {largest} the share is the limit {limit:.4f} within 0.005",
             counting(largest),
             observable,
             "within",
             limit,
-            margin=0.003,
+            margin=0.005,
         )
     )
     values = ", ".join(f"{float(exact(n)):.6f} for n = {n}" for n in SIZES)

@@ -16,7 +16,11 @@ COMING = {
     "cost-per-update": "needs finite sums: O(1) example gradients for an update of SGD, O(n) for gradient descent",
     "without-replacement": "needs finite sums: variance and efficiency with and without replacement (exercise 3)",
     "scaled-coordinates": "needs more methods: preconditioning and adaptive rates (exercise 4)",
-    "non-convex": "needs non-convex problems: local minima of x^2 (1 + sin x) (exercise 5), no guarantee in general",
+    "non-convex": (
+        "needs non-convex problems: local minima of x^2 (1 + sin x) (exercise 5). That minimising is NP-hard is about "
+        "the "
+        "worst case; it does not forbid guarantees of stationarity"
+    ),
     "other-schedules": "needs sweeps over families: warm-up, and rates that go up and down",
 }
 """Parts of the chapter that are not tested yet, by name, and what they wait for."""
@@ -45,9 +49,10 @@ SENTENCES = (
     Sentence(_RATES, "many other choices: warm-up, alternating rates", ("other-schedules",)),
     Sentence(_RATES, "non-convex problems have no meaningful guarantee in general", ("non-convex",)),
     Sentence(_ANALYSIS, "the squared distance after one step", ("one-step-identity",)),
-    Sentence(_ANALYSIS, "the squared gradient is bounded by L^2", ("bound-on-the-average", "tuned-step")),
+    Sentence(_ANALYSIS, "the squared gradient is bounded by L^2", ("gradient-norm-bounded",)),
     Sentence(_ANALYSIS, "for a given sequence the distance may grow", ("distance-may-grow",)),
     Sentence(_ANALYSIS, "the convexity inequality", ("convexity-inequality",)),
+    Sentence(_ANALYSIS, "the one-step inequality in expectation", ("one-step-inequality",)),
     Sentence(_ANALYSIS, "progress while the gap exceeds eta L^2/2", ("progress-while-the-gap-is-large",)),
     Sentence(_ANALYSIS, "the learning rate must vanish", ("progress-while-the-gap-is-large", "wide-choice-converges")),
     Sentence(_ANALYSIS, "the telescoped inequality in expectation", ("telescoped-bound",)),
@@ -56,8 +61,11 @@ SENTENCES = (
     Sentence(
         _ANALYSIS, "the bound is about the average, a smoothed path", ("bound-on-the-average", "polynomial-better")
     ),
+    Sentence(_ANALYSIS, "the rate depends on r and L", ("bound-on-the-average", "tuned-step")),
     Sentence(_ANALYSIS, "eta = r/(L sqrt T) gives rL/sqrt T", ("tuned-step",)),
     Sentence(_ANALYSIS, "so we converge at the rate 1/sqrt T", ("rate-one-over-sqrt-T",)),
+    Sentence(_SAMPLES, "examples as draws from a discrete distribution", ("mean-of-examples",)),
+    Sentence(_SAMPLES, "in practice every example is used once, in random order", ("without-replacement",)),
     Sentence(_SAMPLES, "drawn at least once: 0.63", ("at-least-once",)),
     Sentence(_SAMPLES, "drawn exactly once: 0.37", ("exactly-once",)),
     Sentence(_SAMPLES, "with replacement has more variance and less efficiency", ("without-replacement",)),

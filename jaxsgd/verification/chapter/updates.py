@@ -139,17 +139,17 @@ def descent() -> Statement:
 def levels_off() -> Statement:
     """The constant learning rate does not improve with more steps; its average does."""
     short, long = common.study("constant"), common.study("constant", 1000)
-    stationary = float(common.exact(long).isel(step=-1)["risk_mean"])
-    average = float(common.exact(short).isel(step=-1)["risk_of_eta_mean"])
+    stationary = common.stationary_risk(0.1)
+    average, later = (float(common.exact(one).isel(step=-1)["risk_of_eta_mean"]) for one in (short, long))
     return Statement(
         name="constant-levels-off",
         place=PLACE,
         sentence="After 50 steps the quality is still not good, and it does not improve with more steps.",
         tested=(
-            r"$\mathbb{E} R(x_{50})$ and $\mathbb{E} R(x_{1000})$ both equal the stationary value $\sum_i \frac{\eta}"
-            r"{2(2 - \eta h_i)} = 0.0590278$ within 0.5%. The average $\bar x$ of the same trajectories does improve: "
-            r"from "
-            r"$\mathbb{E} R(\bar x_{50}) = 0.2766$ to $\mathbb{E} R(\bar x_{1000}) = 0.00105$."
+            r"$\mathbb{E} R(x_{50})$ and $\mathbb{E} R(x_{1000})$ both equal the stationary value "
+            rf"$\sum_i \frac{{\eta}}{{2(2 - \eta h_i)}} = {stationary:.6g}$ within 0.5%. The average $\bar x$ of the "
+            "same trajectories does improve: from "
+            rf"$\mathbb{{E}} R(\bar x_{{50}}) = {average:.4g}$ to $\mathbb{{E}} R(\bar x_{{1000}}) = {later:.4g}$."
         ),
         claims=(
             Claim(
@@ -199,7 +199,9 @@ def too_small_too_large() -> Statement:
     best = common.best_rate()
     claims = [common.exactly(f"rate-{rate:.3g}", common.at_rate(float(rate), T)) for rate in rates]
     at_best = common.at_rate(best, T)
-    for name, rate in (("small", rates[0]), ("large", rates[-1])):
+    wrong = {"small": (rates[0], 0.1), "large": (rates[-1], 0.1)}
+    wrong |= {"smaller": (0.7 * best, 0.002), "larger": (1.5 * best, 0.002)}
+    for name, (rate, margin) in wrong.items():
         other = common.at_rate(float(rate), T)
         claims.append(
             Claim(
@@ -210,7 +212,7 @@ def too_small_too_large() -> Statement:
                 ">",
                 0.0,
                 against=at_best,
-                margin=0.1,
+                margin=margin,
             )
         )
     return Statement(
