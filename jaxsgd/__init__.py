@@ -29,6 +29,10 @@ _NAMES = {
     "Report": "verification",
     "Statement": "verification",
     "verify": "verification",
+    "sweep": "sweeps",
+    "SweepResult": "sweep_result",
+    "compare": "comparison",
+    "tune": "comparison",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
     from jaxsgd import schedules as schedules
     from jaxsgd import streams as streams
     from jaxsgd import theory as theory
+    from jaxsgd.comparison import compare as compare
+    from jaxsgd.comparison import tune as tune
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.result import Result as Result
     from jaxsgd.result import load as load
@@ -55,6 +61,8 @@ if TYPE_CHECKING:
     from jaxsgd.study import State as State
     from jaxsgd.study import Study as Study
     from jaxsgd.study import Update as Update
+    from jaxsgd.sweep_result import SweepResult as SweepResult
+    from jaxsgd.sweeps import sweep as sweep
     from jaxsgd.verification import Claim as Claim
     from jaxsgd.verification import Report as Report
     from jaxsgd.verification import Statement as Statement

@@ -1,26 +1,30 @@
 """The entry points: simulate a study, or look at some of its trajectories."""
 
-import functools
+import contextlib
+import dataclasses
+import json
 import os
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from importlib.metadata import version
 from typing import Any
 
-import jax
 import numpy as np
 import xarray as xr
 
-from jaxsgd import __version__, streams
+from jaxsgd import streams
 from jaxsgd.engine import driver
-from jaxsgd.engine.driver import Task
+from jaxsgd.engine.checkpoint import Checkpoint
+from jaxsgd.engine.driver import Task, Work
+from jaxsgd.engine.environment import BITWISE, environment
 from jaxsgd.engine.fingerprint import fingerprint
+from jaxsgd.engine.job import Job
+from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import Paths, Statistic, Values
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest
 from jaxsgd.layout import Layout
+from jaxsgd.module import brief
 from jaxsgd.progress import Progress
 from jaxsgd.result import Result
 from jaxsgd.study import Study
@@ -42,6 +46,7 @@ def simulate(
     probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
     step_covariance: Sequence[str] = (),
     progress: bool | str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
     executor: Executor | None = None,
     plan: Plan | None = None,
 ) -> Result:
@@ -62,32 +67,50 @@ def simulate(
     - `probabilities`: events by name, boolean functions of x or of a State; exact counts.
     - `step_covariance`: names of observables; their covariance between records, at most 64 of them.
     - `progress`: "auto" shows a bar for long runs on a terminal; True and False force it.
-    - `executor`: any ``concurrent.futures.Executor``; default one thread for each core.
+    - `checkpoint`: a folder that keeps what is finished. Called again, also with more trajectories,
+      simulate runs what is missing; the result is bitwise that of one uninterrupted run. A folder of
+      another run, and one that another run is using, are refused.
+    - `executor`: any ``concurrent.futures.Executor``; default one thread for each core. Processes
+      must be spawned, not forked, and import the study's functions from modules; Dask's
+      ``Client.get_executor()`` sends functions by value. All workers must be alike in processor and
+      versions, and the result is bitwise the same for any number of them.
     - `plan`: how the work is cut; default [`jaxsgd.Plan`][]`.choose(...)`.
 
     **Returns** a [`jaxsgd.Result`][].
 
-    **Raises** `ValueError` or `TypeError` before anything is compiled.
+    **Raises** `ValueError` or `TypeError` before anything is compiled; `ValueError` when a checkpoint
+    cannot be written, with which nothing that it holds is lost.
     """
     if not isinstance(probabilities, Mapping | None):
         raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
     if not isinstance(executor, Executor | None):
         raise InvalidType(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise InvalidType(f"checkpoint must be the path of a folder, got {checkpoint!r}")
     events = dict(probabilities or {})
     layout = make_layout(study, statistics, quantiles, events, step_covariance)
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
-    with Progress(trajectories, study.steps, progress) as bar:
-        ledger = driver.run(task, int(first_trajectory), int(trajectories), executor, bar.advance)
+    job = Job(study, events, task)
+    if executor is not None:
+        job.check(executor)
+    first, count = int(first_trajectory), int(trajectories)
+    ledger, keep = Ledger(layout.statistics, task.plan.chunk), None
+    with contextlib.ExitStack() as stack:
+        if checkpoint is not None:
+            store = Checkpoint(checkpoint, _manifest(study, task, seed, first, layout), task.plan.tile)
+            stack.enter_context(store).restore(ledger, first, first + count, task.unit)
+            keep = store.save
+        bar = stack.enter_context(Progress(count - ledger.count, study.steps, progress))
+        driver.run(job, first, count, executor, done=bar.advance, ledger=ledger, keep=keep)
     return Result(layout, ledger, _attributes(study, task, seed), study)
 
 
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
     """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
-    statistics = (Paths(),)
-    ledger = driver.run(make_task(study, statistics, {}, 0, trajectories, seed, None), 0, int(trajectories))
+    paths = _every_trajectory(study, Paths(), 0, trajectories, seed)["x"]
     return xr.Dataset(
         {
-            "x": (("trajectory", "step", "coordinate"), np.transpose(ledger.total()["paths"]["x"], (2, 0, 1))),
+            "x": (("trajectory", "step", "coordinate"), np.transpose(paths, (2, 0, 1))),
             "learning_rate": ("step", study.learning_rates[study.recorded_steps]),
         },
         {"trajectory": np.arange(trajectories), "step": study.recorded_steps, "coordinate": list(study.coordinates)},
@@ -100,9 +123,13 @@ def trajectory_values(study: Study, trajectories: int, seed: int = 0, *, first_t
 
     Of two studies with one seed, the same trajectory has the same draws: differences are paired.
     """
-    statistics = (Values(study.observed),)
-    task = make_task(study, statistics, {}, first_trajectory, trajectories, seed, None)
-    return driver.run(task, int(first_trajectory), int(trajectories)).total()["values"]["value"]
+    return _every_trajectory(study, Values(study.observed), first_trajectory, trajectories, seed)["value"]
+
+
+def _every_trajectory(study: Study, statistic: Statistic, first: int, count: int, seed: int) -> dict[str, np.ndarray]:
+    """What one statistic that keeps single trajectories has kept of them."""
+    task = make_task(study, (statistic,), {}, first, count, seed, None)
+    return driver.run(Work(task), int(first), int(count)).total()[statistic.name]
 
 
 def make_layout(
@@ -191,19 +218,22 @@ def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
         "chunk": task.plan.chunk,
         "precision": task.program.precision,
         "fingerprint": fingerprint(task),
-        **_environment(),
+        **environment(),
     }
 
 
-@functools.cache
-def _environment() -> dict[str, str]:
-    """What else a result depends on: versions, device, processor."""
-    device = jax.devices()[0]
+def _manifest(study: Study, task: Task, seed: int, first: int, layout: Layout) -> dict[str, Any]:
+    """All on which the sums of a given range of trajectories depend, except the size of a tile."""
+    here, plan = environment(), task.plan
     return {
-        "jaxsgd": __version__,
-        **{name: version(name) for name in ("jax", "jaxlib", "numpy", "equinox")},
-        "python": platform.python_version(),
-        "device": f"{device.platform} {device.device_kind}",
-        "cpu": platform.processor() or platform.machine(),
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "study": {field.name: brief(getattr(study, field.name)) for field in dataclasses.fields(study)},
+        "statistics": json.loads(layout.to_json()),
+        "seed": int(seed),
+        "first trajectory": first,
+        "precision": task.program.precision,
+        "chunk": plan.chunk,
+        "form of the loop": repr(plan.form),
+        "compiler options": repr(plan.compiler_options),
+        **{name: here[name] for name in BITWISE},
+        "fingerprint": fingerprint(task),
     }

@@ -12,9 +12,7 @@ import pytest
 import jaxsgd
 
 MODULES = sorted(
-    module.name
-    for module in pkgutil.walk_packages(jaxsgd.__path__, "jaxsgd.")
-    if not module.name.endswith("__main__")
+    module.name for module in pkgutil.walk_packages(jaxsgd.__path__, "jaxsgd.") if not module.name.endswith("__main__")
 )
 NAMES = (
     *("averages", "chapter", "errors", "methods", "noise", "oracles", "problems", "record", "schedules"),

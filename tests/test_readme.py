@@ -56,12 +56,21 @@ def test_the_main_command_verifies_the_chapter(tmp_path):
 
 
 def test_the_chapters_experiments_run(tmp_path):
-    (command,) = [block.split() for block in blocks("bash") if block.startswith("jaxsgd run")]
-    assert command[-2:] == ["--out", "results"]
+    (command,) = [block.split() for block in blocks("bash") if block.endswith("--out results\n")]
     printed = run_jaxsgd(*command[1:-1], str(tmp_path))
     for study in ("constant", "exponential", "polynomial"):
         assert study in printed
         assert {path.name for path in (tmp_path / study).iterdir()} >= {"result.nc", "summary.json", "risk.png"}
+
+
+def test_resumption_and_shards_run(tmp_path):
+    (block,) = [block for block in blocks("bash") if "--resume" in block]
+    for line in block.splitlines():
+        command = line.split()
+        command[command.index("--out") + 1] = str(tmp_path / command[command.index("--out") + 1])
+        run_jaxsgd(*command[1:])
+    assert (tmp_path / "long" / "result.nc").is_file()
+    assert (tmp_path / "shards" / "result-1-of-2.nc").is_file()
 
 
 def test_the_compilers_setting_is_the_one_of_the_command_line():

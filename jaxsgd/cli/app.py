@@ -33,12 +33,22 @@ def run(
         int | None, typer.Option(min=1, help="Number of trajectories, in place of the file's.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed, in place of the file's.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was interrupted, or with more trajectories.")
+    ] = False,
+    shard: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Run the I-th of N parts of the trajectories, to be merged.")
+    ] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Run on the workers of the Dask scheduler there.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
     """Simulate studies; write their results, summaries and figures."""
     from jaxsgd.cli.run import run_studies
 
-    run_studies(studies, out, {"trajectories": trajectories, "seed": seed}, quiet)
+    overrides = {"trajectories": trajectories, "seed": seed}
+    run_studies(studies, out, overrides, quiet, resume=resume, shard=shard, dask=dask)
 
 
 @app.command()
@@ -53,7 +63,7 @@ def verify(
     resolution: Annotated[float, typer.Option(help="Smallest relative departure that matters.")] = 0.01,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed; default 0, or the file's.")] = None,
     trajectories: Annotated[
-        int | None, typer.Option(min=2, help="Number of trajectories; default as many as the resolution asks for.")
+        int | None, typer.Option(min=1000, help="Number of trajectories; default as many as the resolution asks for.")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> int:
@@ -73,7 +83,7 @@ def verify(
 
 @app.command()
 def merge(
-    results: Annotated[list[Path], typer.Argument(metavar="RESULT.nc", help="Results of one study, in order.")],
+    results: Annotated[list[Path], typer.Argument(metavar="RESULT.nc", help="Results of one study, in any order.")],
     out: Annotated[Path, typer.Option(help="File to write to.")],
 ) -> None:
     """Merge results of one study over disjoint ranges of trajectories."""

@@ -9,7 +9,7 @@ from jaxsgd.cli.folders import writable
 
 
 def merge_files(paths: list[pathlib.Path], out: pathlib.Path) -> None:
-    """Write the merged result of the files in the order given."""
+    """Write the merged result of the files; their order does not matter."""
     writable(out.parent)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", js.errors.InexactMerge)

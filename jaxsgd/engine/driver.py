@@ -1,20 +1,27 @@
 """Who does the work: independent tasks, whole chunks each, on an executor."""
 
 import dataclasses
+import queue
+import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxsgd.engine.kernel import CompiledTile, Span, compiled
-from jaxsgd.engine.ledger import Ledger, Range, Sums
+from jaxsgd.engine.ledger import Entry, Ledger, Range, Sums
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program
-from jaxsgd.engine.statistics import BLOCK
+from jaxsgd.engine.statistics import BLOCK, Statistic
 
-_IN_FLIGHT = 64  # tasks submitted and not yet folded: keeps memory flat however many there are
+# Tasks submitted and not yet folded: keeps memory flat however many there are. More where they are
+# sent elsewhere, so that a cluster is busy.
+_IN_FLIGHT, _IN_FLIGHT_ELSEWHERE = 64, 512
+# Units of a task, of which a checkpoint writes a file in some 2 ms: so many that this costs little, but
+# not where there would be too few tasks to end together; more only where there would be too many files.
+_UNITS, _FEW_TASKS, _MANY_TASKS = 16, 128, 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +33,22 @@ class Task:
     plan: Plan
     key: np.ndarray
 
+    @property
+    def statistics(self) -> tuple[Statistic, ...]:
+        """Those that the sums are of."""
+        return self.program.statistics
+
+    @property
+    def unit(self) -> int:
+        """Trajectories that are run together: whatever else is cut, is cut at multiples of it."""
+        return max(self.plan.chunk, self.plan.tile)
+
     def tile(self, careful: bool) -> CompiledTile:
         """The compiled program of one tile."""
         return compiled(self.program, self.plan.form, self.plan.tile, careful, self.plan.compiler_options)
 
-    def run(self, start: int, stop: int) -> list[tuple[Range, Sums]]:
-        """The sums of the trajectories start .. stop - 1, chunk by chunk."""
+    def run(self, start: int, stop: int) -> list[Entry]:
+        """The sums of the trajectories start .. stop - 1, of one unit, chunk by chunk."""
         with jax.enable_x64(self.program.precision == "float64"):  # the setting is one of the thread
             tiles = self._run_tiles(start, stop)
         with np.errstate(over="ignore", invalid="ignore"):  # values may be as large as floats can be
@@ -41,7 +58,7 @@ class Task:
         """The sums of the chunk that holds trajectory ``low``, from the tiles that it overlaps."""
         first = low - low % self.plan.chunk
         sums = {}
-        for statistic in self.program.statistics:
+        for statistic in self.statistics:
             parts = []
             for start, kept in tiles:
                 begin, end = max(first - start, 0), min(first + self.plan.chunk - start, self.plan.tile)
@@ -66,13 +83,17 @@ class Task:
 
     def _in_range(self, kept: dict[str, Any]) -> bool:
         """Whether every wanted trajectory of a tile ended finite, and no sum over- or underflowed."""
-        return bool(kept["finite"]) and all(each.in_range(kept[each.name]) for each in self.program.statistics)
+        return bool(kept["finite"]) and all(each.in_range(kept[each.name]) for each in self.statistics)
 
     def _run_tile(self, tile: int, start: int, stop: int, careful: bool) -> dict[str, Any]:
         run = self.tile(careful)
         lower, upper = max(start - tile, 0), min(stop - tile, self.plan.tile)
         kept = run(self.inputs, self.key, Span(np.uint32(tile), np.int32(lower), np.int32(upper)))
-        return jax.tree.map(np.asarray, kept)
+        return self.look(jax.tree.map(np.asarray, kept))
+
+    def look(self, kept: dict[str, Any]) -> dict[str, Any]:
+        """What a tile kept, as statistics fold it."""
+        return kept
 
 
 def cut(start: int, stop: int, size: int) -> Iterator[Range]:
@@ -83,21 +104,83 @@ def cut(start: int, stop: int, size: int) -> Iterator[Range]:
         start = end
 
 
+class Work:
+    """Runs parts of one task, in this process, until it is told to stop."""
+
+    def __init__(self, task: Task | None) -> None:
+        self._task, self._stopped = task, threading.Event()
+
+    @property
+    def task(self) -> Task:
+        assert self._task is not None  # as it may be in a subclass, which then answers itself
+        return self._task
+
+    def run(self, start: int, stop: int) -> list[Entry]:
+        """The sums of the trajectories start .. stop - 1, those of whole chunks merged as a ledger does."""
+        task = self.task
+        ledger = Ledger(task.statistics, task.plan.chunk)
+        for low, high in cut(start, stop, task.unit):
+            if self._stopped.is_set():
+                raise CancelledError
+            for (first, last), sums in task.run(low, high):
+                ledger.add(first, last, sums)
+        return list(ledger)
+
+    def stop(self) -> None:
+        """Make what runs here end soon, by a ``CancelledError``."""
+        self._stopped.set()
+
+
 def run(
-    task: Task, first: int, count: int, executor: Executor | None = None, done: Callable[[int], None] = lambda _: None
+    work: Work,
+    first: int,
+    count: int,
+    executor: Executor | None = None,
+    *,
+    done: Callable[[int], None] = lambda _: None,
+    ledger: Ledger | None = None,
+    keep: Callable[[Range, list[Entry]], None] | None = None,
 ) -> Ledger:
-    """The sums of trajectories first .. first + count - 1; ``done`` hears of each finished chunk's size."""
-    ledger = Ledger(task.program.statistics, task.plan.chunk)
+    """The sums of trajectories first .. first + count - 1.
+
+    **Arguments**
+
+    - `executor`: who does the work; default a pool of threads.
+    - `done`: hears of the size of each finished task.
+    - `ledger`: what is done already; whole units.
+    - `keep`: gets the range and the sums of each finished task.
+    """
+    task = work.task
+    if ledger is None:
+        ledger = Ledger(task.statistics, task.plan.chunk)
     task.tile(careful=False)  # made here, so that threads find one and the same
     pool = executor or ThreadPoolExecutor(task.plan.workers, thread_name_prefix="jaxsgd")
-    pending: set[Future[list[tuple[Range, Sums]]]] = set()
+    limit = _IN_FLIGHT if executor is None else _IN_FLIGHT_ELSEWHERE
+    pending: dict[Future[list[Entry]], Range] = {}
+    ended: queue.SimpleQueue[Future[list[Entry]]] = queue.SimpleQueue()
+
+    def collect() -> None:
+        future = ended.get()
+        start, stop = pending.pop(future)
+        entries = future.result()
+        if keep is not None:
+            keep((start, stop), entries)
+        for (low, high), sums in entries:
+            ledger.add(low, high, sums)
+        done(stop - start)
+
     try:
-        for start, stop in cut(first, first + count, max(task.plan.chunk, task.plan.tile)):
-            pending.add(pool.submit(task.run, start, stop))
-            if len(pending) >= _IN_FLIGHT:
-                _collect(pending, ledger, done)
+        for start, stop in _tasks(ledger.missing(first, first + count), count, task.unit):
+            future = pool.submit(work.run, start, stop)
+            pending[future] = start, stop
+            future.add_done_callback(ended.put)
+            if len(pending) >= limit:
+                collect()
         while pending:
-            _collect(pending, ledger, done)
+            collect()
+    except BaseException:  # Ctrl-C, too: nothing is started any more, and what runs here ends soon
+        work.stop()
+        raise
     finally:
         for future in pending:
             future.cancel()
@@ -106,10 +189,9 @@ def run(
     return ledger
 
 
-def _collect(pending: set[Future[list[tuple[Range, Sums]]]], ledger: Ledger, done: Callable[[int], None]) -> None:
-    """Wait until at least one task has ended and put the sums of its chunks into the ledger."""
-    for future in wait(pending, return_when=FIRST_COMPLETED).done:
-        pending.remove(future)
-        for (start, stop), sums in future.result():
-            ledger.add(start, stop, sums)
-            done(stop - start)
+def _tasks(missing: list[Range], count: int, unit: int) -> Iterator[Range]:
+    """What is missing, cut in tasks: a unit each, or in long runs a power of two of them."""
+    units = count // unit
+    size = max(min(_UNITS, units // _FEW_TASKS), units // _MANY_TASKS, 1)
+    for start, stop in missing:
+        yield from cut(start, stop, unit << (size.bit_length() - 1))

@@ -15,6 +15,7 @@ platform needs otherwise is said by the plan's `Form`.
 import functools
 import itertools
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -280,11 +281,34 @@ def run_tile(
     return Kernel(program, form, lanes, careful, inputs, key, span).run()
 
 
+def run_cells(
+    program: Program,
+    form: Form,
+    lanes: int,
+    careful: bool,
+    varied: tuple[bool, ...],
+    inputs: Inputs,
+    key: jax.Array,
+    span: Span,
+) -> dict[str, Any]:
+    """The same tile of several cells, whose varied inputs have a leading axis of cells; so has what is kept.
+
+    The draws do not depend on what varies, so they are made once and shared by all cells.
+    """
+    leaves, structure = jax.tree.flatten(inputs)
+
+    def of_one(*leaves: Any) -> dict[str, Any]:
+        return run_tile(program, form, lanes, careful, jax.tree.unflatten(structure, leaves), key, span)
+
+    shared = {"counts": None, "valid": None}
+    kept = {name: shared.get(name, 0) for name in (*(s.name for s in program.statistics), "finite", *shared)}
+    return jax.vmap(of_one, [0 if varies else None for varies in varied], kept)(*leaves)
+
+
 class CompiledTile:
     """The jitted tile, a function of (inputs, key, span). The first call compiles, in one thread only."""
 
-    def __init__(self, program: Program, form: Form, lanes: int, careful: bool, options: Options) -> None:
-        tile = functools.partial(run_tile, program, form, lanes, careful)
+    def __init__(self, tile: Callable[..., dict[str, Any]], options: Options) -> None:
         self.jitted = jax.jit(tile, compiler_options=dict(options))
         self._lock, self._ready = threading.Lock(), False
 
@@ -298,6 +322,10 @@ class CompiledTile:
 
 
 @functools.lru_cache(maxsize=64)
-def compiled(program: Program, form: Form, lanes: int, careful: bool, options: Options) -> CompiledTile:
-    """The tile of a program; equal programs share it."""
-    return CompiledTile(program, form, lanes, careful, options)
+def compiled(
+    program: Program, form: Form, lanes: int, careful: bool, options: Options, varied: tuple[bool, ...] = ()
+) -> CompiledTile:
+    """The tile of a program, or of cells of which some inputs vary; equal programs share it."""
+    if not varied:
+        return CompiledTile(functools.partial(run_tile, program, form, lanes, careful), options)
+    return CompiledTile(functools.partial(run_cells, program, form, lanes, careful, varied), options)

@@ -10,6 +10,7 @@ from jaxsgd.errors import InvalidInput
 
 Sums = dict[str, Arrays]
 Range = tuple[int, int]
+Entry = tuple[Range, Sums]
 
 
 class Ledger:
@@ -26,7 +27,7 @@ class Ledger:
         self.chunk = chunk
         self._entries: dict[Range, Sums] = {}
 
-    def __iter__(self) -> Iterator[tuple[Range, Sums]]:
+    def __iter__(self) -> Iterator[Entry]:
         return iter(sorted(self._entries.items(), key=lambda entry: entry[0]))
 
     @property
@@ -38,6 +39,11 @@ class Ledger:
     def fragments(self) -> list[Range]:
         """Entries that are parts of a chunk."""
         return [entry for entry in sorted(self._entries) if not self._whole(*entry)]
+
+    def missing(self, start: int, stop: int) -> list[Range]:
+        """The ranges of start .. stop - 1 that are not in; every entry lies inside."""
+        edges = [start, *(edge for entry in sorted(self._entries) for edge in entry), stop]
+        return [(low, high) for low, high in zip(edges[::2], edges[1::2], strict=True) if low < high]
 
     def add(self, start: int, stop: int, sums: Sums) -> None:
         """Put in the sums of the trajectories start .. stop - 1."""

@@ -71,17 +71,18 @@ class Plan:
         integer("workers", self.workers, at_least=1)
 
     @classmethod
-    def choose(cls, dimension: int, steps: int, last: int) -> "Plan":
-        """The plan for a study on this machine, for trajectories up to the id ``last`` - 1.
+    def choose(cls, dimension: int, steps: int, last: int, cells: int = 1) -> "Plan":
+        """The plan for a study on this machine, or for cells that run together, for ids up to ``last`` - 1.
 
         Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
         is cut at chunk bounds run the tiles of the whole.
         """
+        dimension *= cells
         tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
         needed = BLOCK * _power_of_two(-(-last // BLOCK), up=True)
         if jax.default_backend() == "cpu":
-            return cls(chunk, min(tile, needed), os.cpu_count() or 1, Form(), _accepted_options())
+            return cls(chunk, min(tile, needed), _cores(), Form(), _accepted_options())
         return cls.for_accelerator(dimension, chunk, needed)
 
     @classmethod
@@ -98,6 +99,11 @@ class Plan:
     def replace(self, **changes: int) -> Self:
         """The same plan with some numbers changed, validated again."""
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+
+def _cores() -> int:
+    """Those that this process may use, which a cluster's scheduler may limit."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

@@ -41,6 +41,16 @@ def noise_fiftyfold(monkeypatch):
     )
 
 
+def first_half_of_the_gradient_halved(monkeypatch):
+    original = Kernel.gradient
+
+    def wrong(self, *given):
+        g = original(self, *given)
+        return jnp.concatenate([0.5 * g[: len(g) // 2], g[len(g) // 2 :]])
+
+    monkeypatch.setattr(Kernel, "gradient", wrong)
+
+
 def gradient_reversed(monkeypatch):
     original = Kernel.gradient
     monkeypatch.setattr(Kernel, "gradient", lambda self, *given: -original(self, *given))
@@ -104,6 +114,7 @@ FAULTS = {
         noise_biased,
         noise_fiftyfold,
         gradient_halved,
+        first_half_of_the_gradient_halved,
         gradient_reversed,
         average_of_what_comes_after,
         momentum_where_there_should_be_none,

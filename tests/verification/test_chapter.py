@@ -63,9 +63,25 @@ def test_each_fault_is_found(chapter, monkeypatch, fault, names):
     assert set(found.values()) == {Verdict.REFUTED}, found
 
 
+SLACK = {
+    "descent-better": "what has noise is worse than what has none under every fault",
+    "frozen": "the rates decay under every fault",
+    "near-grows": "near the minimum the distance grows under every fault",
+    **dict.fromkeys(("jensen-constant", "jensen-polynomial"), "Jensen's inequality holds for every sequence of points"),
+    **dict.fromkeys(("bound-constant", "tuned-1000", "rate-1600"), "the bound is loose by more than the faults make"),
+}
+"""Claims that no fault refutes, and why: inequalities that are true of the faulty engines, too."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_refutes_most_of_the_chapter(chapter, monkeypatch, fault):
-    found = verdicts(monkeypatch, fault, chapter.values(), 2**16)
-    least = {"average_of_what_comes_after": 5, "record_one_step_late": 10}.get(fault, 14)
-    assert list(found.values()).count(Verdict.REFUTED) >= least
+def test_every_claim_is_refuted_by_some_fault(chapter, monkeypatch):
+    """10 faults, 2^14 trajectories of everything: some three minutes."""
+    found = set()
+    for fault in FAULTS:
+        with monkeypatch.context() as patched:
+            break_engine(patched, fault)
+            report = js.verify(chapter.values(), trajectories=2**14)
+        found |= {finding.claim.name for finding in report.findings if finding.verdict is Verdict.REFUTED}
+    claims = {claim.name for statement in chapter.values() for claim in statement.claims}
+    assert claims - found <= set(SLACK)
+    assert set(SLACK) <= claims

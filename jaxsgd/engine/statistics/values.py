@@ -10,9 +10,10 @@ from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
 
 @dataclasses.dataclass(frozen=True)
 class Values(Statistic):
-    """Every value of some observables at every record: (records, observables, trajectories)."""
+    """Every value of some observables at some records, all by default: (records, observables, trajectories)."""
 
     observables: tuple[str, ...]
+    records: tuple[int, ...] | None = None
     keeps_lanes = True
 
     @property
@@ -21,6 +22,9 @@ class Values(Statistic):
 
     def observe(self, seen: Seen) -> Arrays:
         return {"value": jnp.stack([seen.values[name] for name in self.observables])}
+
+    def finish(self, kept: Arrays, seen: Seen) -> Arrays:
+        return kept if self.records is None else {"value": kept["value"][jnp.array(self.records)]}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         kept = []

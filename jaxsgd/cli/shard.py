@@ -1,0 +1,43 @@
+"""One part of a study's trajectories, for runs on several machines that do not talk to each other."""
+
+import dataclasses
+import re
+from typing import Any
+
+import jaxsgd as js
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """The ``index``-th of ``count`` parts, counted from 1."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """A shard as it is written on the command line, such as 3/16."""
+        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise js.errors.InvalidInput(f"--shard must be i/n with 1 <= i <= n, such as 3/16, got {text!r}")
+        return cls(int(found[1]), int(found[2]))
+
+    def arguments(self, study: js.Study, trajectories: int) -> dict[str, Any]:
+        """The arguments of ``simulate`` that make it run this part.
+
+        Parts are cut at chunk bounds and run the program of the whole: then they merge bitwise.
+        """
+        trajectories = js.errors.integer("trajectories", trajectories, at_least=1)
+        plan = js.Plan.choose(study.dimension, study.steps, trajectories)
+        chunks = -(-trajectories // plan.chunk)
+        if self.count > chunks:
+            raise js.errors.InvalidInput(
+                f"{trajectories} trajectories of this study are {chunks} chunks of {plan.chunk}, which cannot be cut "
+                f"in {self.count} shards: use at most {chunks}"
+            )
+        start, stop = (chunks * i // self.count * plan.chunk for i in (self.index - 1, self.index))
+        count = min(stop, trajectories) - start
+        return {"trajectories": count, "first_trajectory": start, "plan": plan}
+
+    def __str__(self) -> str:
+        return f"{self.index}-of-{self.count}"

@@ -1,0 +1,146 @@
+"""Which cells of a sweep may be the best, and which differences are real."""
+
+import dataclasses
+
+import numpy as np
+import xarray as xr
+
+from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.inference import BestSet, best_set, best_set_independent, separate
+from jaxsgd.sweep_result import Cell, SweepResult
+from jaxsgd.sweeps import run_cells
+
+_SHOWN = 12
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Comparison:
+    """What compare returns.
+
+    - `observable`, `step`, `trajectories`: what was compared, lower is better.
+    - `cells`: the cells, in the order of the sweep.
+    - `best`: the confidence set of the best, with differences to the leader; see [`jaxsgd.inference.BestSet`][].
+    - `means`: of each cell.
+    """
+
+    observable: str
+    step: int
+    trajectories: int
+    cells: tuple[Cell, ...]
+    best: BestSet
+    means: np.ndarray
+
+    @property
+    def leader(self) -> Cell:
+        """The cell with the smallest mean."""
+        return self.cells[self.best.leader]
+
+    @property
+    def members(self) -> tuple[Cell, ...]:
+        """The cells that may be the best."""
+        return tuple(cell for cell, member in zip(self.cells, self.best.members, strict=True) if member)
+
+    @property
+    def to_separate(self) -> float:
+        """How many more trajectories of each cell would separate the leaders; inf if no number would."""
+        return max(float(np.max(separate(self.best))) - self.trajectories, 0.0)
+
+    @property
+    def dataset(self) -> xr.Dataset:
+        """One row a cell: mean, difference to the leader with simultaneous limits, whether it may be the best."""
+        best = self.best
+        columns = {
+            "mean": self.means,
+            "difference": best.difference,
+            "standard_error": best.standard_error,
+            "lower": best.lower,
+            "upper": best.upper,
+            "variance_ratio": best.variance_ratio,
+            "may_be_best": best.members,
+            "diverged": best.divergent,
+        }
+        labels = [cell.label for cell in self.cells]
+        return xr.Dataset({name: ("cell", values) for name, values in columns.items()}, {"cell": labels})
+
+    def __repr__(self) -> str:
+        best, order = self.best, np.argsort(np.where(self.best.divergent, np.inf, self.means))
+        count = int(best.members.sum())
+        lines = [
+            f"{self.observable} at step {self.step}, {len(self.cells)} cells of {self.trajectories:,} trajectories: "
+            f"{count} may be the best (confidence {best.confidence:g})"
+        ]
+        for i in order[: max(min(count + 3, _SHOWN), 1)]:
+            mark = "*" if best.members[i] else " "
+            against = (
+                "leader"
+                if i == best.leader
+                else f"{best.difference[i]:+.4g} [{best.lower[i]:.4g}, {best.upper[i]:.4g}]"
+            )
+            lines.append(f"  {mark} {self.means[i]:.6g}  {against}  {self.cells[i].label}")
+        if len(self.cells) > _SHOWN:
+            lines.append(f"    ... {len(self.cells)} cells in all")
+        if best.divergent.any():
+            lines.append(f"    {int(best.divergent.sum())} cells diverged and are left out")
+        if count > 1:
+            more = self.to_separate
+            number = "no number of" if np.isinf(more) else f"{more:,.0f} more"
+            lines.append(f"    {number} trajectories of each would separate the leader from its closest rival")
+        return "\n".join(lines)
+
+
+def compare(result: SweepResult, observable: str = "risk", confidence: float = 0.95) -> Comparison:
+    """The set of cells that contains the best one with the stated confidence, and differences to the leader.
+
+    A cell is left out if some other one is better by more than a Bonferroni quantile of the paired standard
+    error. The cell that is truly best is left out with probability at most 1 - confidence, although many are
+    compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][].
+
+    **Arguments**
+
+    - `result`: of [`jaxsgd.sweep`][] with this observable in `compare`; lower is better.
+
+    **Raises** `ValueError` if the sweep kept no values of the observable, or all cells diverged.
+    """
+    if not isinstance(result, SweepResult):
+        raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
+    values = result.values(observable)
+    means = values.mean(axis=1, dtype=float)
+    if result.shares_draws:
+        best = best_set(values, confidence)
+    else:
+        variances, counts = values.var(axis=1, ddof=1, dtype=float), np.full(len(values), values.shape[1])
+        best = best_set_independent(means, variances, counts, confidence)
+    return Comparison(observable, result.compared_step, result.trajectories, result.cells, best, means)
+
+
+def tune(result: SweepResult, observable: str = "risk", by: str = "family", confidence: float = 0.95) -> Comparison:
+    """The best cell of each group, compared on fresh trajectories.
+
+    The leader of each group is chosen on the trajectories of the sweep; then the leaders run on as many
+    others, so that what is reported of them was not used to choose them.
+
+    **Arguments**
+
+    - `by`: "family", or the name of an axis: one leader for each of its values.
+    """
+    if not isinstance(result, SweepResult):
+        raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
+    means = result.values(observable).mean(axis=1, dtype=float)
+    groups: dict[object, list[int]] = {}
+    for i, cell in enumerate(result.cells):
+        key = cell.family if by == "family" else cell.point.get(by)
+        if key is None:
+            raise InvalidInput(f'by must be an axis of the sweep, or "family" of one with families, got {by!r}')
+        groups.setdefault(key, []).append(i)
+    leaders = [min(group, key=lambda i: np.inf if np.isnan(means[i]) else means[i]) for group in groups.values()]
+    chosen = [result.cells[i] for i in leaders]
+    fresh = run_cells(
+        chosen,
+        result.trajectories,
+        result.seed,
+        first=result.first_trajectory + result.trajectories,
+        compare=(observable,),
+        compare_at=result.compared_step,
+        common_random_numbers=result.shares_draws,
+    )
+    return compare(fresh, observable, confidence)
