@@ -127,7 +127,8 @@ class Subject:
                 return inference.needed_for_proportion(claim.value, margin, **options)
             room = margin - rounding
             if claim.relation == "within":  # what lies off the value takes its part of the margin
-                room = max(room - abs(pilot.mean - claim.value), room / 100)
+                noise = 2 * deviation / math.sqrt(pilot.count)
+                room -= max(min(abs(pilot.mean - claim.value) - noise, 0.9 * room), 0.0)
             return math.ceil(_SPARE * inference.needed(deviation, room, **options))
         except InvalidInput:  # more than can be counted
             return MOST
