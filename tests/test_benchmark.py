@@ -4,6 +4,7 @@ import importlib
 import json
 import pathlib
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -19,8 +20,12 @@ PEERS = (
 
 @pytest.fixture
 def load(monkeypatch):
-    """Imports a file of the benchmark."""
+    """Imports a file of the benchmark, whatever else of that name was imported before."""
     monkeypatch.syspath_prepend(FOLDER)
+    for path in FOLDER.glob("*.py"):
+        found = sys.modules.get(path.stem)
+        if found is not None and getattr(found, "__file__", None) != str(path):
+            monkeypatch.delitem(sys.modules, path.stem)
     return importlib.import_module
 
 
