@@ -38,6 +38,29 @@ def gradients(scale: Scale) -> Section:
     return _section("User-written problems: risk of x and of xbar, every 10th", user_studies(), scale)
 
 
+def sweeps(scale: Scale) -> Section:
+    """Schedules that share their draws; the last row is of a size that people ask for."""
+
+    def make(initial: float) -> js.Study:
+        return bench.three_observables(10).study.replace(schedule=js.schedules.polynomial(initial, 0.1, 0.5))
+
+    def speed(cells: int, trajectories: int) -> float:
+        began = time.perf_counter()
+        axes = {"initial": np.linspace(0.02, 0.3, cells)}
+        js.sweep(make, axes, trajectories, statistics=("mean", "variance"), compare=())
+        return cells * trajectories * bench.STEPS / (time.perf_counter() - began)
+
+    sizes = {"32 schedules": (32, 2**17), "1000 schedules": (1000, 10_000)}
+    runs = {name: functools.partial(speed, *size) for name, size in scale.some(sizes, 1).items()}
+    speeds = interleaved(runs, 1 if scale.quick else 2)
+    rows: list[Row] = []
+    for name, measured in speeds.items():
+        cells, trajectories = sizes[name]
+        seconds = cells * trajectories * bench.STEPS / measured
+        rows.append({"": name, "trajectories": trajectories, "M cell-steps/s": measured / 1e6, "seconds": seconds})
+    return Section("Sweeps: three observables, every 10th", rows)
+
+
 def quadratic(d: int) -> js.Study:
     """A diagonal quadratic in d dimensions, recorded like the workload."""
     problem = js.problems.Quadratic(curvature=np.linspace(1.0, 4.0, d))

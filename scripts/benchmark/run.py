@@ -66,7 +66,7 @@ def main(
     show(table)
     report.figure(curves, facts).savefig(out / "throughput.png", dpi=200)
     show(compare.a_thousand(peers, scale))
-    for measure in (own.steps, own.dimensions, own.gradients, own.kept, own.precision):
+    for measure in (own.steps, own.dimensions, own.gradients, own.kept, own.precision, own.sweeps):
         show(measure(scale))
     for measure in (processes.start, processes.first_call, processes.memory, processes.settings):
         show(measure(scale))
