@@ -4,6 +4,7 @@
 # time: the function that is then imported under this name stays.
 from jaxsgd.theory.bounds.applicable import bounds
 from jaxsgd.theory.bounds.weighted_average import slack
+from jaxsgd.theory.growth import growth_probability
 from jaxsgd.theory.moments import exact
 from jaxsgd.theory.sampling import AT_LEAST_ONCE_LIMIT, EXACTLY_ONCE_LIMIT, at_least_once, exactly_once
 from jaxsgd.theory.stationary_law import stability_limit, stationary
@@ -15,6 +16,7 @@ __all__ = [
     "bounds",
     "exact",
     "exactly_once",
+    "growth_probability",
     "slack",
     "stability_limit",
     "stationary",
