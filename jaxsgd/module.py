@@ -4,6 +4,7 @@ import inspect
 from typing import Any, Self
 
 import equinox as eqx
+import jax
 import numpy as np
 
 
@@ -36,3 +37,13 @@ class Module(eqx.Module):
     def __repr__(self) -> str:
         given = [f"{name}={brief(value)}" for name, value in self._arguments().items() if value is not None]
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def with_own_arrays(tree: Any) -> Any:
+    """The same pytree with copies of its arrays, for functions that become part of compiled programs.
+
+    While a program holds a NumPy array, JAX 0.10 hands it out in the precision of that program, in whatever
+    precision it is asked for (`_canonicalize_ndarray_dtype` caches by identity alone). With copies, the
+    user's own stays usable in both.
+    """
+    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, tree)

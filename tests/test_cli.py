@@ -9,7 +9,6 @@ import sys
 import pytest
 
 import jaxsgd as js
-from jaxsgd.cli import main
 
 STUDY = """
 steps = 20
@@ -28,19 +27,6 @@ value = 0.1
 eta = "step_size_weighted"
 """
 FILES = ["result.nc", "summary.json", "learning_rate.png", "risk.png", "distance.png", "paths.png"]
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys):
-    """Runs the command with these arguments; gives its exit status, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jaxsgd", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

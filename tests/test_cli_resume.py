@@ -14,7 +14,7 @@ import pytest
 
 import jaxsgd as js
 from jaxsgd import compiler
-from jaxsgd.cli import cluster, main
+from jaxsgd.cli import cluster
 from jaxsgd.cli.shard import Shard
 from jaxsgd.engine.checkpoint import Checkpoint
 
@@ -36,19 +36,6 @@ value = 0.1
 every = 100
 """
 CHUNK = js.Plan.choose(2, 1000, 60_000).chunk
-
-
-@pytest.fixture
-def invoke(monkeypatch, capsys):
-    """Runs the command with these arguments; gives its exit status, output and errors."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jaxsgd", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code or 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture

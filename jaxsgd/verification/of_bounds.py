@@ -10,6 +10,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.errors import InvalidInput
+from jaxsgd.module import with_own_arrays
 from jaxsgd.problems import Problem
 from jaxsgd.study import State, Study, Update
 from jaxsgd.theory.bounds import Bound
@@ -89,16 +90,6 @@ def prior_claim(bound: Bound, study: Study) -> Claim:
         reference=bound.reference,
         assumptions=_assumptions(bound, study),
     )
-
-
-def with_own_arrays(problem: Problem) -> Problem:
-    """The same problem with copies of its arrays, for functions that become part of compiled programs.
-
-    While a program holds a NumPy array, JAX 0.10 hands it out in the precision of that program, in whatever
-    precision it is asked for (`_canonicalize_ndarray_dtype` caches by identity alone). With copies, the user's
-    problem stays usable in both.
-    """
-    return jax.tree.map(lambda leaf: leaf.copy() if isinstance(leaf, np.ndarray) else leaf, problem)
 
 
 def unused(name: str, taken: Iterable[str]) -> str:

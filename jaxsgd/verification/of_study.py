@@ -11,7 +11,7 @@ import numpy as np
 from jaxsgd import theory
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.methods import Sgd
-from jaxsgd.module import brief
+from jaxsgd.module import brief, with_own_arrays
 from jaxsgd.problems import Problem
 from jaxsgd.record import at
 from jaxsgd.study import State, Study, Update
@@ -19,7 +19,7 @@ from jaxsgd.theory.bounds import EVERY, Bound
 from jaxsgd.theory.bounds.geometry import distance_squared, minimiser
 from jaxsgd.theory.bounds.second_moments import in_advance
 from jaxsgd.verification.claim import Claim
-from jaxsgd.verification.of_bounds import claims_of, flat, norm_squared, prior_claim, with_own_arrays
+from jaxsgd.verification.of_bounds import claims_of, flat, norm_squared, prior_claim
 from jaxsgd.verification.statement import Statement
 
 PLACE = "Your study"

@@ -14,31 +14,25 @@ def schedule_off_by_one(monkeypatch):
     monkeypatch.setattr(Kernel, "coefficients", lambda self, t: original(self, t + 1))
 
 
-def noise_too_large(monkeypatch):
+def wrong_noise(monkeypatch, wrong):
     original = Kernel.sample
-    monkeypatch.setattr(
-        Kernel,
-        "sample",
-        lambda self, *given: jax.tree.map(lambda xi: (1.02 * xi).astype(xi.dtype), original(self, *given)),
-    )
+
+    def sample(self, *given):
+        return jax.tree.map(lambda xi: wrong(xi).astype(xi.dtype), original(self, *given))
+
+    monkeypatch.setattr(Kernel, "sample", sample)
+
+
+def noise_too_large(monkeypatch):
+    wrong_noise(monkeypatch, lambda xi: 1.02 * xi)
 
 
 def noise_biased(monkeypatch):
-    original = Kernel.sample
-    monkeypatch.setattr(
-        Kernel,
-        "sample",
-        lambda self, *given: jax.tree.map(lambda xi: (xi + 0.3).astype(xi.dtype), original(self, *given)),
-    )
+    wrong_noise(monkeypatch, lambda xi: xi + 0.3)
 
 
 def noise_fiftyfold(monkeypatch):
-    original = Kernel.sample
-    monkeypatch.setattr(
-        Kernel,
-        "sample",
-        lambda self, *given: jax.tree.map(lambda xi: (50 * xi).astype(xi.dtype), original(self, *given)),
-    )
+    wrong_noise(monkeypatch, lambda xi: 50 * xi)
 
 
 def first_half_of_the_gradient_halved(monkeypatch):

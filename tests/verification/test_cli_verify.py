@@ -1,5 +1,6 @@
 """The command ``jaxsgd verify``."""
 
+import functools
 import inspect
 import json
 import subprocess
@@ -8,7 +9,7 @@ import sys
 import pytest
 
 import jaxsgd as js
-from jaxsgd.cli import app, main
+from jaxsgd.cli import app
 from jaxsgd.verification import Claim, Statement, chapter
 from jaxsgd.verification.run import RESOLUTION
 
@@ -56,17 +57,10 @@ def small_chapter(monkeypatch):
 
 
 @pytest.fixture
-def invoke(monkeypatch, capsys, tmp_path):
-    """Runs the command with these arguments; gives its exit status, output and errors."""
+def invoke(monkeypatch, invoke, tmp_path):
+    """Runs ``jaxsgd verify`` with these arguments in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jaxsgd", "verify", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code or 0, *capsys.readouterr())
-
-    return run
+    return functools.partial(invoke, "verify")
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.methods import Projected
+from jaxsgd.module import with_own_arrays
 from jaxsgd.oracles import AdditiveNoise, FullGradient
 from jaxsgd.record import every
 from jaxsgd.result import Result
@@ -77,10 +78,8 @@ def in_advance(study: Study) -> float:
     largest, problem = a_priori(study), study.oracle.problem
     if largest is not None or problem is None:
         return largest or 0.0
-    # JAX 0.10.2 remembers the float32 version of an array that a float32 program closed over: copies are new to it.
-    copied = jax.tree.map(lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, problem)
     with jax.enable_x64(True):
-        slope = flat(copied.gradient(study.x0))
+        slope = flat(with_own_arrays(problem).gradient(study.x0))
     return float(slope @ slope) + (_noise_trace(study) or 0.0)
 
 

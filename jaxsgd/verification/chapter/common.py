@@ -89,6 +89,17 @@ def tuned(steps: int) -> Study:
     return with_rate(schedules.tuned_constant(START_DISTANCE_SQUARED**0.5, LARGEST**0.5, steps), steps)
 
 
+def choices() -> dict[str, tuple[Study, bool]]:
+    """Learning rates by name, as studies of 1000 updates, and whether E R(x_T) converges to R*."""
+    return {
+        "constant": (study("constant", 1000), False),
+        "exponential": (study("exponential", 1000), False),
+        "polynomial": (study("polynomial", 1000, as_printed=True), True),
+        "inverse-time": (with_rate(schedules.inverse_time(0.1, 0.05), 1000), True),
+        "inverse-sqrt": (with_rate(schedules.inverse_sqrt(0.25), 1000), True),
+    }
+
+
 def at_rate(rate: float, steps: int) -> Study:
     """The chapter's problem under a constant learning rate."""
     return with_rate(schedules.constant(rate), steps)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from jaxsgd import plot, record, schedules, simulation, theory
+from jaxsgd import plot, record, simulation, theory
 from jaxsgd.oracles import FullGradient
 from jaxsgd.study import Study
 from jaxsgd.verification.chapter import common
@@ -55,16 +55,8 @@ def rates(seed: int) -> "Figure":
     """E R(x_50) over the constant learning rate."""
     figure, (ax,) = _figure()
     dense = np.geomspace(common.RATES[0], 0.49, 80)
-    _final(
-        ax,
-        common.RATES,
-        [common.at_rate(float(rate), common.T) for rate in common.RATES],
-        seed,
-        dense,
-        [common.at_rate(float(rate), common.T) for rate in dense],
-        xlabel=r"constant learning rate $\eta$",
-        limit=0.5,
-    )
+    label = r"constant learning rate $\eta$"
+    _final(ax, lambda rate: common.at_rate(rate, common.T), common.RATES, dense, seed, xlabel=label, limit=0.5)
     return figure
 
 
@@ -72,37 +64,16 @@ def decays(seed: int) -> "Figure":
     """E R(x_50) over the rate of exponential and the power of polynomial decay."""
     figure, (left, right) = _figure(2)
     dense = np.geomspace(common.DECAYS[0], common.DECAYS[-1], 60)
-    _final(
-        left,
-        common.DECAYS,
-        [common.exponential(float(rate)) for rate in common.DECAYS],
-        seed,
-        dense,
-        [common.exponential(float(rate)) for rate in dense],
-        xlabel=r"exponential decay: rate $\lambda$",
-    )
+    _final(left, common.exponential, common.DECAYS, dense, seed, xlabel=r"exponential decay: rate $\lambda$")
     dense = np.linspace(common.POWERS[0], common.POWERS[-1], 60)
-    _final(
-        right,
-        common.POWERS,
-        [common.polynomial(float(power)) for power in common.POWERS],
-        seed,
-        dense,
-        [common.polynomial(float(power)) for power in dense],
-        xlabel=r"polynomial decay: power $\alpha$",
-    )
+    _final(right, common.polynomial, common.POWERS, dense, seed, xlabel=r"polynomial decay: power $\alpha$")
     return figure
 
 
 def _final(
-    ax: "Axes",
-    values: np.ndarray,
-    studies: list[Study],
-    seed: int,
-    dense: np.ndarray,
-    curve: list[Study],
-    **options: Any,
+    ax: "Axes", make: Callable[[float], Study], values: np.ndarray, dense: np.ndarray, seed: int, **options: Any
 ) -> None:
+    """E R(x_T) of the studies made of some values, and the exact curve over dense ones."""
     ends = [
         simulation.simulate(
             study.replace(record=record.at([study.steps]), observe=["risk"]),
@@ -111,14 +82,14 @@ def _final(
             statistics=(),
             progress=False,
         ).dataset.isel(step=0)
-        for study in studies
+        for study in map(make, values.tolist())
     ]
     plot.against(
         values,
         np.array([float(end["risk_mean"]) for end in ends]),
         np.array([float(end["risk_sem"]) for end in ends]),
         exact_values=dense,
-        exact=np.array([common.final_risk(study) for study in curve]),
+        exact=np.array([common.final_risk(study) for study in map(make, dense.tolist())]),
         trajectories=TRAJECTORIES,
         ylabel=r"$\mathbb{E}\,R(x_{50})$",
         ax=ax,
@@ -164,18 +135,14 @@ def overtaking(seed: int) -> "Figure":
 def choices(seed: int) -> "Figure":
     """Which learning rates converge."""
     figure, (ax,) = _figure()
-    T = 1000
-    studies = {
-        "constant": common.study("constant", T),
-        "exponential": common.study("exponential", T),
-        r"$0.1(1 + 0.1t)^{-1/2}$": common.study("polynomial", T, as_printed=True),
-        r"$0.1/(1 + 0.05t)$": common.with_rate(schedules.inverse_time(0.1, 0.05), T),
-        r"$0.25/\sqrt{t + 1}$": common.with_rate(schedules.inverse_sqrt(0.25), T),
+    labels = {
+        "polynomial": r"$0.1(1 + 0.1t)^{-1/2}$",
+        "inverse-time": r"$0.1/(1 + 0.05t)$",
+        "inverse-sqrt": r"$0.25/\sqrt{t + 1}$",
     }
-    grid = record.log_spaced(60)
     results, exact = {}, {}
-    for label, study in studies.items():
-        one = study.replace(record=grid)
+    for name, (study, _) in common.choices().items():
+        one, label = study.replace(record=record.log_spaced(60)), labels.get(name, name)
         results[label] = simulation.simulate(one, TRAJECTORIES, seed, progress=False)
         exact[label] = theory.exact(one)
     plot.curves(results, ("risk",), exact=exact, ax=ax)

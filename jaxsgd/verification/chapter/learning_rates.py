@@ -312,18 +312,11 @@ def how_fast() -> Statement:
 
 def wide_choice() -> Statement:
     """Which learning rates converge: the sum must diverge and the rate must vanish."""
-    T = 1000
-    converging = {
-        "polynomial": common.study("polynomial", T, as_printed=True),
-        "inverse-time": common.with_rate(schedules.inverse_time(0.1, 0.05), T),
-        "inverse-sqrt": common.with_rate(schedules.inverse_sqrt(0.25), T),
-    }
-    not_converging = {"constant": common.study("constant", T), "exponential": common.study("exponential", T)}
     claims = []
-    for name, one in (converging | not_converging).items():
-        claims.append(common.exactly(f"choice-{name}", one, step=T))
-        earlier = float(common.exact(one).sel(step=T // 10)["risk_mean"])
-        if name in converging:
+    for name, (one, converges) in common.choices().items():
+        claims.append(common.exactly(f"choice-{name}", one))
+        earlier = float(common.exact(one).sel(step=one.steps // 10)["risk_mean"])
+        if converges:
             claims.append(
                 Claim(
                     f"choice-{name}-falls",
