@@ -21,8 +21,9 @@ _NAMES = {
     "Update": "study",
     "Plan": "engine",
     "Result": "result",
-    "load": "result",
-    "merge": "result",
+    "load": "assembly",
+    "merge": "assembly",
+    "Precision": "inference",
     "simulate": "simulation",
     "sample_paths": "simulation",
     "Claim": "verification",
@@ -50,12 +51,13 @@ if TYPE_CHECKING:
     from jaxsgd import schedules as schedules
     from jaxsgd import streams as streams
     from jaxsgd import theory as theory
+    from jaxsgd.assembly import load as load
+    from jaxsgd.assembly import merge as merge
     from jaxsgd.comparison import compare as compare
     from jaxsgd.comparison import tune as tune
     from jaxsgd.engine import Plan as Plan
+    from jaxsgd.inference import Precision as Precision
     from jaxsgd.result import Result as Result
-    from jaxsgd.result import load as load
-    from jaxsgd.result import merge as merge
     from jaxsgd.simulation import sample_paths as sample_paths
     from jaxsgd.simulation import simulate as simulate
     from jaxsgd.study import State as State

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import xarray as xr
 
-from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import BestSet, best_set, best_set_independent, separate
 from jaxsgd.sweep_result import Cell, SweepResult
 from jaxsgd.sweeps import run_cells
@@ -88,7 +88,9 @@ class Comparison:
         return "\n".join(lines)
 
 
-def compare(result: SweepResult, observable: str = "risk", confidence: float = 0.95) -> Comparison:
+def compare(
+    result: SweepResult, observable: str = "risk", confidence: float = 0.95, family: str | None = None
+) -> Comparison:
     """The set of cells that contains the best one with the stated confidence, and differences to the leader.
 
     A cell is left out if some other one is better by more than a Bonferroni quantile of the paired standard
@@ -98,19 +100,25 @@ def compare(result: SweepResult, observable: str = "risk", confidence: float = 0
     **Arguments**
 
     - `result`: of [`jaxsgd.sweep`][] with this observable in `compare`; lower is better.
+    - `family`: only the cells of this one are compared.
 
     **Raises** `ValueError` if the sweep kept no values of the observable, or all cells diverged.
     """
     if not isinstance(result, SweepResult):
         raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
-    values = result.values(observable)
-    means = values.mean(axis=1, dtype=float)
+    if result.trajectories < 2:
+        raise InvalidInput("a comparison takes two trajectories of each cell at least: run the sweep with more")
+    families = list(dict.fromkeys(cell.family for cell in result.cells))
+    if family is not None and family not in families:
+        raise InvalidInput(f"the sweep has no family {family!r}; {nearest(family, [name or '' for name in families])}")
+    chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
+    means, variances = (each[chosen] for each in _moments(result, observable))
     if result.shares_draws:
-        best = best_set(values, confidence)
+        best = best_set(result.values(observable)[chosen], confidence, result.group_sizes)
     else:
-        variances, counts = values.var(axis=1, ddof=1, dtype=float), np.full(len(values), values.shape[1])
-        best = best_set_independent(means, variances, counts, confidence)
-    return Comparison(observable, result.compared_step, result.trajectories, result.cells, best, means)
+        best = best_set_independent(means, variances, result.trajectories, confidence)
+    cells = tuple(result.cells[i] for i in chosen)
+    return Comparison(observable, result.compared_step, result.trajectories, cells, best, means)
 
 
 def tune(result: SweepResult, observable: str = "risk", by: str = "family", confidence: float = 0.95) -> Comparison:
@@ -125,7 +133,7 @@ def tune(result: SweepResult, observable: str = "risk", by: str = "family", conf
     """
     if not isinstance(result, SweepResult):
         raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
-    means = result.values(observable).mean(axis=1, dtype=float)
+    means, _ = _moments(result, observable)
     groups: dict[object, list[int]] = {}
     for i, cell in enumerate(result.cells):
         key = cell.family if by == "family" else cell.point.get(by)
@@ -138,9 +146,17 @@ def tune(result: SweepResult, observable: str = "risk", by: str = "family", conf
         chosen,
         result.trajectories,
         result.seed,
-        first=result.first_trajectory + result.trajectories,
+        first=result.ranges[-1][1],
         compare=(observable,),
         compare_at=result.compared_step,
         common_random_numbers=result.shares_draws,
     )
     return compare(fresh, observable, confidence)
+
+
+def _moments(result: SweepResult, observable: str) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance of an observable at the compared step, of each cell."""
+    if observable not in result.compared:
+        result.values(observable)  # says what is missing
+    at = result.dataset.sel(step=result.compared_step)
+    return at[f"{observable}_mean"].values.ravel(), at[f"{observable}_variance"].values.ravel()

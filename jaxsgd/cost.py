@@ -1,23 +1,27 @@
-"""What a study will cost, before it is run."""
+"""What a study, or a sweep, will cost, before it is run."""
 
 import dataclasses
 import time
+from collections.abc import Sequence
 
 import jax
 import numpy as np
 
+from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span
 from jaxsgd.errors import integer
 from jaxsgd.record import every
 from jaxsgd.simulation import DEFAULT_STATISTICS, make_layout, make_task
 from jaxsgd.study import Study
+from jaxsgd.sweep_result import Cell
+from jaxsgd.sweeps import Arranged, arrange
 
 _PILOT_STEPS = 200
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """The cost of a study: trajectory-steps, bytes of working memory, expected seconds after compilation."""
+    """The cost of a run: trajectory-steps, bytes of working memory, expected seconds after compilation."""
 
     trajectory_steps: int
     memory: int
@@ -36,23 +40,56 @@ def estimate(study: Study, trajectories: int) -> Cost:
     Time and memory come from a pilot: one tile of at most 200 steps, recorded as densely as the study.
     """
     integer("trajectories", trajectories, at_least=1)
-    steps, records = min(study.steps, _PILOT_STEPS), len(study.recorded_steps)
-    pilot = study.replace(steps=steps, record=every(max(1, round(study.steps / records))))
+    pilot = _pilot(study)
     layout = make_layout(pilot, DEFAULT_STATISTICS, (), {}, ())
     plan = make_task(study, layout.statistics, {}, 0, trajectories, 0, None).plan
     task = make_task(pilot, layout.statistics, {}, 0, plan.tile, 0, plan)
+    seconds, memory = _measure(task, study, pilot)
+    return Cost(trajectories * study.steps, memory, seconds * _turns(task, trajectories))
+
+
+def estimate_sweep(cells: Sequence[Cell], trajectories: int, **arguments: object) -> Cost:
+    """The cost of a sweep over these cells: one pilot for each structure; ``arguments`` are those of `arrange`."""
+    integer("trajectories", trajectories, at_least=1)
+    arranged = arrange(cells, 0, trajectories, 0, **arguments)  # type: ignore[arg-type]
+    studies = [cell.study for cell in cells if cell.study is not None]
+    pilots = [Cell(cell.family, cell.point, _pilot(study)) for cell, study in zip(cells, studies, strict=True)]
+    tried: Arranged = arrange(pilots, 0, trajectories, 0, **{**arguments, "compare_at": None})  # type: ignore[arg-type]
+    measured: dict[object, tuple[float, int]] = {}
+    seconds = 0.0
+    for launch, job, pilot in zip(arranged.launches, arranged.jobs, tried.jobs, strict=True):
+        kind = job.task.program, len(launch)
+        if kind not in measured:
+            task = dataclasses.replace(pilot.task, plan=job.task.plan)
+            measured[kind] = _measure(task, studies[launch[0]], _pilot(studies[launch[0]]))
+        seconds += measured[kind][0] * _turns(job.task, trajectories)
+    kept = arranged.kept
+    values = 0 if kept is None else len(cells) * len(kept.observables) * -(-trajectories // kept.group) * 8
+    memory = max(memory for _, memory in measured.values()) + values
+    return Cost(trajectories * sum(study.steps for study in studies), memory, seconds)
+
+
+def _pilot(study: Study) -> Study:
+    """The study with at most 200 steps, recorded as densely."""
+    between = max(1, round(study.steps / len(study.recorded_steps)))
+    return study.replace(steps=min(study.steps, _PILOT_STEPS), record=every(between))
+
+
+def _turns(task: Task, trajectories: int) -> float:
+    """How many tiles each worker runs."""
+    return max(-(-trajectories // task.plan.tile) / task.plan.workers, 1.0)
+
+
+def _measure(task: Task, study: Study, pilot: Study) -> tuple[float, int]:
+    """The seconds of one tile of the study, and bytes of working memory of all workers, from one tile of its pilot."""
+    plan = task.plan
     arguments = (task.inputs, task.key, Span(np.uint32(0), np.int32(0), np.int32(plan.tile)))
     compiled = task.tile(careful=False).jitted.lower(*arguments).compile()
     jax.block_until_ready(compiled(*arguments))
     start = time.perf_counter()
     jax.block_until_ready(compiled(*arguments))
-    pace = (time.perf_counter() - start) / steps
+    seconds = (time.perf_counter() - start) * study.steps / pilot.steps
     memory = compiled.memory_analysis()
     assert memory is not None  # every backend of this version of JAX has it
-    kept = memory.output_size_in_bytes * records / len(pilot.recorded_steps)
-    tiles = -(-trajectories // plan.tile)
-    return Cost(
-        trajectory_steps=trajectories * study.steps,
-        memory=int(plan.workers * (memory.temp_size_in_bytes + kept * plan.chunk / plan.tile)),
-        seconds=pace * study.steps * max(tiles / plan.workers, 1.0),
-    )
+    kept = memory.output_size_in_bytes * len(study.recorded_steps) / len(pilot.recorded_steps)
+    return seconds, int(plan.workers * (memory.temp_size_in_bytes + kept * plan.chunk / plan.tile))

@@ -25,6 +25,10 @@ class InexactMerge(UserWarning):
     """Results were merged that do not meet at a chunk bound: right to rounding, not bitwise."""
 
 
+class TargetMissed(UserWarning):
+    """A run has ended at its limit, before the precision that was asked for."""
+
+
 def nearest(given: object, allowed: Iterable[str]) -> str:
     """A clause that names what is allowed, and the likely misspelling where there is one."""
     names = sorted(allowed)

@@ -64,6 +64,10 @@ class Layout:
 
     def dataset(self, sums: Sums, trajectories: int) -> xr.Dataset:
         """Estimates of everything that was recorded."""
+        return xr.Dataset(self.variables(sums, trajectories), self.labels())
+
+    def variables(self, sums: Sums, trajectories: int) -> dict[str, tuple[Any, np.ndarray]]:
+        """The same as (dimensions, values) by name."""
         variables: dict[str, Any] = {
             "learning_rate": ("step", np.array(self.learning_rate)),
             "example_gradients": ("step", np.array(self.example_gradients)),
@@ -92,9 +96,10 @@ class Layout:
             defined = ~np.isin(self.steps, self.undefined.get(name, ())) & (count == trajectories)
             matrix = np.where(defined[:, None] & defined, matrix, np.nan)
             variables[f"{name}_step_covariance"] = (("step", "step_2"), matrix)
-        return xr.Dataset(variables, self._labels())
+        return variables
 
-    def _labels(self) -> dict[str, Any]:
+    def labels(self) -> dict[str, Any]:
+        """The coordinates of the dimensions."""
         steps = np.array(self.steps, np.int64)
         labels: dict[str, Any] = {"step": steps}
         if self.x:

@@ -1,27 +1,23 @@
-"""Results: labelled estimates, with the sums that they were made of."""
+"""The result of one study: labelled estimates, with the sums that they were made of."""
 
 import functools
-import json
 import os
-import warnings
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
-import h5py
 import numpy as np
 import xarray as xr
 
-from jaxsgd.engine.ledger import Ledger, Sums
-from jaxsgd.errors import InexactMerge, InvalidInput, InvalidType
+from jaxsgd import storage
+from jaxsgd.engine.ledger import Ledger
+from jaxsgd.errors import InvalidInput
+from jaxsgd.estimates import Estimates
 from jaxsgd.layout import Layout
+from jaxsgd.storage import Saved
 from jaxsgd.study import Study
 
-FORMAT = 1  # of result files; a reader refuses a higher one
-_GROUP = "sums"
 
-
-class Result:
+class Result(Estimates):
     """What simulate returns.
 
     - `dataset`: an ``xarray.Dataset`` with the dimension "step"; every estimate `o_mean` comes with
@@ -30,30 +26,26 @@ class Result:
     - `trajectories`, `seed`: how many, under which seed.
     """
 
-    def __init__(self, layout: Layout, ledger: Ledger, attributes: dict[str, Any], study: Study | None = None) -> None:
-        self.study = study
-        self._layout, self._ledger = layout, ledger
-        self._attributes = attributes | {
-            "trajectories": ledger.count,
-            "ranges": json.dumps([entry for entry, _ in ledger]),
-            "merge_is_bitwise": int(attributes.get("merge_is_bitwise", 1)),
-            "file_format": FORMAT,
-        }
+    kind = "study"
+
+    def __init__(
+        self, layout: Layout, ledgers: Sequence[Ledger], attributes: Mapping[str, Any], study: Study | None = None
+    ) -> None:
+        super().__init__(ledgers, {**attributes, "asked": layout.to_json()})
+        self.study, self._layout = study, layout
+
+    @classmethod
+    def restored(cls, saved: Saved) -> Self:
+        """The result that a file holds."""
+        layout = Layout.from_json(saved.attributes["asked"])
+        return cls(layout, saved.ledgers([layout.statistics]), saved.attributes)
 
     @functools.cached_property
     def dataset(self) -> xr.Dataset:
         """The estimates."""
-        made = self._layout.dataset(self._ledger.total(), self.trajectories)
-        made.attrs = {key: value for key, value in self._attributes.items() if key not in ("layout", "ranges")}
+        made = self._layout.dataset(self._ledgers[0].total(), self.trajectories)
+        made.attrs = {key: value for key, value in self._attributes.items() if key != "asked"}
         return made
-
-    @property
-    def trajectories(self) -> int:
-        return self._ledger.count
-
-    @property
-    def seed(self) -> int:
-        return int(self._attributes["seed"])
 
     def at(self, step: int) -> xr.Dataset:
         """The estimates at one recorded step."""
@@ -65,23 +57,12 @@ class Result:
         return self.dataset.sel(step=step)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a netCDF file that `load` reads back exactly, with the sums that `merge` needs.
+        storage.write(path, self.dataset.assign_attrs(self._attributes), self._ledgers)
 
-        The file appears whole or not at all: it is written beside its place and renamed.
-        """
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        try:
-            root = self.dataset.assign_attrs(self._attributes | {"layout": self._layout.to_json()})
-            root.attrs["seed"] = np.uint64(self.seed)
-            root.to_netcdf(part, engine="h5netcdf")
-            for (start, stop), sums in self._ledger:
-                _to_dataset(sums).to_netcdf(part, group=f"{_GROUP}/{start}_{stop}", mode="a", engine="h5netcdf")
-            part.replace(path)
-        except OSError as error:
-            raise InvalidInput(f"cannot write {path}: {error}") from error
-        finally:
-            part.unlink(missing_ok=True)
+    save.__doc__ = Estimates.save.__doc__
+
+    def with_sums(self, ledgers: Sequence[Ledger], attributes: Mapping[str, Any]) -> Self:
+        return type(self)(self._layout, ledgers, attributes, self.study)
 
     def __repr__(self) -> str:
         last = self.dataset.isel(step=-1)
@@ -89,7 +70,12 @@ class Result:
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
             lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} +- {float(last[f'{name}_sem']):.2g}")
-        return "\n".join([*lines, *(f"  {line}" for line in [self.divergence] if line)])
+        return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
+
+    @property
+    def look(self) -> str:
+        """Whether the target of the run was reached, in words; empty if there was none."""
+        return self._attributes.get("target", "")
 
     @property
     def divergence(self) -> str:
@@ -99,92 +85,6 @@ class Result:
             return ""
         first = self._layout.steps[np.flatnonzero(diverged)[0]]
         return f"{diverged[-1]:,} of {self.trajectories:,} trajectories diverged, the first by step {first}"
-
-
-def load(path: str | os.PathLike[str]) -> Result:
-    """Read a result that `Result.save` wrote. Nothing in the file is executed."""
-    path = Path(path)
-    if not path.is_file():
-        raise InvalidInput(f"there is no file {path}")
-    try:
-        with h5py.File(path, "r"):  # h5netcdf 1.8 prints tracebacks about files that it cannot open
-            pass
-        tree = xr.load_datatree(path, engine="h5netcdf")
-        attributes = dict(tree.attrs)
-        if int(attributes["file_format"]) > FORMAT:
-            raise InvalidInput(f"{path} has file format {attributes['file_format']}; this version reads up to {FORMAT}")
-        layout = Layout.from_json(attributes["layout"])
-        ledger = Ledger(layout.statistics, int(attributes["chunk"]))
-        for name, node in tree[_GROUP].children.items():
-            start, stop = map(int, name.split("_"))
-            ledger.add(start, stop, _from_dataset(node.to_dataset()))
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:  # as damage may have it
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"{path} is not a result of jaxsgd: {error}") from error
-    plain = {str(key): value.item() if isinstance(value, np.generic) else value for key, value in attributes.items()}
-    return Result(layout, ledger, plain)
-
-
-def merge(results: Sequence[Result]) -> Result:
-    """One result of several runs of the same study and seed over disjoint ranges of trajectories.
-
-    Bitwise equal to one run over the union when the ranges meet at multiples of the plan's chunk;
-    otherwise right to rounding, with an [`jaxsgd.errors.InexactMerge`][] warning: to 1e-12 when they
-    meet at multiples of a block, 1024, and to that of the state's precision inside a block.
-
-    **Raises** `ValueError` when the results are of different studies, seeds, precisions or versions, or
-    when trajectories would be counted twice.
-    """
-    if isinstance(results, Result) or not all(isinstance(result, Result) for result in results):
-        raise InvalidType(f"merge takes a list of results, got {results!r}")
-    if not results:
-        raise InvalidInput("merge needs at least one result")
-    first = results[0]
-    for other in results[1:]:
-        # The fingerprint covers all of these; what has a name of its own is named first.
-        for name in ("seed", "precision", "chunk", "jax", "jaxlib", "xla_flags", "study", "fingerprint"):
-            mine, its = first._attributes[name], other._attributes[name]
-            if mine != its:
-                raise InvalidInput(f"these results cannot be merged: they differ in {name} ({mine} and {its})")
-        if first._layout.to_json() != other._layout.to_json():
-            raise InvalidInput("these results cannot be merged: they differ in the statistics that were asked for")
-    ledger = Ledger(first._layout.statistics, int(first._attributes["chunk"]))
-    for result in results:
-        for (start, stop), sums in result._ledger:
-            ledger.add(start, stop, sums)
-    bitwise = all(result._attributes["merge_is_bitwise"] for result in results) and _meet_at_chunks(ledger)
-    if not bitwise:
-        warnings.warn(
-            f"the ranges {ledger.fragments} do not meet at multiples of the chunk, {ledger.chunk} trajectories: "
-            "the merged result is right to rounding, not bitwise that of one run",
-            InexactMerge,
-            stacklevel=2,
-        )
-    return Result(first._layout, ledger, first._attributes | {"merge_is_bitwise": int(bitwise)}, first.study)
-
-
-def _meet_at_chunks(ledger: Ledger) -> bool:
-    """Whether no two parts of one chunk are apart."""
-    chunks = [start // ledger.chunk for start, _ in ledger.fragments]
-    return len(set(chunks)) == len(chunks)
-
-
-def _to_dataset(sums: Sums) -> xr.Dataset:
-    variables = {}
-    for statistic, arrays in sums.items():
-        for key, array in arrays.items():
-            name = f"{statistic}.{key}"
-            variables[name] = ([f"{name}.{axis}" for axis in range(np.ndim(array))], array)
-    return xr.Dataset(variables)
-
-
-def _from_dataset(dataset: xr.Dataset) -> Sums:
-    sums: Sums = {}
-    for name, variable in dataset.data_vars.items():
-        statistic, key = str(name).split(".")
-        sums.setdefault(statistic, {})[key] = variable.values
-    return sums
 
 
 def _shortened(steps: Sequence[int]) -> str:

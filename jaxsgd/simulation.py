@@ -1,9 +1,8 @@
 """The entry points: simulate a study, or look at some of its trajectories."""
 
-import contextlib
 import dataclasses
-import json
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
@@ -11,20 +10,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxsgd import streams
+from jaxsgd import provenance, streams
 from jaxsgd.engine import driver
-from jaxsgd.engine.checkpoint import Checkpoint
-from jaxsgd.engine.driver import Task, Work
-from jaxsgd.engine.environment import BITWISE, environment
-from jaxsgd.engine.fingerprint import fingerprint
+from jaxsgd.engine.driver import Errand, Task, Work
+from jaxsgd.engine.execution import Execution, execution
 from jaxsgd.engine.job import Job
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import Paths, Statistic, Values
-from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest
+from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, finite_array, integer, nearest
+from jaxsgd.inference.sequential import PILOT, Look, Precision
 from jaxsgd.layout import Layout
-from jaxsgd.module import brief
 from jaxsgd.progress import Progress
 from jaxsgd.result import Result
 from jaxsgd.study import Study
@@ -37,7 +34,7 @@ _MOST_RECORDS = 64  # for the covariance between steps
 
 def simulate(
     study: Study,
-    trajectories: int,
+    trajectories: int | None = None,
     seed: int = 0,
     *,
     first_trajectory: int = 0,
@@ -47,6 +44,7 @@ def simulate(
     step_covariance: Sequence[str] = (),
     progress: bool | str = "auto",
     checkpoint: str | os.PathLike[str] | None = None,
+    target: Precision | None = None,
     executor: Executor | None = None,
     plan: Plan | None = None,
 ) -> Result:
@@ -58,7 +56,7 @@ def simulate(
     **Arguments**
 
     - `study`: what is run.
-    - `trajectories`: how many, at least 1.
+    - `trajectories`: how many, at least 1; with a `target`, at most so many.
     - `seed`: in [0, 2^64). Studies with the same seed share their draws.
     - `first_trajectory`: the first id.
     - `statistics`: of each observable, mean and variance (always), "extremes"; "x" for mean and
@@ -70,6 +68,8 @@ def simulate(
     - `checkpoint`: a folder that keeps what is finished. Called again, also with more trajectories,
       simulate runs what is missing; the result is bitwise that of one uninterrupted run. A folder of
       another run, and one that another run is using, are refused.
+    - `target`: a [`jaxsgd.Precision`][], at which the run stops. Its confidence interval is valid although
+      the run is looked at repeatedly. A target that is not reached is said so, by a warning and in the result.
     - `executor`: any ``concurrent.futures.Executor``; default one thread for each core. Processes
       must be spawned, not forked, and import the study's functions from modules; Dask's
       ``Client.get_executor()`` sends functions by value. All workers must be alike in processor and
@@ -83,26 +83,25 @@ def simulate(
     """
     if not isinstance(probabilities, Mapping | None):
         raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
-    if not isinstance(executor, Executor | None):
-        raise InvalidType(f"executor must be a concurrent.futures.Executor, got {executor!r}")
-    if not isinstance(checkpoint, str | os.PathLike | None):
-        raise InvalidType(f"checkpoint must be the path of a folder, got {checkpoint!r}")
+    check_run(executor, checkpoint)
     events = dict(probabilities or {})
     layout = make_layout(study, statistics, quantiles, events, step_covariance)
+    if target is not None:
+        target = _within(target, trajectories, layout)
+        trajectories = target.limit
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
-    job = Job(study, events, task)
-    if executor is not None:
-        job.check(executor)
-    first, count = int(first_trajectory), int(trajectories)
-    ledger, keep = Ledger(layout.statistics, task.plan.chunk), None
-    with contextlib.ExitStack() as stack:
-        if checkpoint is not None:
-            store = Checkpoint(checkpoint, _manifest(study, task, seed, first, layout), task.plan.tile)
-            stack.enter_context(store).restore(ledger, first, first + count, task.unit)
-            keep = store.save
-        bar = stack.enter_context(Progress(count - ledger.count, study.steps, progress))
-        driver.run(job, first, count, executor, done=bar.advance, ledger=ledger, keep=keep)
-    return Result(layout, ledger, _attributes(study, task, seed), study)
+    first, made = int(first_trajectory), {"study": repr(study)} | provenance.attributes([task], seed)
+    manifest = provenance.manifest(study, layout, first, [task], made)
+    with (
+        execution([Job(study, events, task)], first, executor, checkpoint, manifest) as run,
+        Progress(study.steps, progress) as bar,
+    ):
+        if target is None:
+            run.extend(first + integer("trajectories", trajectories, at_least=1), bar)
+        else:
+            look = _reach(target, run, first, task.unit, layout, bar)
+            made |= {"target": look.message, "target_reached": int(look.reached)}
+    return Result(layout, run.ledgers, made, study)
 
 
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
@@ -129,7 +128,51 @@ def trajectory_values(study: Study, trajectories: int, seed: int = 0, *, first_t
 def _every_trajectory(study: Study, statistic: Statistic, first: int, count: int, seed: int) -> dict[str, np.ndarray]:
     """What one statistic that keeps single trajectories has kept of them."""
     task = make_task(study, (statistic,), {}, first, count, seed, None)
-    return driver.run(Work(task), int(first), int(count)).total()[statistic.name]
+    ledger = Ledger(task.statistics, task.plan.chunk)
+    driver.run([Errand(Work(task), ledger)], int(first), int(first) + int(count))
+    return ledger.total()[statistic.name]
+
+
+def _within(target: Any, trajectories: int | None, layout: Layout) -> Precision:
+    """The target, with no more trajectories than these; checked."""
+    if not isinstance(target, Precision):
+        raise InvalidType(f"target must be a jaxsgd.Precision, got {target!r}")
+    name, names = target.observable, (*layout.observed, *layout.events)
+    if name not in names:
+        raise InvalidInput(f"target names {name!r}, which is not recorded; {nearest(name, names)}")
+    if target.step is not None and target.step not in layout.steps:
+        raise InvalidInput(f"target names step {target.step}, which is not recorded; record it, or choose another")
+    if trajectories is None:
+        return target
+    most = integer("trajectories", trajectories, at_least=PILOT)
+    return dataclasses.replace(target, limit=min(target.limit, most))
+
+
+def _reach(target: Precision, run: Execution, first: int, unit: int, layout: Layout, bar: Progress) -> Look:
+    """Run up to each of the target's checkpoints in turn, until a look at what was run reaches it."""
+    record = len(layout.steps) - 1 if target.step is None else layout.steps.index(target.step)
+    for number, count in enumerate(target.checkpoints(unit), 1):
+        run.extend(first + count, bar)
+        sums = run.ledgers[0].total()
+        if target.observable in layout.events:
+            seen = sums["events"]["count"][record, layout.events.index(target.observable)]
+            look = target.look_at_events(number, count, int(seen))
+        else:
+            estimates = layout.variables(sums, count)
+            mean, variance = (estimates[f"{target.observable}_{what}"][1][record] for what in ("mean", "variance"))
+            look = target.look(number, count, mean, variance)
+        if look.reached:
+            return look
+    warnings.warn(look.message, TargetMissed, stacklevel=3)
+    return look
+
+
+def check_run(executor: Any, checkpoint: Any) -> None:
+    """An error if these are not what they should be."""
+    if not isinstance(executor, Executor | None):
+        raise InvalidType(f"executor must be a concurrent.futures.Executor, got {executor!r}")
+    if not isinstance(checkpoint, str | os.PathLike | None):
+        raise InvalidType(f"checkpoint must be the path of a folder, got {checkpoint!r}")
 
 
 def make_layout(
@@ -193,7 +236,7 @@ def make_task(
     statistics: tuple[Statistic, ...],
     events: Mapping[str, Callable[[Any], Any]],
     first: int,
-    count: int,
+    count: int | None,
     seed: int,
     plan: Plan | None,
 ) -> Task:
@@ -208,32 +251,3 @@ def make_task(
     streams.check_counters(first + count, study.steps + 1, program.words)
     plan = plan or Plan.choose(study.dimension, study.steps, first + count)
     return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
-
-
-def _attributes(study: Study, task: Task, seed: int) -> dict[str, Any]:
-    return {
-        "study": repr(study),
-        "seed": int(seed),
-        "plan": repr(task.plan),
-        "chunk": task.plan.chunk,
-        "precision": task.program.precision,
-        "fingerprint": fingerprint(task),
-        **environment(),
-    }
-
-
-def _manifest(study: Study, task: Task, seed: int, first: int, layout: Layout) -> dict[str, Any]:
-    """All on which the sums of a given range of trajectories depend, except the size of a tile."""
-    here, plan = environment(), task.plan
-    return {
-        "study": {field.name: brief(getattr(study, field.name)) for field in dataclasses.fields(study)},
-        "statistics": json.loads(layout.to_json()),
-        "seed": int(seed),
-        "first trajectory": first,
-        "precision": task.program.precision,
-        "chunk": plan.chunk,
-        "form of the loop": repr(plan.form),
-        "compiler options": repr(plan.compiler_options),
-        **{name: here[name] for name in BITWISE},
-        "fingerprint": fingerprint(task),
-    }

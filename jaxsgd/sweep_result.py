@@ -2,26 +2,37 @@
 
 import dataclasses
 import functools
+import itertools
 import json
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
-from jaxsgd.engine.ledger import Sums
-from jaxsgd.errors import InvalidInput, nearest
+from jaxsgd import storage
+from jaxsgd.engine.cells import of_cell, of_cells
+from jaxsgd.engine.ledger import Ledger, Sums
+from jaxsgd.engine.statistics import Values
+from jaxsgd.errors import InvalidInput, integer, nearest
+from jaxsgd.estimates import Estimates
 from jaxsgd.layout import Layout
+from jaxsgd.result import Result
+from jaxsgd.storage import Saved
 from jaxsgd.study import Study
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cell:
-    """One point of a sweep: its family (None where there is one only), its arguments, its study."""
+    """One point of a sweep: its family (None where there is one only), its arguments, its study.
+
+    The study is None in a result that was read from a file.
+    """
 
     family: str | None
     point: Mapping[str, Any]
-    study: Study
+    study: Study | None
 
     @property
     def label(self) -> str:
@@ -30,37 +41,73 @@ class Cell:
         return ", ".join([self.family, *arguments] if self.family else arguments)
 
 
-class SweepResult:
+class SweepResult(Estimates):
     """What sweep returns.
 
     - `dataset`: an ``xarray.Dataset`` with the axes of the sweep and "step" as dimensions; of families
       with one dimension "cell", on which the family and its arguments are coordinates.
     - `cells`: the cells in order; each has its `study`.
     - `layout`: what was recorded of each.
+    - `trajectories`, `seed`: how many of each cell, under which seed.
     """
 
+    kind = "sweep"
+
     def __init__(
-        self, cells: tuple[Cell, ...], layouts: Sequence[Layout], sums: Sequence[Sums], attributes: Mapping[str, Any]
+        self,
+        cells: Sequence[Cell],
+        layouts: Sequence[Layout],
+        launches: Sequence[Sequence[int]],
+        kept: Values | None,
+        ledgers: Sequence[Ledger],
+        attributes: Mapping[str, Any],
     ) -> None:
-        self.cells, self.layout = cells, layouts[0]
-        self._layouts, self._sums, self._attributes = layouts, sums, dict(attributes)
+        own = {"sweep": f"{len(cells)} cells, {cells[0].label} to {cells[-1].label}"}
+        super().__init__(ledgers, {**attributes, **own})
+        self.cells, self.layout = tuple(cells), layouts[0]
+        self._layouts, self._launches, self._kept = layouts, launches, kept
+        self._place = {}  # of each cell: its launch, and its index there; the last launch may have some twice
+        for launch, members in enumerate(launches):
+            for index, position in enumerate(members):
+                self._place.setdefault(position, (launch, index))
+
+    @classmethod
+    def restored(cls, saved: Saved) -> Self:
+        """The result that a file holds."""
+        held = json.loads(saved.attributes["cells"])
+        layouts = [Layout.from_json(text) for text in held["layouts"]]
+        kept = Values(tuple(held["compare"]), (held["record"],), held["group"]) if held["compare"] else None
+        kinds = (*layouts[0].statistics, *([kept] if kept else []))
+        ledgers = saved.ledgers([of_cells(kinds, len(launch)) for launch in held["launches"]])
+        attributes = {key: value for key, value in saved.attributes.items() if key != "cells"}
+        cells = [Cell(family, point, None) for family, point in held["cells"]]
+        return cls(cells, layouts, held["launches"], kept, ledgers, attributes)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        held = {
+            "cells": [(cell.family, dict(cell.point)) for cell in self.cells],
+            "layouts": [layout.to_json() for layout in self._layouts],
+            "launches": self._launches,
+            "compare": self.compared,
+            "record": self.layout.steps.index(self.compared_step),
+            "group": self._kept.group if self._kept else 1,
+        }
+        root = self.dataset.assign_attrs(self._attributes | {"cells": json.dumps(held)})
+        storage.write(path, root, self._ledgers)
+
+    save.__doc__ = Estimates.save.__doc__
+
+    def with_sums(self, ledgers: Sequence[Ledger], attributes: Mapping[str, Any]) -> Self:
+        return type(self)(self.cells, self._layouts, self._launches, self._kept, ledgers, attributes)
 
     @property
-    def trajectories(self) -> int:
-        """Of each cell."""
-        return int(self._attributes["trajectories"])
-
-    @property
-    def seed(self) -> int:
-        return int(self._attributes["seed"])
-
-    @property
-    def first_trajectory(self) -> int:
-        return int(self._attributes["first_trajectory"])
+    def compared(self) -> tuple[str, ...]:
+        """The observables of which values were kept."""
+        return self._kept.observables if self._kept else ()
 
     @property
     def compared_step(self) -> int:
-        """The step at which single values were kept."""
+        """The step at which values were kept."""
         return int(self._attributes["compare_at"])
 
     @property
@@ -71,47 +118,86 @@ class SweepResult:
     @functools.cached_property
     def dataset(self) -> xr.Dataset:
         """The estimates."""
-        made = [layout.dataset(sums, self.trajectories) for layout, sums in zip(self._layouts, self._sums, strict=True)]
+        made: dict[str, list[Any]] = {}
+        for layout, sums in zip(self._layouts, self._of_cells(), strict=True):
+            for name, (dims, values) in layout.variables(sums, self.trajectories).items():
+                made.setdefault(name, [dims]).append(values)
         axes = self._axes()
+        dimensions, shape = (tuple(axes), tuple(map(len, axes.values()))) if axes else (("cell",), (len(self.cells),))
         variables = {}
-        for name, variable in made[0].data_vars.items():
-            values = np.stack([one[name].values for one in made])
-            shape = tuple(len(values) for values in axes.values()) if axes else values.shape[:1]
-            dimensions = tuple(axes) if axes else ("cell",)
-            variables[name] = ((*dimensions, *variable.dims), values.reshape(*shape, *values.shape[1:]))
-        coordinates = {**made[0].coords, **(axes or self._cell_coordinates())}
+        for name, (dims, *values) in made.items():
+            inner = (dims,) if isinstance(dims, str) else dims
+            variables[name] = ((*dimensions, *inner), np.stack(values).reshape(*shape, *np.shape(values[0])))
+        coordinates = {**self.layout.labels(), **(axes or self._cell_coordinates())}
         return xr.Dataset(variables, coordinates, self._attributes)
 
-    def _axes(self) -> dict[str, list[Any]]:
-        """The axes of a sweep of one family."""
-        if self.cells[0].family is not None:
-            return {}
-        names = list(self.cells[0].point)
-        return {name: list(dict.fromkeys(cell.point[name] for cell in self.cells)) for name in names}
-
-    def _cell_coordinates(self) -> dict[str, Any]:
-        names = dict.fromkeys(name for cell in self.cells for name in cell.point)
-        columns = {name: [cell.point.get(name, np.nan) for cell in self.cells] for name in names}
-        return {"family": ("cell", [cell.family for cell in self.cells]),
-                **{name: ("cell", column) for name, column in columns.items()}}  # fmt: skip
-
     def values(self, observable: str) -> np.ndarray:
-        """The observable of each trajectory at the compared step: (cells, trajectories)."""
-        kept = json.loads(self._attributes["compare"])
-        if observable not in kept:
+        """The observable of each trajectory at the compared step: (cells, trajectories).
+
+        Of sweeps too large for that, the means of groups of consecutive trajectories, of `group_sizes`.
+        """
+        if observable not in self.compared:
             raise InvalidInput(
                 f"the sweep kept no values of {observable!r}; run it with compare=[{observable!r}]"
-                + (f"; {nearest(observable, kept)}" if kept else "")
+                + (f"; {nearest(observable, self.compared)}" if self.compared else "")
             )
-        position = kept.index(observable)
-        return np.stack([sums["values"]["value"][0, position] for sums in self._sums])
+        position = self.compared.index(observable)
+        return np.stack([sums["values"]["value"][0, position] for sums in self._of_cells()])
+
+    @property
+    def group_sizes(self) -> np.ndarray:
+        """How many trajectories each of the `values` is the mean of."""
+        kept = self._kept or Values(())
+        return np.concatenate([kept.sizes(start, stop) for (start, stop), _ in self._ledgers[0]])
+
+    def result(self, cell: Cell | int) -> Result:
+        """The estimates of one cell, or of the i-th, as of a study alone."""
+        if isinstance(cell, Cell):
+            position = next((i for i, each in enumerate(self.cells) if each is cell), None)
+            if position is None:
+                raise InvalidInput(f"{cell.label} is no cell of this sweep: take one of result.cells")
+        else:
+            position = integer("cell", cell, at_least=0, below=len(self.cells))
+        layout, (launch, index) = self._layouts[position], self._place[position]
+        whole, count = self._ledgers[launch], len(self._launches[launch])
+        names = [statistic.name for statistic in layout.statistics]
+        ledger = Ledger(layout.statistics, whole.chunk)
+        for (start, stop), sums in whole:
+            ledger.add(start, stop, of_cell({name: sums[name] for name in names}, index, count))
+        study = self.cells[position].study
+        about = {"study": repr(study) if study else self.cells[position].label,
+                 "fingerprint": f"{self._attributes['fingerprint']}, cell {position}"}  # fmt: skip
+        return Result(layout, [ledger], self._attributes | about, study)
 
     @property
     def diverged(self) -> list[str]:
         """The cells of which some trajectory was not finite at the last recorded step."""
-        return [
-            cell.label for cell, sums in zip(self.cells, self._sums, strict=True) if sums["diverged"]["diverged"][-1]
-        ]
+        found = zip(self.cells, self._of_cells(), strict=True)
+        return [cell.label for cell, sums in found if sums["diverged"]["diverged"][-1]]
+
+    @functools.cached_property
+    def _totals(self) -> list[Sums]:
+        return [ledger.total() for ledger in self._ledgers]
+
+    def _of_cells(self) -> list[Sums]:
+        """The sums of each cell."""
+        places = [self._place[position] for position in range(len(self.cells))]
+        return [of_cell(self._totals[launch], index, len(self._launches[launch])) for launch, index in places]
+
+    def _axes(self) -> dict[str, list[Any]]:
+        """The axes, where the cells are a grid, and not families or a choice of cells."""
+        names = list(self.cells[0].point)
+        axes = {name: list(dict.fromkeys(cell.point.get(name) for cell in self.cells)) for name in names}
+        grid = itertools.product(*axes.values())
+        points = [tuple(cell.point.values()) for cell in self.cells]
+        return axes if self.cells[0].family is None and points == list(grid) else {}
+
+    def _cell_coordinates(self) -> dict[str, Any]:
+        names = dict.fromkeys(name for cell in self.cells for name in cell.point)
+        columns = {name: [cell.point.get(name) for cell in self.cells] for name in names}
+        if self.cells[0].family is not None:
+            columns = {"family": [cell.family for cell in self.cells], **columns}
+        return {name: ("cell", _filled(column)) for name, column in columns.items()}
 
     def __repr__(self) -> str:
         lines = [f"SweepResult: {len(self.cells)} cells of {self.trajectories:,} trajectories, seed {self.seed}"]
@@ -121,9 +207,16 @@ class SweepResult:
             order = np.argsort(mean)[:8]
             lines.append(f"  least {self.layout.observed[0]} at step {self.layout.steps[-1]}:")
             lines += [f"    {mean[i]:.6g} +- {sem[i]:.2g}  {self.cells[i].label}" for i in order]
-        if self.diverged:
-            lines.append(f"  {len(self.diverged)} cells diverged, the first: {self.diverged[0]}")
+        diverged = self.diverged
+        if diverged:
+            lines.append(f"  {len(diverged)} cells diverged, the first: {diverged[0]}")
         return "\n".join(lines)
+
+
+def _filled(column: list[Any]) -> list[Any]:
+    """The arguments of cells, of which some families have none: then NaN, or an empty string."""
+    empty = "" if any(isinstance(value, str) for value in column) else np.nan
+    return [empty if value is None else value for value in column]
 
 
 def _short(value: Any) -> str:

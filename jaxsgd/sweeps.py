@@ -1,29 +1,39 @@
 """The entry point for many studies at once: sweep over cells, with shared draws."""
 
+import collections
+import dataclasses
 import itertools
-import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
 
-from jaxsgd import streams
-from jaxsgd.engine import cells, driver
+from jaxsgd import provenance, streams
+from jaxsgd.engine import cells as engine_cells
 from jaxsgd.engine.cells import CellsTask
-from jaxsgd.engine.driver import Work
-from jaxsgd.engine.environment import environment
+from jaxsgd.engine.execution import execution
+from jaxsgd.engine.job import Job
+from jaxsgd.engine.ledger import Entry
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program, prepare
-from jaxsgd.engine.statistics import Values
+from jaxsgd.engine.statistics import BLOCK, Values
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.layout import Layout
 from jaxsgd.module import brief
-from jaxsgd.simulation import DEFAULT_STATISTICS, make_layout
+from jaxsgd.progress import Progress
+from jaxsgd.simulation import DEFAULT_STATISTICS, check_run, make_layout
 from jaxsgd.study import Study
 from jaxsgd.sweep_result import Cell, SweepResult
 
 Make = Callable[..., Study]
 Axes = Mapping[str, Sequence[Any]]
+
+MEMORY = 2**29
+"""Bytes that the kept values of a sweep may take, by default."""
+
+_LEAST_GROUPS = 1000  # of trajectories: with as many, the variance of their means is known to a few per cent
 
 
 def sweep(
@@ -34,41 +44,60 @@ def sweep(
     *,
     first_trajectory: int = 0,
     statistics: Sequence[str] = DEFAULT_STATISTICS,
+    quantiles: Sequence[float] = (),
+    probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
     compare: Sequence[str] = ("risk",),
     compare_at: int | None = None,
     common_random_numbers: bool = True,
+    progress: bool | str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+    memory: int = MEMORY,
 ) -> SweepResult:
     """Run the same trajectories of every cell of a grid, and estimate.
 
-    ``make_study(**cell)`` is called once for each cell with plain numbers. Studies of equal structure run
-    together in one compiled program with their numbers stacked; those of another structure form groups of
-    their own. By default all cells share their draws (common random numbers), which makes differences
-    between cells much more certain than the cells themselves.
+    ``make_study(**cell)`` is called once for each cell with plain values. Studies of equal structure run
+    together in one compiled program with their numbers stacked, up to 64 at once; those of another
+    structure form groups of their own. By default all cells share their draws (common random numbers),
+    which makes differences between cells much more certain than the cells themselves.
 
     **Arguments**
 
     - `make_study`: a function that makes a study; or several by name, families.
-    - `axes`: the values of each argument, all combinations of which are the cells; of families, by name.
+    - `axes`: the values of each argument, numbers or strings, all combinations of which are the cells; of
+      families, by name.
     - `trajectories`: of each cell.
-    - `seed`, `first_trajectory`, `statistics`: as for [`jaxsgd.simulate`][].
+    - `seed`, `first_trajectory`, `statistics`, `quantiles`, `probabilities`, `progress`, `checkpoint`,
+      `executor`: as for [`jaxsgd.simulate`][].
     - `compare`: observables whose values are kept for every trajectory, for [`jaxsgd.compare`][].
     - `compare_at`: at which recorded step; default the last.
     - `common_random_numbers`: with False each cell has draws of its own.
+    - `memory`: bytes that the kept values may take. Above it the means of groups of trajectories are
+      kept, of the fewest that fit, up to 1024 and in 1000 groups at least: differences between cells keep
+      valid standard errors.
 
     **Returns** a [`jaxsgd.SweepResult`][], whose dataset has the axes as dimensions; of families one
     dimension "cell" with the family and its arguments as coordinates.
 
     **Raises** `ValueError` or `TypeError` before anything is compiled.
     """
+    if not isinstance(probabilities, Mapping | None):
+        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
     return run_cells(
-        list(_cells(make_study, axes)),
+        make_cells(make_study, axes),
         integer("trajectories", trajectories, at_least=1),
         seed,
         first=integer("first_trajectory", first_trajectory, at_least=0),
         statistics=statistics,
+        quantiles=quantiles,
+        events=dict(probabilities or {}),
         compare=compare,
         compare_at=compare_at,
         common_random_numbers=common_random_numbers,
+        progress=progress,
+        checkpoint=checkpoint,
+        executor=executor,
+        memory=integer("memory", memory, at_least=0),
     )
 
 
@@ -78,74 +107,167 @@ def run_cells(
     seed: int,
     *,
     first: int = 0,
+    common_random_numbers: bool = True,
+    progress: bool | str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+    **recorded: Any,
+) -> SweepResult:
+    """The same for cells that are made already; ``recorded`` are arguments of `arrange`."""
+    check_run(executor, checkpoint)
+    arranged = arrange(made, first, trajectories, seed, common_random_numbers, **recorded)
+    jobs, layout = arranged.jobs, arranged.layouts[0]
+    tasks = [job.task for job in jobs]
+    about = provenance.attributes(tasks, seed) | {
+        "common_random_numbers": int(common_random_numbers),
+        "compare": repr(arranged.kept),
+        "compare_at": arranged.step,
+    }
+    study = _study_of(made[0])
+    manifest = provenance.manifest(study, layout, first, tasks, about) | {
+        "cells": [cell.label for cell in made],
+        "kept values": repr(arranged.kept),
+        "common random numbers": common_random_numbers,
+    }
+    with (
+        execution(jobs, first, executor, checkpoint, manifest) as run,
+        _Progress(study.steps, progress, arranged, made) as bar,
+    ):
+        run.extend(first + trajectories, bar)
+    return SweepResult(made, arranged.layouts, arranged.launches, arranged.kept, run.ledgers, about)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arranged:
+    """How the cells of a sweep are run.
+
+    - `layouts`: what is recorded of each.
+    - `kept`, `step`: the values kept of single trajectories, if there are any, and at which step.
+    - `launches`: the positions of the cells that run together; `jobs`: what runs them.
+    """
+
+    layouts: Sequence[Layout]
+    kept: Values | None
+    step: int
+    launches: Sequence[Sequence[int]]
+    jobs: Sequence[Job]
+
+
+def arrange(
+    made: Sequence[Cell],
+    first: int,
+    trajectories: int,
+    seed: int,
+    common_random_numbers: bool = True,
+    *,
     statistics: Sequence[str] = DEFAULT_STATISTICS,
+    quantiles: Sequence[float] = (),
+    events: Mapping[str, Callable[[Any], Any]] | None = None,
     compare: Sequence[str] = ("risk",),
     compare_at: int | None = None,
-    common_random_numbers: bool = True,
-) -> SweepResult:
-    """The same for cells that are made already."""
-    layouts = [make_layout(cell.study, statistics, (), {}, ()) for cell in made]
+    memory: int = MEMORY,
+) -> Arranged:
+    """What `sweep` is asked for, checked and cut in launches."""
+    events = events or {}
+    layouts = [make_layout(_study_of(cell), statistics, quantiles, events, ()) for cell in made]
     _check_alike(made, layouts)
-    step = layouts[0].steps[-1] if compare_at is None else compare_at
-    if step not in layouts[0].steps:
+    kept, step = _kept(layouts[0], len(made), trajectories, compare, compare_at, memory)
+    groups: dict[Program, list[tuple[int, Inputs]]] = {}
+    for position, cell in enumerate(made):
+        study = _study_of(cell)
+        program, inputs = prepare(study, (*layouts[0].statistics, *([kept] if kept else [])), events)
+        streams.check_counters(first + trajectories, study.steps + 1, program.words)
+        groups.setdefault(program, []).append((position, inputs))
+    launches, jobs = [], []
+    for program, members in groups.items():
+        inputs = dict(members)
+        varied = engine_cells.varying(list(inputs.values()))
+        study = _study_of(made[members[0][0]])
+        most = engine_cells.most(study.dimension) if common_random_numbers else 1
+        for launch in engine_cells.launches(list(inputs), most):
+            purpose = "gradient" if common_random_numbers else f"gradient of cell {launch[0]}"
+            stacked = engine_cells.stack([inputs[position] for position in launch], varied)
+            plan = Plan.choose(study.dimension, study.steps, first + trajectories, len(launch))
+            task = CellsTask(program, stacked, plan, streams.make_key(seed, purpose), varied, len(launch))
+            launches.append(launch)
+            jobs.append(Job(_study_of(made[launch[0]]), events, task))
+    return Arranged(layouts, kept, step, launches, jobs)
+
+
+def chunk_of(made: Sequence[Cell]) -> int:
+    """The trajectories at whose multiples a sweep of these cells, with shared draws, can be cut to merge bitwise."""
+    return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0).jobs)
+
+
+def make_cells(make_study: Make | Mapping[str, Make], axes: Axes | Mapping[str, Axes]) -> list[Cell]:
+    """The cells of a sweep, in order; their studies are made and checked."""
+    if not isinstance(make_study, Mapping):
+        return list(_grid(make_study, axes, None))
+    if not isinstance(axes, Mapping) or set(axes) != set(make_study):
+        raise InvalidInput(f"axes must have the families of make_study, {sorted(make_study)}, got {brief(axes)}")
+    if not make_study:
+        raise InvalidInput("make_study must have at least one family")
+    return [cell for family, make in make_study.items() for cell in _grid(make, axes[family], family)]
+
+
+class _Progress(Progress):
+    """Progress, with the best of the cells that have begun."""
+
+    def __init__(self, steps: int, show: bool | str, arranged: Arranged, made: Sequence[Cell]) -> None:
+        super().__init__(steps, show, [len(launch) for launch in arranged.launches])
+        self._arranged, self._made = arranged, made
+        self._sums: dict[int, tuple[int, np.ndarray]] = {}
+
+    def hear(self, job: int, entries: list[Entry]) -> None:
+        if self._arranged.kept:
+            count, total = self._sums.get(job, (0, np.zeros(self._cells[job])))
+            layout = self._arranged.layouts[0]
+            record = layout.steps.index(self._arranged.step)
+            column = layout.observed.index(self._arranged.kept.observables[0])
+            for (start, stop), sums in entries:
+                means = sums["moments"]["mean"].reshape(self._cells[job], len(layout.steps), -1)[:, record, column]
+                count, total = count + stop - start, total + (stop - start) * means
+            self._sums[job] = count, total
+        super().hear(job, entries)
+
+    def note(self) -> str:
+        if not self._sums:
+            return ""
+        means = {
+            position: mean
+            for job, (count, total) in self._sums.items()
+            for position, mean in zip(self._arranged.launches[job], total / count, strict=True)
+        }
+        best = min(means, key=lambda position: np.nan_to_num(means[position], nan=np.inf))
+        return f"best: {self._made[best].label}"
+
+
+def _kept(
+    layout: Layout, cells: int, trajectories: int, compare: Any, compare_at: int | None, memory: int
+) -> tuple[Values | None, int]:
+    """The values to keep of single trajectories, and the step at which they are kept."""
+    step = layout.steps[-1] if compare_at is None else compare_at
+    if step not in layout.steps:
         raise InvalidInput(f"compare_at must be a recorded step, got {compare_at}; record it, or choose another")
     if isinstance(compare, str):
         raise InvalidType(f"compare must be a list of names, got the string {compare!r}")
     for name in compare:
-        if name not in layouts[0].observed:
-            raise InvalidInput(f"compare names {name!r}, which is not recorded; {nearest(name, layouts[0].observed)}")
-    record = layouts[0].steps.index(step)
-    kept = (*layouts[0].statistics, *([Values(tuple(compare), (record,))] if compare else []))
-    groups: dict[Program, list[tuple[int, Inputs]]] = {}
-    for position, cell in enumerate(made):
-        program, inputs = prepare(cell.study, kept)
-        streams.check_counters(first + trajectories, cell.study.steps + 1, program.words)
-        groups.setdefault(program, []).append((position, inputs))
-    sums: dict[int, Any] = {}
-    most = cells.MOST if common_random_numbers else 1
-    for program, members in groups.items():
-        for launch in _launches(members, most):
-            purpose = "gradient" if common_random_numbers else f"gradient of cell {launch[0][0]}"
-            key = streams.make_key(seed, purpose)
-            total = _run(program, [inputs for _, inputs in launch], made[launch[0][0]].study, key, first, trajectories)
-            for index, (position, _) in enumerate(launch):
-                sums[position] = cells.of_cell(total, index, len(launch))
-    attributes = {
-        "seed": int(seed),
-        "trajectories": trajectories,
-        "first_trajectory": first,
-        "common_random_numbers": int(common_random_numbers),
-        "compare": json.dumps(list(compare)),
-        "compare_at": int(step),
-        **environment(),
-    }
-    return SweepResult(tuple(made), layouts, [sums[i] for i in range(len(made))], attributes)
+        if name not in layout.observed:
+            raise InvalidInput(f"compare names {name!r}, which is not recorded; {nearest(name, layout.observed)}")
+    if not compare:
+        return None, step
+    columns, group = cells * len(compare), 1
+    while columns * trajectories // group * (4 if group == 1 else 8) > memory:
+        if group == BLOCK or trajectories // (2 * group) < _LEAST_GROUPS:
+            break
+        group *= 2
+    return Values(tuple(compare), (layout.steps.index(step),), group), step
 
 
-def _run(program: Program, inputs: Sequence[Inputs], study: Study, key: np.ndarray, first: int, count: int) -> Any:
-    """The sums of one launch."""
-    stacked, varied = cells.stack(inputs)
-    plan = Plan.choose(study.dimension, study.steps, first + count, len(inputs))
-    task = CellsTask(program, stacked, plan, key, varied, len(inputs))
-    return driver.run(Work(task), first, count).total()
-
-
-def _launches(members: Sequence[Any], most: int) -> Iterator[Sequence[Any]]:
-    """As few parts of nearly equal size as possible, none above ``most``."""
-    parts = -(-len(members) // most)
-    size = -(-len(members) // parts)
-    for start in range(0, len(members), size):
-        yield members[start : start + size]
-
-
-def _cells(make_study: Any, axes: Any) -> Iterator[Cell]:
-    if not isinstance(make_study, Mapping):
-        yield from _grid(make_study, axes, None)
-        return
-    if not isinstance(axes, Mapping) or set(axes) != set(make_study):
-        raise InvalidInput(f"axes must have the families of make_study, {sorted(make_study)}, got {brief(axes)}")
-    for family, make in make_study.items():
-        yield from _grid(make, axes[family], family)
+def _study_of(cell: Cell) -> Study:
+    if cell.study is None:
+        raise InvalidInput("a sweep that was read from a file has no studies to run: make it again by sweep")
+    return cell.study
 
 
 def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
@@ -153,12 +275,9 @@ def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
         raise InvalidType(f"make_study must be a function that returns a study, or a dict of them, got {brief(make)}")
     if not isinstance(axes, Mapping) or not axes:
         raise InvalidType(f'axes must be a dict with at least one axis, {{"name": [...]}}, got {brief(axes)}')
-    for name, values in axes.items():
-        if isinstance(values, str) or not np.iterable(values) or len(list(values)) == 0:
-            raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
-    for combination in itertools.product(*axes.values()):
-        point = {name: value.item() if isinstance(value, np.generic) else value
-                 for name, value in zip(axes, combination, strict=True)}  # fmt: skip
+    plain = {name: _plain(name, values) for name, values in axes.items()}
+    for combination in itertools.product(*plain.values()):
+        point = dict(zip(plain, combination, strict=True))
         where = ", ".join(f"{name}={value!r}" for name, value in point.items())
         try:
             study = make(**point)
@@ -167,6 +286,25 @@ def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
         if not isinstance(study, Study):
             raise InvalidType(f"make_study must return a jaxsgd.Study, got {brief(study)} for {where}")
         yield Cell(family, point, study)
+
+
+def _plain(name: str, values: Any) -> list[Any]:
+    """The values of an axis as plain numbers, booleans or strings, no two of them equal."""
+    if isinstance(values, str) or not np.iterable(values):
+        raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    if not plain:
+        raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
+    for value in plain:
+        if not isinstance(value, int | float | str) or value != value:
+            raise InvalidType(
+                f"axis {name!r} must have numbers or strings as values, got {brief(value)}; "
+                "name the object by a string and look it up in make_study"
+            )
+    value, times = collections.Counter(plain).most_common(1)[0]
+    if times > 1:
+        raise InvalidInput(f"axis {name!r} must not have a value twice, got {value!r} {times} times")
+    return plain
 
 
 def _check_alike(made: Sequence[Cell], layouts: Sequence[Layout]) -> None:

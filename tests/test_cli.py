@@ -26,6 +26,12 @@ value = 0.1
 [averages]
 eta = "step_size_weighted"
 """
+TARGET = """
+[target]
+observable = "risk"
+relative = 0.05
+limit = 5000
+"""
 FILES = ["result.nc", "summary.json", "learning_rate.png", "risk.png", "distance.png", "paths.png"]
 
 
@@ -85,6 +91,39 @@ def test_bad_options(invoke, study, tmp_path, no_simulation):
     assert "--trajectories" in error_of(invoke("run", study, "--out", tmp_path, "--trajectories", "0"))
     assert "--trajectories" in error_of(invoke("run", study, "--out", tmp_path, "--trajectories", "many"))
     assert "--sed" in error_of(invoke("run", study, "--out", tmp_path, "--sed", "1"))
+
+
+def test_a_dry_run_writes_nothing(invoke, study, tmp_path, no_simulation):
+    status, output, errors = invoke("run", study, "--dry-run", "--out", tmp_path / "out", "--seed", 4)
+    assert (status, errors) == (0, "")
+    first, cost = output.splitlines()
+    assert first == f"{study}: 2,000 trajectories of 20 steps, seed 4"
+    assert cost.startswith("  4e+04 trajectory-steps, ")
+    assert [path.name for path in tmp_path.iterdir()] == ["study.toml"]
+    study.write_text(STUDY.replace("trajectories = 2000", "") + TARGET)
+    _, output, _ = invoke("run", study, "--dry-run")
+    assert f"{study}: at most 5,000 trajectories of 20 steps, seed 3\n" in output
+    assert "  until risk is known to 5% at confidence 0.95\n" in output
+
+
+def test_a_target(invoke, study, tmp_path):
+    """One that is reached, one that is not, and one that shards cannot have."""
+    study.write_text(STUDY.replace("trajectories = 2000", "") + TARGET)
+    status, output, errors = invoke("run", study, "--out", tmp_path)
+    assert (status, errors) == (0, "")
+    assert "the target of 5% is reached\n" in output
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert 4096 <= found["trajectories"] <= 5000
+    assert "is reached" in found["target"]
+
+    study.write_text(STUDY.replace("trajectories = 2000", "") + TARGET.replace("0.05", "0.0001"))
+    status, output, errors = invoke("run", study, "--out", tmp_path)
+    assert status == 0
+    assert errors.startswith("warning: ")
+    assert errors.count("\n") == 1
+    assert "limit=5000 ends the run" in errors
+    expected = f"error: {study}: target: parts of a run cannot stop together; remove it, or --shard\n"
+    assert error_of(invoke("run", study, "--out", tmp_path, "--shard", "1/2")) == expected
 
 
 def test_bad_study_files(invoke, study, tmp_path, no_simulation):

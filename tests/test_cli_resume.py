@@ -16,7 +16,7 @@ import jaxsgd as js
 from jaxsgd import compiler
 from jaxsgd.cli import cluster
 from jaxsgd.cli.shard import Shard
-from jaxsgd.engine.checkpoint import Checkpoint
+from jaxsgd.engine.checkpoint import Shelf
 
 STUDY = """
 steps = 1000
@@ -47,7 +47,7 @@ def study(tmp_path):
 
 def assert_same_sums(path, other):
     """Every bit of every sum in two result files."""
-    mine, its = (js.load(each)._ledger.total() for each in (path, other))
+    mine, its = (js.load(each)._ledgers[0].total() for each in (path, other))
     for statistic, arrays in mine.items():
         for key, array in arrays.items():
             np.testing.assert_array_equal(array, its[statistic][key], err_msg=f"{statistic}.{key}")
@@ -63,14 +63,14 @@ def whole(invoke, study, tmp_path):
 @pytest.fixture
 def interrupted(invoke, study, tmp_path, monkeypatch):
     """The folder of a run in which Ctrl-C came after the first finished task, and what it said."""
-    save = Checkpoint.save
+    save = Shelf.save
 
     def save_one(*arguments):
         save(*arguments)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "save", save_one)
+        patch.setattr(Shelf, "save", save_one)
         answer = invoke("run", study, "--out", tmp_path / "out", "--quiet")
     return tmp_path / "out", answer
 
@@ -101,11 +101,11 @@ def test_resuming_keeps_the_checkpoint_for_more_trajectories(invoke, study, whol
     assert not (whole.parent / "checkpoint").exists()
     folder, resume = tmp_path / "out", ("--quiet", "--resume")
     assert invoke("run", study, "--out", folder, "--trajectories", 30_000, *resume) == (0, "", "")
-    assert parts(folder) == [f"part-0-{CHUNK}-{CHUNK}", f"part-{CHUNK}-30000-{CHUNK}"]
+    assert parts(folder) == [f"part-0-0-{CHUNK}-{CHUNK}", f"part-0-{CHUNK}-30000-{CHUNK}"]
     assert invoke("run", study, "--out", folder, *resume) == (0, "", "")
     assert len(parts(folder)) == 5
     assert_same_sums(folder / "result.nc", whole)
-    monkeypatch.setattr(Checkpoint, "save", lambda *_: pytest.fail("it ran"))
+    monkeypatch.setattr(Shelf, "save", lambda *_: pytest.fail("it ran"))
     assert invoke("run", study, "--out", folder, *resume) == (0, "", "")
 
 

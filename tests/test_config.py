@@ -81,7 +81,13 @@ def test_chapter_files_are_the_studies_of_the_chapter(name):
 
 
 EXAMPLES = {
-    Problem: {"quadratic": "curvature = [2.0, 4.0]", "function": "f = 'own:quartic'\nminimiser = [0.0, 0.0]"},
+    Problem: {
+        "quadratic": "curvature = [2.0, 4.0]",
+        "function": "f = 'own:quartic'\nminimiser = [0.0, 0.0]",
+        "absolute_value": "scale = [1.0, 2.0]",
+        "huber": "delta = 0.5\nscale = [1.0, 2.0]",
+        "max_affine": "slopes = [[1, 0], [0, 1], [-1, -1]]",
+    },
     Noise: {"gaussian": "std = [1, 2.0]"},
     Oracle: {"additive_noise": "", "full_gradient": "", "random_loss": "loss = 'own:loss'\nsampler = 'own:sampler'"},
     Schedule: {
@@ -217,9 +223,19 @@ def test_own_noise_observables_and_path_sums(write):
     assert list(study.path_sums) == ["length"]
 
 
+TARGET = "[target]\nobservable = 'risk'\nrelative = 0.05\n"
+
+
+def test_target_and_probabilities(write):
+    path = write(VALID + "[probabilities]\nfar = 'own:first'\n" + TARGET + "limit = 50_000\n")
+    arguments = config.read(path).arguments
+    assert arguments["target"] == js.inference.Precision("risk", relative=0.05, limit=50_000)
+    assert arguments["probabilities"]["far"]([3]) == 3
+
+
 MISTAKES = {
     "unknown key": (VALID.replace("steps", "stpes"), "stpes: unknown key; allowed: .*; did you mean 'steps'"),
-    "unknown table": (VALID + "[sweeep]\n", "sweeep: unknown key; allowed: averages, method, noise"),
+    "unknown table": (VALID + "[sweeep]\n", "sweeep: unknown key; allowed: averages, .*'sweep'"),
     "misspelt argument": (VALID.replace("std", "sdt"), "noise.sdt: unknown key of Gaussian; .*did you mean 'std'"),
     "argument of a kind without": (
         VALID + "[averages.eta]\nkind = 'uniform'\nfraction = 1",
@@ -284,6 +300,14 @@ MISTAKES = {
 }
 
 
+MISTAKES |= {
+    "misspelt target": (VALID + TARGET + "limt = 1", "target.limt: unknown key of Precision; .*did you mean 'limit'"),
+    "wrong target": (VALID + TARGET + "absolute = 1", "target: give either relative or absolute"),
+    "number for a target": ("target = 0.1\n" + VALID, "target: expected a table, got 0.1"),
+    "compare without sweep": ("compare = ['risk']\n" + VALID, r"compare: belongs to a sweep; add a table \[sweep\]"),
+}
+
+
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_mistakes_are_located(write, mistake):
     content, expected = MISTAKES[mistake]
@@ -305,3 +329,114 @@ def test_a_module_with_the_name_of_another_is_refused(write):
     path = write(VALID + "[observables]\na = 'json:first'")
     (path.parent / "json.py").write_text("first = lambda x: x[0]\n")
     assert "another module is called 'json', too; rename" in message(path)
+
+
+# sweeps
+
+SWEPT = VALID.replace("value = 0.1\n", "") + "[sweep]\n"
+
+
+def test_a_sweep(write):
+    top = "x0 = [1.0, 2.0]\nnoise = 'gaussian'\ncompare = ['risk']\ncompare_at = 10\ncommon_random_numbers = false\n"
+    table = "'schedule.value' = [0.1, 0.2, 1]\n'x0[1]' = [3.0]\n'noise.std' = {from = 1, to = 2, count = 2}\n"
+    file = config.read(write(top + SWEPT.replace(NOISE, "") + table))
+    assert file.axes == {"schedule.value": [0.1, 0.2, 1], "x0[1]": [3.0], "noise.std": [1, 2]}
+    assert file.arguments == {"compare": ("risk",), "compare_at": 10, "common_random_numbers": False}
+    point = {"schedule.value": 0.2, "x0[1]": 3.0, "noise.std": 2}
+    study = file.make(**point)
+    assert study is file.make(**point)
+    assert (study.learning_rates[0], study.oracle.noise.std, list(study.x0)) == (0.2, 2, [1.0, 3.0])
+    with pytest.raises(js.errors.InvalidInput, match="sweep: one study is needed here; remove this table"):
+        file.study  # noqa: B018
+
+
+def test_a_study_has_no_axes(write):
+    file = config.read(write(VALID))
+    assert file.axes is None
+    assert file.study is file.make()
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("from = 0.1, to = 0.5, count = 5", [0.1, 0.2, 0.3, 0.4, 0.5]),
+        ("from = 0.001, to = 1.0, count = 4, spacing = 'log'", [0.001, 0.01, 0.1, 1.0]),
+        ("from = 0.3, to = 0.1, count = 2, spacing = 'linear'", [0.3, 0.1]),
+        ("from = 0.3, to = 0.3, count = 1", [0.3]),
+        ("from = 1, to = 100, count = 3, spacing = 'log'", [1, 10, 100]),
+        ("from = 1, to = 2, count = 3", [1, 1.5, 2]),
+    ],
+)
+def test_ranges(write, table, values):
+    (found,) = config.read(write(SWEPT + f"'schedule.value' = {{{table}}}")).axes.values()
+    assert found == values
+    assert [*map(type, found)] == [*map(type, values)]
+
+
+def test_a_sweep_over_kinds_and_without_quotes(write):
+    kinds = ["exponential", "inverse_time"]
+    swept = f"[schedule]\nrate = 0.5\n[sweep]\nschedule.kind = {kinds}\nschedule.initial = [1]\n"
+    file = config.read(write(TOP + PROBLEM + NOISE + swept))
+    assert file.axes == {"schedule.kind": kinds, "schedule.initial": [1]}
+    rates = [file.make(**{"schedule.kind": kind, "schedule.initial": 1}).learning_rates[1] for kind in kinds]
+    np.testing.assert_allclose(rates, [np.exp(-0.5), 1 / 1.5])
+
+
+SWEEP_MISTAKES = {
+    "nothing": ("", "sweep: needs a key with values"),
+    "unknown key": ("'schedule.valeu' = [1]", "sweep.\"schedule.valeu\": unknown key of constant; .*'value'"),
+    "unknown table": ("'schedul.value' = [1]", "sweep.\"schedul.value\": unknown key; .*'schedule'"),
+    "below a number": ("'steps.a' = [1]", "sweep.\"steps.a\": 'a' is a key of a table, but the file has 20 there"),
+    "element of nothing": ("'x0[0]' = [1]", r'sweep."x0\[0\]": \[0\] replaces an element .* has nothing there'),
+    "element outside": ("'problem.curvature[2]' = [1]", r'sweep."problem.curvature\[2\]": .* has \[2.0, 4.0\] there'),
+    "no path": ("'schedule..value' = [1]", 'sweep."schedule..value": is no path to a key of the study'),
+    "argument of the run": ("seed = [1, 2]", 'sweep."seed": unknown key; allowed: averages'),
+    "no list": ("'schedule.value' = 0.1", 'sweep."schedule.value": expected a list of values or a table with from'),
+    "empty list": ("'schedule.value' = []", 'sweep."schedule.value": needs at least one value'),
+    "mixed list": ("'schedule.value' = [1, 'a']", 'sweep."schedule.value": expected numbers, or strings'),
+    "lists": ("x0 = [[1, 2], [3, 4]]", 'sweep."x0": expected numbers, or strings'),
+    "repeated": ("'schedule.value' = [0.1, 1, 1.0]", 'sweep."schedule.value": 1.0 is given twice'),
+    "wrong value": (
+        "'schedule.value' = [0.1, -1]\n'noise.std' = [1]",
+        "sweep: cell schedule.value=-1, noise.std=1: schedule: value must be at least 0|"
+        "sweep: cell schedule.value=-1, noise.std=1: the learning rate must be finite and not negative",
+    ),
+    "wrong type": ("'schedule.value' = ['a']", "sweep: cell schedule.value='a': schedule.value: expected a number"),
+    "kind that does not fit": (
+        "'schedule.value' = [1]\n'schedule.kind' = ['constant', 'inverse_sqrt']",
+        "sweep: cell schedule.value=1, schedule.kind='inverse_sqrt': schedule.value: unknown key of inverse_sqrt",
+    ),
+    "unknown key beside": ("'schedule.value' = [1]\n[method]\nkind='sgd'\na=1", "method.a: unknown key of Sgd"),
+    "range without end": ("'noise.std' = {from = 1, count = 2}", 'sweep."noise.std".to: missing'),
+    "misspelt range": ("'noise.std' = {form = 1, to = 2, count = 2}", 'sweep."noise.std".form: .*mean \'from\''),
+    "text as end": ("'noise.std' = {from = '1', to = 2, count = 2}", 'sweep."noise.std".from: expected a number'),
+    "infinite range": ("'noise.std' = {from = 1, to = inf, count = 2}", 'sweep."noise.std".to: must be finite'),
+    "no count": ("'noise.std' = {from = 1, to = 2, count = 0}", 'sweep."noise.std".count: must be at least 1 and'),
+    "count not whole": ("'noise.std' = {from = 1, to = 2, count = 2.5}", 'sweep."noise.std".count: must be an integer'),
+    "one of two": ("'noise.std' = {from = 1, to = 2, count = 1}", 'sweep."noise.std": count = 1 needs from = to'),
+    "two of one": ("'noise.std' = {from = 2, to = 2, count = 2}", 'sweep."noise.std": 2 is given twice'),
+    "log from 0": (
+        "'noise.std' = {from = 0, to = 2, count = 2, spacing = 'log'}",
+        'sweep."noise.std": from and to must be greater than 0 for spacing = "log", got 0 and 2',
+    ),
+    "spacing": (
+        "'noise.std' = {from = 1, to = 2, count = 2, spacing = 'lgo'}",
+        "sweep.\"noise.std\".spacing: unknown spacing 'lgo'; .*did you mean 'log'",
+    ),
+    "too many": (
+        "'noise.std' = {from = 1, to = 2, count = 1000}\n'schedule.value' = {from = 1, to = 2, count = 1000}",
+        "sweep: 1,000,000 cells are too many, at most 100,000",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", SWEEP_MISTAKES)
+def test_mistakes_in_sweeps_are_located(write, mistake):
+    table, expected = SWEEP_MISTAKES[mistake]
+    assert re.match(expected, message(write(SWEPT + table)))
+
+
+def test_a_sweep_that_is_no_table_or_has_a_target(write):
+    assert message(write("sweep = 3\n" + VALID)) == "sweep: expected a table, got 3"
+    swept = SWEPT + "'schedule.value' = [1]\n" + TARGET
+    assert message(write(swept)) == "target: a sweep has none; give trajectories"

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, streams
+from jaxsgd import averages, chapter, config, methods, noise, oracles, problems, record, streams
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.problems import Function, Quadratic
+from jaxsgd.problems import AbsoluteValue, Function, Huber, MaxAffine, Quadratic
 from jaxsgd.streams import Recorder, Replay
 
 RNG = np.random.default_rng(0)
@@ -112,6 +112,135 @@ def test_replace_keeps_the_rest_and_validates_again():
     np.testing.assert_array_equal(problem.minimiser, [1, 1])
     with pytest.raises(InvalidInput, match="negative eigenvalue"):
         problem.replace(curvature=[-1.0, 1.0])
+
+
+# convex and Lipschitz
+
+SCALE, DELTA = np.array([1.0, 0.5, 3.0]), np.array([0.5, 1.0, 2.0])
+SLOPES, OFFSETS = np.vstack([ROOT, -ROOT.sum(0)]), np.array([0.5, -1.0, 0.0, 2.0])
+LIPSCHITZ = {
+    "absolute value": AbsoluteValue(SCALE, CENTRE),
+    "Huber": Huber(DELTA, SCALE, CENTRE),
+    "max affine": MaxAffine(SLOPES, OFFSETS),
+}
+SPREAD = np.concatenate([POINTS, 1e3 * POINTS, 0.1 * POINTS + CENTRE.astype(np.float32), 1e3 * SLOPES])
+
+
+@pytest.fixture(scope="module")
+def evaluated():
+    return {name: [np.asarray(part, np.float64) for part in evaluate(LIPSCHITZ[name], SPREAD)] for name in LIPSCHITZ}
+
+
+def formula(name, x):
+    """Risk and gradient, from the definition."""
+    if name == "max affine":
+        pieces = x @ SLOPES.T + OFFSETS
+        return pieces.max(1), SLOPES[pieces.argmax(1)]
+    u = x - CENTRE
+    if name == "absolute value":
+        return np.abs(u) @ SCALE, SCALE * np.sign(u)
+    inside = np.abs(u) <= DELTA
+    return (
+        np.where(inside, u**2 / (2 * DELTA), np.abs(u) - DELTA / 2) @ SCALE,
+        SCALE * np.where(inside, u / DELTA, np.sign(u)),
+    )
+
+
+@pytest.mark.parametrize("name", LIPSCHITZ)
+def test_lipschitz_risk_is_the_formula(name, evaluated):
+    risk, gradient = formula(name, SPREAD.astype(np.float64))
+    np.testing.assert_allclose(evaluated[name][0], risk, rtol=1e-5, atol=1e-5)
+    for given in evaluated[name][1:]:
+        np.testing.assert_allclose(given, gradient, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LIPSCHITZ)
+def test_lipschitz_risk_knows_its_constants(name, evaluated):
+    problem, x = LIPSCHITZ[name], SPREAD.astype(np.float64)
+    risk, gradient = formula(name, x)
+    assert abs(np.linalg.norm(gradient, axis=1).max() / problem.lipschitz - 1) < 1e-12
+    assert (problem.convex, problem.strong_convexity) == (True, 0)
+    at_minimiser, _ = formula(name, problem.minimiser[None])
+    assert abs(at_minimiser[0] - problem.minimum) < 1e-12
+    assert np.all(risk > problem.minimum)
+    np.testing.assert_array_equal(problem.start, np.zeros(3))
+    slope = np.einsum("ni,ni->n", gradient, x - problem.minimiser)
+    assert np.all(slope >= (risk - problem.minimum) * (1 - 1e-12))  # convexity, seen from x*
+
+
+def test_smoothness_of_lipschitz_risks():
+    assert LIPSCHITZ["absolute value"].smoothness is LIPSCHITZ["max affine"].smoothness is None
+    problem, near = LIPSCHITZ["Huber"], CENTRE + 0.1 * np.eye(3)
+    ratios = np.linalg.norm(formula("Huber", near)[1], axis=1) / 0.1
+    assert problem.smoothness == 2
+    assert abs(ratios.max() - 2) < 1e-12
+
+
+def test_subgradients_at_kinks():
+    np.testing.assert_array_equal(AbsoluteValue(SCALE, CENTRE).gradient(np.array([1.0, 0.0, -1.0])), [0, 0.5, -3])
+    # Three of four pieces meet at 0.
+    problem = MaxAffine([[1.0, 0.0], [0.0, 2.0], [-3.0, 1.0], [-1.0, -1.0]], [0.0, 0.0, 0.0, -1.0])
+    np.testing.assert_allclose(problem.gradient(np.zeros(2)), [-2 / 3, 1], rtol=1e-6)
+
+
+def test_lipschitz_risks_of_one_coordinate():
+    for problem in (AbsoluteValue(), Huber(delta=1.0), MaxAffine([[1.0], [-1.0]])):
+        assert problem.minimiser.shape == (1,)
+        assert problem.value(np.array([-2.0])) == (1.5 if isinstance(problem, Huber) else 2)
+    assert AbsoluteValue(minimiser=np.ones(5)).lipschitz == 5**0.5
+    assert MaxAffine([[2.0], [-1.0], [-1.0]], [0.0, 3.0, -9.0]).minimum == 2
+    assert MaxAffine(np.zeros((1, 2)), 3.0).minimum == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: AbsoluteValue(0.0), "scale must be greater than 0, got 0"),
+        (lambda: AbsoluteValue([1.0, -1.0]), "scale must be greater than 0, got -1"),
+        (lambda: AbsoluteValue(np.nan), "scale must be finite, got nan"),
+        (
+            lambda: AbsoluteValue([[1.0]]),
+            r"scale must be one number or one for each coordinate \(d,\), got .* \(1, 1\)",
+        ),
+        (lambda: AbsoluteValue(minimiser=[]), r"minimiser must be one number or .*, got shape \(0,\)"),
+        (
+            lambda: AbsoluteValue([1.0, 2.0], [0.0, 0.0, 0.0]),
+            r"scale and minimiser must have one length, .*, got scale \(2,\) and minimiser \(3,\)",
+        ),
+        (lambda: Huber(delta=0.0), "delta must be greater than 0, got 0"),
+        (lambda: Huber(scale=-1.0), "scale must be greater than 0, got -1"),
+        (lambda: Huber([1.0, 2.0], 1.0, [0.0]), "delta and minimiser must have one length"),
+        (lambda: MaxAffine([1.0, -1.0]), r"slopes must be a matrix \(m, d\), one row for each piece, got shape \(2,\)"),
+        (lambda: MaxAffine(np.zeros((0, 2))), r"got shape \(0, 2\)"),
+        (lambda: MaxAffine([[1.0], [-1.0]], [0.0]), r"offsets must be one number or have shape \(2,\), got \(1,\)"),
+        (lambda: MaxAffine([[1.0], [np.inf]]), "slopes must be finite, got inf"),
+        (
+            lambda: MaxAffine([[1.0, 0.0], [0.0, 1.0]]),
+            "must have a minimum, .*0 must be a convex combination of the slopes",
+        ),
+    ],
+)
+def test_lipschitz_errors_say_what_is_wrong(make, message):
+    with pytest.raises(InvalidInput, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("table", "made"),
+    [
+        ('kind = "absolute_value"\nscale = 2.0\nminimiser = [0.0, 1.0]', AbsoluteValue(2.0, [0.0, 1.0])),
+        ('kind = "huber"\ndelta = 0.5\nminimiser = [0.0, 1.0]', Huber(0.5, minimiser=[0.0, 1.0])),
+        ('kind = "max_affine"\nslopes = [[1, 0], [-1, 1], [0, -1]]', MaxAffine([[1, 0], [-1, 1], [0, -1]])),
+    ],
+)
+def test_study_files_know_lipschitz_risks(table, made, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_text(
+        f"steps = 5\nschedule = {{kind = 'constant', value = 0.1}}\nnoise = 'gaussian'\n[problem]\n{table}\n"
+    )
+    study = config.read(path).study
+    assert repr(study.oracle.problem) == repr(made)
+    np.testing.assert_array_equal(study.x0, np.zeros(2))
 
 
 # functions
@@ -402,6 +531,9 @@ VALUES = [
     Quadratic([2.0, 4.0]),
     Quadratic(np.eye(100), np.arange(100.0)),
     Function(rosenbrock, {"a": 1.0, "b": [1.0, 1.0]}, smoothness=3.0),
+    AbsoluteValue(minimiser=np.ones(100)),
+    Huber(0.5),
+    MaxAffine(np.vstack([np.eye(50), -np.eye(50)])),
     noise.Gaussian(),
     noise.Gaussian([0.5, 2.0]),
     noise.Gaussian(covariance=np.eye(50)),

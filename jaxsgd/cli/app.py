@@ -28,7 +28,10 @@ def about() -> None:
 @app.command()
 def run(
     studies: Annotated[list[Path], typer.Argument(metavar="STUDY.toml", help="Study files.", show_default=False)],
-    out: Annotated[Path, typer.Option(help="Folder to write to; of several studies, each has its own inside.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to, needed unless --dry-run; of several studies, each has its own inside."),
+    ] = None,
     trajectories: Annotated[
         int | None, typer.Option(min=1, help="Number of trajectories, in place of the file's.")
     ] = None,
@@ -42,12 +45,20 @@ def run(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Run on the workers of the Dask scheduler there.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be run and what it would cost; write nothing.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
 ) -> None:
-    """Simulate studies; write their results, summaries and figures."""
-    from jaxsgd.cli.run import run_studies
+    """Simulate studies, or sweeps; write their results, summaries and figures."""
+    if out is None and not dry_run:
+        raise _UsageError("Missing option '--out': the folder to write to.")
+    from jaxsgd.cli.run import preview_studies, run_studies
 
     overrides = {"trajectories": trajectories, "seed": seed}
+    if out is None or dry_run:
+        preview_studies(studies, overrides, shard=shard)
+        return
     run_studies(studies, out, overrides, quiet, resume=resume, shard=shard, dask=dask)
 
 

@@ -29,15 +29,19 @@ class Shard:
         """
         trajectories = js.errors.integer("trajectories", trajectories, at_least=1)
         plan = js.Plan.choose(study.dimension, study.steps, trajectories)
-        chunks = -(-trajectories // plan.chunk)
+        return self.ids(trajectories, plan.chunk, "study") | {"plan": plan}
+
+    def ids(self, trajectories: int, chunk: int, what: str) -> dict[str, int]:
+        """The ids of this part, cut at multiples of a chunk of a study, or of what it is."""
+        trajectories = js.errors.integer("trajectories", trajectories, at_least=1)
+        chunks = -(-trajectories // chunk)
         if self.count > chunks:
             raise js.errors.InvalidInput(
-                f"{trajectories} trajectories of this study are {chunks} chunks of {plan.chunk}, which cannot be cut "
+                f"{trajectories} trajectories of this {what} are {chunks} chunks of {chunk}, which cannot be cut "
                 f"in {self.count} shards: use at most {chunks}"
             )
-        start, stop = (chunks * i // self.count * plan.chunk for i in (self.index - 1, self.index))
-        count = min(stop, trajectories) - start
-        return {"trajectories": count, "first_trajectory": start, "plan": plan}
+        start, stop = (chunks * i // self.count * chunk for i in (self.index - 1, self.index))
+        return {"trajectories": min(stop, trajectories) - start, "first_trajectory": start}
 
     def __str__(self) -> str:
         return f"{self.index}-of-{self.count}"

@@ -1,14 +1,13 @@
 """The numbers at the end of a study, for people and for programs."""
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-import rich.box
-import rich.console
-import rich.table
 import xarray as xr
 
 import jaxsgd as js
+from jaxsgd.cli.terminal import number, print_table
 
 
 def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> dict[str, Any]:
@@ -19,6 +18,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
       standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
       that of the exact variance where that is known.
+    - `target`: whether the target of the run was reached, in words; None without one.
     - `diverged`, `first_diverged_step`: how many trajectories were not finite at the last recorded
       step, and the first recorded step at which one was not.
 
@@ -38,6 +38,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
         "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
+        "target": result.look or None,
         "diverged": int(end["diverged"]),
         "first_diverged_step": int(first[0]) if len(first) else None,
     }
@@ -62,28 +63,22 @@ def _number(dataset: xr.Dataset, name: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def show(found: dict[str, Any], divergence: str) -> None:
-    """Print a summary: a table and a few lines, of any width where the output is not a terminal."""
-    console = rich.console.Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = rich.console.Console(markup=False, highlight=False, width=1000)
+def show(found: Mapping[str, Any], notes: Iterable[str]) -> None:
+    """Print a summary: a table and a few lines, among them the notes."""
     count, steps = found["trajectories"], found["steps"]
-    table = rich.table.Table(box=rich.box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    table.add_column(f"mean at step {found['step']}")
-    for column in ("estimate", "standard error", "exact", "z"):
-        table.add_column(column, justify="right")
+    columns = [f"mean at step {found['step']}", *map(number, ("estimate", "standard error", "exact", "z"))]
+    rows = []
     for name, row in found["observables"].items():
         cells = (row["estimate"], ".6g"), (row["standard_error"], ".2g"), (row["exact"], ".6g"), (row["z"], "+.2f")
-        table.add_row(name, *("-" if value is None else format(value, style) for value, style in cells))
+        rows.append([name, *("-" if value is None else format(value, style) for value, style in cells)])
     lines = [f"no exact values: {found['no_exact_solution']}"] if found["no_exact_solution"] else []
-    if divergence:
-        lines.append(divergence)
+    lines += notes
     if "paths.png" not in found["files"]:
         lines.append("no paths.png: paths are drawn for studies of two coordinates")
     rate = count * steps / found["seconds"]
     lines.append(f"{found['seconds']:.2f} s, {rate:.3g} trajectory-steps per second, compilation included")
     lines.append(f"written to {found['folder']}: {', '.join(found['files'])}")
-    console.print(f"{found['study_file']}: {count:,} trajectories of {steps:,} steps, seed {found['seed']}")
-    console.print(table)
+    print(f"{found['study_file']}: {count:,} trajectories of {steps:,} steps, seed {found['seed']}")
+    print_table(columns, rows)
     for line in lines:
-        console.print(line, soft_wrap=True)
+        print(line)

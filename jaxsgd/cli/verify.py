@@ -5,16 +5,15 @@ import fnmatch
 import pathlib
 import shlex
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import rich.box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from jaxsgd import config
 from jaxsgd.cli.folders import writable
+from jaxsgd.cli.terminal import print_table
 from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.inference import Verdict
 from jaxsgd.verification import Report, Section, Statement, verify
@@ -102,7 +101,7 @@ def list_statements(study: pathlib.Path | None, only: str | None) -> None:
     subject = _subject(study, only)
     rows = [(one.name, one.place, one.sentence) for one in subject.statements]
     rows += [(name, "not tested", why) for name, why in subject.not_tested.items()]
-    _print_table(("statement", "place", "sentence"), rows)
+    print_table(("statement", "place", "sentence"), rows)
 
 
 def _subject(study: pathlib.Path | None, only: str | None) -> _Subject:
@@ -143,7 +142,7 @@ def _show(report: Report) -> None:
     for section in report.sections:
         verdict = Text(section.verdict, style=_STYLES[section.verdict])
         rows.append((section.statement.name, verdict, _most_telling(section)))
-    _print_table(("statement", "verdict", "most telling claim"), rows)
+    print_table(("statement", "verdict", "most telling claim"), rows)
     claims, steps, seconds = (report.facts[name] for name in ("claims", "trajectory-steps", "seconds"))
     print(f"{report.summary}: {claims} claims, seed {report.seed}, {steps:.3g} trajectory-steps, {seconds} s")
 
@@ -154,14 +153,3 @@ def _most_telling(section: Section) -> str:
         return "no claim"
     finding = max(section.findings, key=lambda one: (_TELLING.index(one.verdict), -one.measurement.p_value))
     return line(finding).removesuffix(f" {finding.verdict}")
-
-
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> None:
-    """A table of any width where the output is not a terminal."""
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console = Console(markup=False, highlight=False, width=1000)
-    table = Table(*columns, box=rich.box.SIMPLE_HEAD if console.is_terminal else None, pad_edge=False)
-    for row in rows:
-        table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
-    console.print(table)

@@ -1,7 +1,7 @@
 """Many studies of one program at once: what varies between them is stacked, the draws are shared."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -13,21 +13,40 @@ from jaxsgd.engine.ledger import Sums
 from jaxsgd.engine.program import Inputs
 from jaxsgd.engine.statistics import Diverged, Statistic
 
-MOST = 64
-"""Cells of one launch: more of them leave the cache."""
+_MOST = 64  # cells of one launch: more of them leave the cache
 
 
-def stack(inputs: Sequence[Inputs]) -> tuple[Inputs, tuple[bool, ...]]:
-    """The inputs of several cells as one, and which of its leaves vary; these have a leading axis of cells."""
-    flat = [jax.tree.flatten(one) for one in inputs]
-    columns = list(zip(*(leaves for leaves, _ in flat), strict=True))
+def most(dimension: int) -> int:
+    """How many cells of a study run together."""
+    return _MOST
+
+
+def launches(members: Sequence[int], most: int) -> Iterator[list[int]]:
+    """The members in as few parts as possible, none above ``most``, and all of one size.
+
+    What is missing of the last part is filled with its last member again: cheaper than another program.
+    """
+    parts = -(-len(members) // most)
+    size = -(-len(members) // parts)
+    for start in range(0, len(members), size):
+        part = list(members[start : start + size])
+        yield part + part[-1:] * (size - len(part))
+
+
+def varying(inputs: Sequence[Inputs]) -> tuple[bool, ...]:
+    """Which leaves differ between some of the cells; all of them where none does, as for a single cell."""
+    columns = list(zip(*(jax.tree.leaves(one) for one in inputs), strict=True))
     varied = tuple(
         any(not np.array_equal(column[0], leaf, equal_nan=True) for leaf in column[1:]) for column in columns
     )
-    if not any(varied):  # one cell, or the same one again: something has to say how many there are
-        varied = (True,) * len(columns)
+    return varied if any(varied) else (True,) * len(columns)
+
+
+def stack(inputs: Sequence[Inputs], varied: Sequence[bool]) -> Inputs:
+    """The inputs of several cells as one; leaves that vary have a leading axis of cells."""
+    columns = list(zip(*(jax.tree.leaves(one) for one in inputs), strict=True))
     leaves = [np.stack(column) if varies else column[0] for column, varies in zip(columns, varied, strict=True)]
-    return jax.tree.unflatten(flat[0][1], leaves), varied
+    return jax.tree.unflatten(jax.tree.structure(inputs[0]), leaves)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,16 +57,13 @@ class CellsTask(Task):
     records independently, so that they fold and merge unchanged.
     """
 
-    varied: tuple[bool, ...] = ()
-    cells: int = 1
+    varied: tuple[bool, ...]
+    cells: int
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """The statistics of so many records."""
-        return tuple(
-            dataclasses.replace(one, records=one.records * self.cells) if isinstance(one, Diverged) else one
-            for one in self.program.statistics
-        )
+        return of_cells(self.program.statistics, self.cells)
 
     def tile(self, careful: bool) -> CompiledTile:
         plan = self.plan
@@ -60,6 +76,14 @@ class CellsTask(Task):
             for one in self.program.statistics
         }
         return joined | {"counts": kept["counts"], "valid": kept["valid"], "finite": kept["finite"].all()}
+
+
+def of_cells(statistics: Sequence[Statistic], cells: int) -> tuple[Statistic, ...]:
+    """The statistics of one study as those of the records of several."""
+    return tuple(
+        dataclasses.replace(one, records=one.records * cells) if isinstance(one, Diverged) else one
+        for one in statistics
+    )
 
 
 def of_cell(sums: Sums, cell: int, cells: int) -> Sums:

@@ -2,8 +2,9 @@
 
 - `manifest.json` says what the sums belong to: everything on which their bits depend, except how many
   trajectories there are (more of them continue a finished run) and who does the work.
-- `part-<start>-<stop>-<tile>` holds the sums of the trajectories start .. stop - 1, run in tiles of
-  that size. It appears whole or not at all, and says by a checksum whether it has changed since.
+- `part-<task>-<start>-<stop>-<tile>` holds the sums of the trajectories start .. stop - 1 of one task (a
+  study is task 0, a sweep has several), run in tiles of that size. It appears whole or not at all, and says
+  by a checksum whether it has changed since.
 - `lock` is held while a run uses the folder; a second one is refused.
 
 A part is its magic line, the SHA-256 of the rest, a header in JSON, and the bytes of the arrays: no
@@ -32,9 +33,9 @@ try:
 except ImportError:  # Windows: two runs in one folder waste work there, but do no harm
     fcntl = None
 
-FORMAT = 1  # of manifests and parts
-_MAGIC = b"jaxsgd part 1\n"
-_PART = re.compile(r"part-(\d+)-(\d+)-(\d+)")
+FORMAT = 2  # of manifests and parts
+_MAGIC = b"jaxsgd part 2\n"
+_PART = re.compile(r"part-(\d+)-(\d+)-(\d+)-(\d+)")
 _UNFINISHED = ".unfinished"
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 200
@@ -51,31 +52,30 @@ class Checkpoint:
 
     - `folder`: made where there is none.
     - `manifest`: facts by name, that JSON can hold. A folder that has others is refused.
-    - `tile`: trajectories of a tile. Parts made with another tile are another program's: they are left alone.
 
     **Raises** `InvalidInput`, which names what differs, or says that the folder is in use or cannot be written.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], manifest: Mapping[str, Any], tile: int) -> None:
-        self._folder, self._tile = Path(folder), tile
+    def __init__(self, folder: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
+        self.folder = Path(folder)
         self._manifest = json.loads(json.dumps({"format": FORMAT, **manifest}))
-        self._digest = hashlib.sha256(json.dumps(self._manifest, sort_keys=True).encode()).hexdigest()
+        self.digest = hashlib.sha256(json.dumps(self._manifest, sort_keys=True).encode()).hexdigest()
 
     def __enter__(self) -> Self:
-        path = manifest_path(self._folder)
+        path = manifest_path(self.folder)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self._folder / "lock", "w")  # held until __exit__
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = open(self.folder / "lock", "w")  # held until __exit__
         except OSError as error:
-            raise InvalidInput(f"cannot write to the checkpoint {self._folder}: {error.strerror}") from error
+            raise InvalidInput(f"cannot write to the checkpoint {self.folder}: {error.strerror}") from error
         try:
             self._acquire()
-            for left in self._folder.glob(f"*{_UNFINISHED}"):  # by a run that was killed
+            for left in self.folder.glob(f"*{_UNFINISHED}"):  # by a run that was killed
                 left.unlink()
             if path.exists():
                 self._compare(path)
             else:
-                self._write(path, json.dumps(self._manifest, indent=1).encode())
+                self.write(path, json.dumps(self._manifest, indent=1).encode())
         except BaseException:
             self._lock.close()
             raise
@@ -83,6 +83,61 @@ class Checkpoint:
 
     def __exit__(self, *_: object) -> None:
         self._lock.close()
+
+    def shelf(self, task: int, tile: int) -> "Shelf":
+        """The parts of one task that were run in tiles of this size: others are another program's."""
+        return Shelf(self, task, tile)
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Write a file that appears whole or not at all, also after a power cut."""
+        unfinished = path.with_name(path.name + _UNFINISHED)
+        try:
+            with open(unfinished, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except OSError as error:
+            raise InvalidInput(
+                f"cannot write {path}: {error.strerror}; what was finished before is kept: "
+                "make room, or whatever it takes, and go on from there"
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+
+    def _acquire(self) -> None:
+        if fcntl is None:
+            return
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InvalidInput(
+                f"the checkpoint {self.folder} is in use by another run: wait for it, or use another folder"
+            ) from error
+        except OSError:  # a file system without locks, which costs what it does on Windows
+            pass
+
+    def _compare(self, path: Path) -> None:
+        try:
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise InvalidInput(
+                f"{path} cannot be read ({error}): remove the folder to start anew, or use another"
+            ) from error
+        differing = list(_differences(there, self._manifest))
+        if differing:
+            raise InvalidInput(
+                f"{self.folder} is the checkpoint of another run; they differ in {'; '.join(differing)}. "
+                "Use another folder, or remove this one to start anew"
+            )
+
+
+class Shelf:
+    """The parts of one task in a checkpoint."""
+
+    def __init__(self, store: Checkpoint, task: int, tile: int) -> None:
+        self._store, self._task, self._tile = store, task, tile
 
     def restore(self, ledger: Ledger, start: int, stop: int, unit: int) -> None:
         """Put in what is there of the trajectories start .. stop - 1.
@@ -113,7 +168,7 @@ class Checkpoint:
                     ledger.add(low, high, sums)
 
     def save(self, part: Range, entries: list[Entry]) -> None:
-        """Write the sums of one finished task."""
+        """Write the sums of one finished part."""
         arrays, names = [], []
         for span, sums in entries:
             for statistic, values in sums.items():
@@ -121,17 +176,20 @@ class Checkpoint:
                     array = np.ascontiguousarray(value)
                     names.append([span, statistic, key, array.dtype.str, np.shape(value)])
                     arrays.append(array)
-        header = json.dumps({"manifest": self._digest, "range": part, "tile": self._tile, "arrays": names})
+        header = json.dumps({"belongs": self._belongs(part), "arrays": names})
         content = b"".join([header.encode(), b"\n", *(array.tobytes() for array in arrays)])
         checksum = hashlib.sha256(content).hexdigest().encode()
-        path = self._folder / f"part-{part[0]}-{part[1]}-{self._tile}"
-        self._write(path, b"".join([_MAGIC, checksum, b"\n", content]))
+        path = self._store.folder / f"part-{self._task}-{part[0]}-{part[1]}-{self._tile}"
+        self._store.write(path, b"".join([_MAGIC, checksum, b"\n", content]))
+
+    def _belongs(self, part: Range) -> list[Any]:
+        return [self._store.digest, self._task, *part, self._tile]
 
     def _parts(self) -> Iterator[tuple[Path, Range]]:
-        for path in sorted(self._folder.iterdir()):
+        for path in sorted(self._store.folder.glob(f"part-{self._task}-*")):
             found = _PART.fullmatch(path.name)
-            if found and int(found[3]) == self._tile:
-                yield path, (int(found[1]), int(found[2]))
+            if found and int(found[4]) == self._tile:
+                yield path, (int(found[2]), int(found[3]))
 
     def _read(self, path: Path, part: Range) -> list[Entry]:
         """The content of a part, or a ValueError that says what is wrong with it."""
@@ -142,7 +200,7 @@ class Checkpoint:
             raise ValueError("its checksum is wrong")
         line, _, body = content.partition(b"\n")
         header = json.loads(line)
-        if (header["manifest"], tuple(header["range"]), header["tile"]) != (self._digest, part, self._tile):
+        if header["belongs"] != self._belongs(part):
             raise ValueError("it belongs to another run")
         ledger: dict[Range, Sums] = {}
         offset = 0
@@ -152,50 +210,6 @@ class Checkpoint:
             ledger.setdefault((span[0], span[1]), {}).setdefault(statistic, {})[key] = array
             offset += array.nbytes
         return list(ledger.items())
-
-    def _write(self, path: Path, content: bytes) -> None:
-        """Write a file that appears whole or not at all, also after a power cut."""
-        unfinished = path.with_name(path.name + _UNFINISHED)
-        try:
-            with open(unfinished, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        except OSError as error:
-            raise InvalidInput(
-                f"cannot write {path}: {error.strerror}; what was finished before is kept: "
-                "make room, or whatever it takes, and go on from there"
-            ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink(missing_ok=True)
-
-    def _acquire(self) -> None:
-        if fcntl is None:
-            return
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InvalidInput(
-                f"the checkpoint {self._folder} is in use by another run: wait for it, or use another folder"
-            ) from error
-        except OSError:  # a file system without locks, which costs what it does on Windows
-            pass
-
-    def _compare(self, path: Path) -> None:
-        try:
-            there = dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
-            raise InvalidInput(
-                f"{path} cannot be read ({error}): remove the folder to start anew, or use another"
-            ) from error
-        differing = list(_differences(there, self._manifest))
-        if differing:
-            raise InvalidInput(
-                f"{self._folder} is the checkpoint of another run; they differ in {'; '.join(differing)}. "
-                "Use another folder, or remove this one to start anew"
-            )
 
 
 def manifest_path(folder: Path) -> Path:

@@ -1,9 +1,11 @@
 """Who does the work: independent tasks, whole chunks each, on an executor."""
 
+import contextlib
 import dataclasses
+import itertools
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -22,6 +24,7 @@ _IN_FLIGHT, _IN_FLIGHT_ELSEWHERE = 64, 512
 # Units of a task, of which a checkpoint writes a file in some 2 ms: so many that this costs little, but
 # not where there would be too few tasks to end together; more only where there would be too many files.
 _UNITS, _FEW_TASKS, _MANY_TASKS = 16, 128, 4096
+_THREAD = threading.local()  # has a `device` where threads share several
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Task:
 
     def run(self, start: int, stop: int) -> list[Entry]:
         """The sums of the trajectories start .. stop - 1, of one unit, chunk by chunk."""
-        with jax.enable_x64(self.program.precision == "float64"):  # the setting is one of the thread
+        with jax.enable_x64(self.program.precision == "float64"), _own_device():  # settings of this thread
             tiles = self._run_tiles(start, stop)
         with np.errstate(over="ignore", invalid="ignore"):  # values may be as large as floats can be
             return [((low, high), self._fold(tiles, low)) for low, high in cut(start, stop, self.plan.chunk)]
@@ -131,67 +134,97 @@ class Work:
         self._stopped.set()
 
 
+Keep = Callable[[Range, list[Entry]], None]
+
+
+def forget(part: Range, entries: list[Entry]) -> None:
+    """Keeps nothing of a finished part."""
+
+
+@dataclasses.dataclass
+class Errand:
+    """What is to be done of one task.
+
+    - `ledger`: where its sums go; what is in there is done already, in whole units.
+    - `keep`: gets the range and the sums of each finished part, before the ledger does.
+    """
+
+    work: Work
+    ledger: Ledger
+    keep: Keep = forget
+
+
 def run(
-    work: Work,
-    first: int,
-    count: int,
+    errands: Sequence[Errand],
+    start: int,
+    stop: int,
     executor: Executor | None = None,
-    *,
-    done: Callable[[int], None] = lambda _: None,
-    ledger: Ledger | None = None,
-    keep: Callable[[Range, list[Entry]], None] | None = None,
-) -> Ledger:
-    """The sums of trajectories first .. first + count - 1.
+    done: Callable[[int, list[Entry]], None] = lambda position, entries: None,
+) -> None:
+    """Run what is missing of the trajectories start .. stop - 1 of every errand, one after the other.
 
     **Arguments**
 
     - `executor`: who does the work; default a pool of threads.
-    - `done`: hears of the size of each finished task.
-    - `ledger`: what is done already; whole units.
-    - `keep`: gets the range and the sums of each finished task.
+    - `done`: hears of each finished part: the position of its errand, and its sums.
     """
-    task = work.task
-    if ledger is None:
-        ledger = Ledger(task.statistics, task.plan.chunk)
-    task.tile(careful=False)  # made here, so that threads find one and the same
-    pool = executor or ThreadPoolExecutor(task.plan.workers, thread_name_prefix="jaxsgd")
+    for errand in errands:
+        errand.work.task.tile(careful=False)  # made here, so that threads find one and the same
+    pool = executor or _threads(max(errand.work.task.plan.workers for errand in errands))
     limit = _IN_FLIGHT if executor is None else _IN_FLIGHT_ELSEWHERE
-    pending: dict[Future[list[Entry]], Range] = {}
+    pending: dict[Future[list[Entry]], tuple[int, Range]] = {}
     ended: queue.SimpleQueue[Future[list[Entry]]] = queue.SimpleQueue()
 
     def collect() -> None:
         future = ended.get()
-        start, stop = pending.pop(future)
-        entries = future.result()
-        if keep is not None:
-            keep((start, stop), entries)
+        position, part = pending.pop(future)
+        errand, entries = errands[position], future.result()
+        errand.keep(part, entries)
         for (low, high), sums in entries:
-            ledger.add(low, high, sums)
-        done(stop - start)
+            errand.ledger.add(low, high, sums)
+        done(position, entries)
 
     try:
-        for start, stop in _tasks(ledger.missing(first, first + count), count, task.unit):
-            future = pool.submit(work.run, start, stop)
-            pending[future] = start, stop
-            future.add_done_callback(ended.put)
-            if len(pending) >= limit:
-                collect()
+        for position, errand in enumerate(errands):
+            unit = errand.work.task.unit
+            for part in _tasks(errand.ledger.missing(start, stop), len(errands) * (stop - start) // unit, unit):
+                future = pool.submit(errand.work.run, *part)
+                pending[future] = position, part
+                future.add_done_callback(ended.put)
+                if len(pending) >= limit:
+                    collect()
         while pending:
             collect()
     except BaseException:  # Ctrl-C, too: nothing is started any more, and what runs here ends soon
-        work.stop()
+        for errand in errands:
+            errand.work.stop()
         raise
     finally:
         for future in pending:
             future.cancel()
         if executor is None:
             pool.shutdown(wait=True, cancel_futures=True)
-    return ledger
 
 
-def _tasks(missing: list[Range], count: int, unit: int) -> Iterator[Range]:
-    """What is missing, cut in tasks: a unit each, or in long runs a power of two of them."""
-    units = count // unit
+def _threads(count: int) -> ThreadPoolExecutor:
+    """A pool whose threads take the devices of this process in turn, where there are several to choose from."""
+    devices = itertools.cycle(jax.local_devices())
+
+    def take() -> None:
+        _THREAD.device = next(devices)
+
+    several = len(jax.local_devices()) > 1 and jax.config.jax_default_device is None  # type: ignore[attr-defined]
+    return ThreadPoolExecutor(count, thread_name_prefix="jaxsgd", initializer=take if several else None)
+
+
+def _own_device() -> contextlib.AbstractContextManager[Any]:
+    """The setting under which this thread computes on its own device, if it has one."""
+    device = getattr(_THREAD, "device", None)
+    return contextlib.nullcontext() if device is None else jax.default_device(device)
+
+
+def _tasks(missing: list[Range], units: int, unit: int) -> Iterator[Range]:
+    """What is missing, cut in tasks: a unit each, or where there are many in all a power of two of them."""
     size = max(min(_UNITS, units // _FEW_TASKS), units // _MANY_TASKS, 1)
     for start, stop in missing:
         yield from cut(start, stop, unit << (size.bit_length() - 1))

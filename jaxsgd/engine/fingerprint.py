@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd.engine.cells import CellsTask
 from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span, run_tile
 from jaxsgd.engine.plan import Form
@@ -18,7 +19,12 @@ from jaxsgd.engine.statistics import BLOCK
 def fingerprint(task: Task) -> str:
     """SHA-256 of the traced program, of all its numbers, of the record grid and of the precision."""
     numbers, structure = jax.tree.flatten((task.inputs, task.key))
-    shapes = tuple(jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype) for number in numbers)
+    varied = (*task.varied, False) if isinstance(task, CellsTask) else (False,) * len(numbers)
+    arrays = [np.asarray(number) for number in numbers]
+    shapes = tuple(
+        jax.ShapeDtypeStruct(array.shape[1:] if varies else array.shape, array.dtype)  # those of one cell
+        for array, varies in zip(arrays, varied, strict=True)
+    )
     digest = hashlib.sha256(_trace(task.program, structure, shapes))
     for number in numbers:
         _add(digest, number)

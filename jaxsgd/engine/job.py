@@ -12,10 +12,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd.engine.cells import CellsTask
 from jaxsgd.engine.driver import Task, Work
 from jaxsgd.engine.environment import BITWISE, environment
 from jaxsgd.engine.plan import Plan
-from jaxsgd.engine.program import prepare
+from jaxsgd.engine.program import Inputs, prepare
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.study import Study
@@ -26,11 +27,13 @@ class Recipe:
     """What a task is made of, in a form that can be pickled.
 
     - `identity`: that of the job; recipes are equal if it is.
-    - `study`: the arguments of a Study, which it derives the rest from.
+    - `study`: the arguments of a Study, which it derives the rest from; of several cells, those of the first.
+    - `cells`: of several, how many, which of their inputs vary, and the inputs.
     """
 
     identity: str
     study: Mapping[str, Any] = dataclasses.field(compare=False)
+    cells: tuple[int, tuple[bool, ...], Inputs] | None = dataclasses.field(compare=False)
     statistics: tuple[Statistic, ...] = dataclasses.field(compare=False)
     events: Mapping[str, Callable[[Any], Any]] = dataclasses.field(compare=False)
     precision: str = dataclasses.field(compare=False)
@@ -50,13 +53,16 @@ class Recipe:
                 )
         with jax.enable_x64(self.precision == "float64"):
             program, inputs = prepare(Study(**self.study), self.statistics, self.events)
-        return Task(program, inputs, self.plan, self.key)
+        if self.cells is None:
+            return Task(program, inputs, self.plan, self.key)
+        count, varied, inputs = self.cells
+        return CellsTask(program, inputs, self.plan, self.key, varied, count)
 
 
 _MAKING = threading.Lock()
 
 
-@functools.lru_cache(maxsize=4)
+@functools.lru_cache(maxsize=8)
 def _made(recipe: Recipe) -> Task:
     return recipe.make()
 
@@ -67,12 +73,16 @@ class Job(Work):
     A compiled program cannot be sent. What travels is the recipe; each process makes the task of it
     once. That is done when the job first runs there, so that an error is one of the work, not of its
     transport, by which pools break.
+
+    - `study`: that of the task; of several cells, the first.
     """
 
     def __init__(self, study: Study, events: Mapping[str, Callable[[Any], Any]], task: Task) -> None:
         super().__init__(task)
+        program, plan, key = task.program, task.plan, task.key
         arguments = {field.name: getattr(study, field.name) for field in dataclasses.fields(study)}
-        parts = arguments, task.statistics, events, task.program.precision, task.plan, task.key, environment()
+        cells = (task.cells, task.varied, task.inputs) if isinstance(task, CellsTask) else None
+        parts = arguments, cells, program.statistics, events, program.precision, plan, key, environment()
         self._recipe = Recipe(uuid.uuid4().hex, *parts)
 
     def __getstate__(self) -> Recipe:

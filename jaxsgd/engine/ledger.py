@@ -23,8 +23,8 @@ class Ledger:
     """
 
     def __init__(self, statistics: tuple[Statistic, ...], chunk: int) -> None:
-        self._statistics = {statistic.name: statistic for statistic in statistics}
-        self.chunk = chunk
+        self.statistics, self.chunk = statistics, chunk
+        self._by_name = {statistic.name: statistic for statistic in statistics}
         self._entries: dict[Range, Sums] = {}
 
     def __iter__(self) -> Iterator[Entry]:
@@ -39,6 +39,10 @@ class Ledger:
     def fragments(self) -> list[Range]:
         """Entries that are parts of a chunk."""
         return [entry for entry in sorted(self._entries) if not self._whole(*entry)]
+
+    def empty(self) -> "Ledger":
+        """One of the same kind with nothing in it."""
+        return Ledger(self.statistics, self.chunk)
 
     def missing(self, start: int, stop: int) -> list[Range]:
         """The ranges of start .. stop - 1 that are not in; every entry lies inside."""
@@ -75,4 +79,4 @@ class Ledger:
 
     def _merge(self, left: Sums, right: Sums) -> Sums:
         with np.errstate(over="ignore", invalid="ignore"):
-            return {name: statistic.merge(left[name], right[name]) for name, statistic in self._statistics.items()}
+            return {name: statistic.merge(left[name], right[name]) for name, statistic in self._by_name.items()}

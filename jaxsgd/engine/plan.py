@@ -87,14 +87,14 @@ class Plan:
 
     @classmethod
     def for_accelerator(cls, dimension: int, chunk: int, needed: int) -> Self:
-        """One worker, all trajectories that fit in one launch, and a step that fuses into one kernel.
+        """One worker a device, all trajectories that fit in one launch, and a step that fuses into one kernel.
 
         ``needed`` is a power of two of blocks that holds all trajectories.
         """
         launch = max(chunk, BLOCK * _power_of_two(_LAUNCH_FLOATS // (BLOCK * dimension)))
         unroll = min(max(16 // dimension, 1), 8)
         form = Form(carry_draws=False, split_state=dimension <= _MOST_SPLIT, unroll=unroll)
-        return cls(chunk, min(launch, needed), 1, form)
+        return cls(chunk, min(launch, needed), jax.local_device_count(), form)
 
     def replace(self, **changes: int) -> Self:
         """The same plan with some numbers changed, validated again."""

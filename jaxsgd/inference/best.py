@@ -53,7 +53,7 @@ class BestSet:
         )
 
 
-def best_set(values: Any, confidence: float = 0.95) -> BestSet:
+def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSet:
     """The set of cells that may have the smallest mean, from values with common random numbers.
 
     Cell i is left out if some cell j has
@@ -78,6 +78,8 @@ def best_set(values: Any, confidence: float = 0.95) -> BestSet:
       copied nor widened as a whole. A step takes N operations; there are K of them, and up to 15 for each cell that
       the leader does not leave out.
     - `confidence`: 1 - alpha, in (0, 1).
+    - `sizes`: where columns are means of groups of trajectories, how many each has, shape (G,). Means are then
+      weighted by n_g, and Var(i - j) = sum_g n_g (d_g - mean d)^2 / (G - 1) is still that of one trajectory.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
 
@@ -94,15 +96,18 @@ def best_set(values: Any, confidence: float = 0.95) -> BestSet:
         values = real("values", values)
     if values.ndim != 2 or values.shape[0] == 0 or values.shape[1] < 2:
         raise InvalidInput(f"values must have shape (cells, trajectories), 1 and 2 at least, got {values.shape}")
-    count = values.shape[1]
+    weights = None if sizes is None or np.all(np.equal(sizes, 1)) else finite_array("sizes", sizes)
+    if weights is not None and (weights.shape != values.shape[1:] or weights.min() < 1):
+        raise InvalidInput(f"sizes must be at least 1, one for each of the {values.shape[1]} columns")
+    count = values.shape[1] if weights is None else weights.sum()
 
     def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64)) for cell in cells]
+        moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
         difference, variance = np.array(moments).reshape(-1, 2).T
         return difference, variance, np.sqrt(variance / count)
 
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
-        means, variances = np.array([_moments(row.astype(np.float64)) for row in values]).T
+        means, variances = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
     return _best_set(means, variances, compare, confidence)
 
 
@@ -206,10 +211,11 @@ def _quantile(confidence: float, cells: int) -> float:
     return -float(ndtri((1 - confidence) / max(cells - 1, 1)))
 
 
-def _moments(values: np.ndarray) -> tuple[float, float]:
-    """Mean and variance of a float64 vector, which is overwritten."""
+def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    """Mean and variance of a float64 vector, which is overwritten; weighted by how many each entry is the mean of."""
     origin = values[0]  # seen from there, what does not vary has variance 0 exactly
     values -= origin
-    mean = values.mean()
+    mean = values.mean() if weights is None else weights @ values / weights.sum()
     values -= mean
-    return float(origin + mean), float(values @ values / (values.size - 1))
+    squares = values @ values if weights is None else weights @ values**2
+    return float(origin + mean), float(squares / (values.size - 1))

@@ -53,6 +53,7 @@ class Precision:
     - `relative` or `absolute`: the half-width as a fraction of the estimate, in (0, 1), or as it is. Give one.
     - `confidence`: in (0, 1).
     - `limit`: no more trajectories than this, at least `PILOT`.
+    - `step`: at which recorded step; default the last.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated.
 
@@ -71,6 +72,7 @@ class Precision:
     absolute: float | None = None
     confidence: float = 0.95
     limit: int = 10_000_000
+    step: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.observable, str):
@@ -85,6 +87,8 @@ class Precision:
             raise InvalidInput(f"relative is a fraction and must lie strictly between 0 and 1, got {self.relative:g}")
         level("confidence", self.confidence)
         integer("limit", self.limit, at_least=PILOT)
+        if self.step is not None:
+            integer("step", self.step, at_least=0)
 
     def checkpoints(self, unit: int = 1) -> list[int]:
         """The counts to look at: n_1, 2 n_1, 4 n_1, ... below `limit`, and `limit`.

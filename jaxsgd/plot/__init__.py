@@ -5,9 +5,26 @@ from jaxsgd.plot.bounds import bound
 from jaxsgd.plot.contours import landscape
 from jaxsgd.plot.estimates import curves
 from jaxsgd.plot.forest import verdicts
+from jaxsgd.plot.grid import heatmap
+from jaxsgd.plot.horizons import best_rate
+from jaxsgd.plot.leading import leaders
 from jaxsgd.plot.learning_rates import schedule
 from jaxsgd.plot.sampling import frequencies
-from jaxsgd.plot.sweeps import against
+from jaxsgd.plot.sweeps import against, sensitivity
 from jaxsgd.plot.trajectories import paths
 
-__all__ = ["against", "bound", "curves", "frequencies", "frozen_bias", "landscape", "paths", "schedule", "verdicts"]
+__all__ = [
+    "against",
+    "best_rate",
+    "bound",
+    "curves",
+    "frequencies",
+    "frozen_bias",
+    "heatmap",
+    "landscape",
+    "leaders",
+    "paths",
+    "schedule",
+    "sensitivity",
+    "verdicts",
+]

@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxsgd.module import Module
 
@@ -57,3 +58,12 @@ class Problem(Module):
     def convex(self) -> bool | None:
         """Whether R is convex."""
         return None
+
+    @property
+    def kinks(self) -> np.ndarray:
+        """Of a risk of one coordinate: the points (k,) between which it is smooth, as far as they are known.
+
+        Unless a subclass says more, this is the minimiser, where many risks have their only kink.
+        """
+        leaves = jax.tree.leaves(self.minimiser)
+        return np.concatenate([np.zeros(0), *map(np.ravel, leaves)])

@@ -5,11 +5,11 @@ import numpy as np
 
 def assert_same_sums(result, other):
     """Every bit of every sum."""
-    mine, its = result._ledger.total(), other._ledger.total()
-    assert mine.keys() == its.keys()
-    for statistic, arrays in mine.items():
-        for key, array in arrays.items():
-            np.testing.assert_array_equal(array, its[statistic][key], err_msg=f"{statistic}.{key}")
+    for mine, its in zip(*([ledger.total() for ledger in each._ledgers] for each in (result, other)), strict=True):
+        assert mine.keys() == its.keys()
+        for statistic, arrays in mine.items():
+            for key, array in arrays.items():
+                np.testing.assert_array_equal(array, its[statistic][key], err_msg=f"{statistic}.{key}")
 
 
 def assert_same(result, other):

@@ -22,7 +22,7 @@ import pytest
 from bits import assert_same, assert_same_sums
 
 import jaxsgd as js
-from jaxsgd import simulation
+from jaxsgd import provenance, simulation
 from jaxsgd.engine import checkpoint as checkpoints
 from jaxsgd.engine import driver
 from jaxsgd.engine.checkpoint import Checkpoint, DamagedPart
@@ -82,8 +82,8 @@ def test_a_finished_run_is_only_read_again(whole, folder):
 
 def test_only_what_is_missing_is_run(whole, folder):
     run(checkpoint=folder)
-    for name in ("part-0-1024-1024", "part-4096-5120-1024", "part-5120-6144-1024", f"part-8192-{N}-1024"):
-        (folder / name).unlink()
+    for name in ("0-1024", "4096-5120", "5120-6144", f"8192-{N}"):
+        (folder / f"part-0-{name}-1024").unlink()
     executor = Counting()
     assert_same(run(checkpoint=folder, executor=executor), whole)
     assert executor.tasks == [(0, 1024), (4096, 5120), (5120, 6144), (8192, N)]
@@ -104,7 +104,7 @@ def test_any_subset_of_parts_gives_the_same_bits(unit, folder):
 
 def test_an_interrupted_run_goes_on(whole, folder):
     def finished():
-        return sum(int(path.name.split("-")[2]) - int(path.name.split("-")[1]) for path in parts(folder))
+        return sum(int(path.name.split("-")[3]) - int(path.name.split("-")[2]) for path in parts(folder))
 
     with pytest.raises(KeyboardInterrupt):
         run(checkpoint=folder, executor=Counting(most=4))
@@ -123,10 +123,10 @@ def test_what_runs_in_this_process_ends_at_the_next_tile(folder):
 
     layout = simulation.make_layout(STUDY, simulation.DEFAULT_STATISTICS, (), {}, ())
     task = simulation.make_task(STUDY, layout.statistics, {}, 0, 2**24, 0, PLAN)
-    job = simulation.Job(STUDY, {}, task)
+    errand = driver.Errand(simulation.Job(STUDY, {}, task), Ledger(layout.statistics, CHUNK))
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        driver.run(job, 0, 2**24, done=interrupted)
+        driver.run([errand], 0, 2**24, done=interrupted)
     assert time.monotonic() - started < 5  # all of it would take minutes
 
 
@@ -158,7 +158,7 @@ def test_long_runs_have_few_parts_and_the_same_bits(whole, folder, monkeypatch):
 )
 def test_how_many_units_a_task_has(units, size):
     """From 2048 units on at least 16, so that a checkpoint costs less than 1%; never more than 8192 tasks."""
-    tasks = list(driver._tasks([(0, units * CHUNK)], units * CHUNK, CHUNK))
+    tasks = list(driver._tasks([(0, units * CHUNK)], units, CHUNK))
     assert tasks[0] == (0, size * CHUNK)
     assert tasks[-1][1] == units * CHUNK
     assert len(tasks) == -(-units // size) <= 8192
@@ -270,8 +270,8 @@ def test_another_precision_is_refused(folder):
 @pytest.mark.parametrize("name", ["jaxsgd", "jax", "jaxlib", "numpy", "device", "cpu", "xla_flags"])
 def test_another_machine_is_refused(folder, monkeypatch, name):
     run(CHUNK, checkpoint=folder)
-    there = simulation.environment()
-    monkeypatch.setattr(simulation, "environment", lambda: there | {name: "another"})
+    there = provenance.environment()
+    monkeypatch.setattr(provenance, "environment", lambda: there | {name: "another"})
     with pytest.raises(InvalidInput, match=rf"differ in {name} \(.* there, 'another' here\)"):
         run(CHUNK, checkpoint=folder)
 
@@ -283,12 +283,12 @@ def test_the_number_of_workers_is_not_part_of_a_run(folder):
 
 @pytest.mark.parametrize(
     ("content", "match"),
-    [("{", "cannot be read"), ("7", "cannot be read"), (None, r"differ in format \(1 there, 2 here\)")],
+    [("{", "cannot be read"), ("7", "cannot be read"), (None, r"differ in format \(2 there, 3 here\)")],
 )
 def test_manifests_that_are_damaged_or_newer(folder, monkeypatch, content, match):
     run(CHUNK, checkpoint=folder)
     if content is None:
-        monkeypatch.setattr(checkpoints, "FORMAT", 2)
+        monkeypatch.setattr(checkpoints, "FORMAT", 3)
     else:
         (folder / "manifest.json").write_text(content)
     with pytest.raises(InvalidInput, match=match):
@@ -298,7 +298,7 @@ def test_manifests_that_are_damaged_or_newer(folder, monkeypatch, content, match
 def test_two_runs_in_one_folder(folder):
     run(CHUNK, checkpoint=folder)
     manifest = json.loads((folder / "manifest.json").read_text())
-    with Checkpoint(folder, manifest, CHUNK), pytest.raises(InvalidInput, match="in use by another run"):
+    with Checkpoint(folder, manifest), pytest.raises(InvalidInput, match="in use by another run"):
         run(CHUNK, checkpoint=folder)
     run(CHUNK, checkpoint=folder)
 
@@ -325,7 +325,7 @@ def flip(data):
 )
 def test_a_damaged_part_is_named_and_run_again(whole, folder, damage):
     run(checkpoint=folder)
-    path = folder / "part-2048-3072-1024"
+    path = folder / "part-0-2048-3072-1024"
     good = path.read_bytes()
     path.write_bytes(damage(good))
     executor = Counting()
@@ -339,8 +339,8 @@ def test_a_damaged_part_is_named_and_run_again(whole, folder, damage):
 def test_a_part_of_another_run_or_another_place_is_run_again(whole, folder, tmp_path):
     run(checkpoint=folder)
     run(checkpoint=tmp_path / "other", seed=1)
-    path = folder / "part-2048-3072-1024"
-    for stranger in (tmp_path / "other" / path.name, folder / "part-1024-2048-1024"):
+    path = folder / "part-0-2048-3072-1024"
+    for stranger in (tmp_path / "other" / path.name, folder / "part-0-1024-2048-1024"):
         path.write_bytes(stranger.read_bytes())
         with pytest.warns(DamagedPart, match="it belongs to another run"):
             assert_same(run(checkpoint=folder), whole)
@@ -355,7 +355,7 @@ def checked(data, change):
 def test_a_changed_part_with_the_right_checksum_changes_the_result(whole, folder):
     """Negative control: the tests above compare what the parts hold."""
     run(checkpoint=folder)
-    path = folder / "part-2048-3072-1024"
+    path = folder / "part-0-2048-3072-1024"
     path.write_bytes(checked(path.read_bytes(), flip))
     with pytest.raises(AssertionError):
         assert_same(run(checkpoint=folder), whole)
@@ -363,7 +363,7 @@ def test_a_changed_part_with_the_right_checksum_changes_the_result(whole, folder
 
 def test_parts_are_never_unpickled(whole, folder):
     run(checkpoint=folder)
-    path = folder / "part-2048-3072-1024"
+    path = folder / "part-0-2048-3072-1024"
     path.write_bytes(checked(path.read_bytes(), lambda content: content.replace(b'"<f8"', b'"|O"', 1)))
     with pytest.warns(DamagedPart, match="OBJECT"):
         assert_same(run(checkpoint=folder), whole)
@@ -371,7 +371,7 @@ def test_parts_are_never_unpickled(whole, folder):
 
 def test_what_a_killed_run_left_unfinished_is_removed(whole, folder):
     run(4 * CHUNK, checkpoint=folder)
-    left = folder / "part-4096-5120-1024.unfinished"
+    left = folder / "part-0-4096-5120-1024.unfinished"
     left.write_bytes(b"half")
     assert_same(run(checkpoint=folder), whole)
     assert not left.exists()

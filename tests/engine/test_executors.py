@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -12,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from bits import assert_same
+from bits import assert_same, assert_same_sums
 
 import jaxsgd as js
 from jaxsgd import simulation
@@ -194,3 +196,38 @@ def test_a_dask_worker_is_killed(client, tmp_path, monkeypatch):
     watch.join()
     assert 30 <= killed[0] < 200
     assert_same(result, run(count, study))
+
+
+SEVERAL_DEVICES = """
+import collections, sys
+import jax
+import jaxsgd as js
+from jaxsgd.engine.kernel import CompiledTile
+
+used = collections.Counter()
+call = CompiledTile.__call__
+
+def noting(self, *arguments):
+    kept = call(self, *arguments)
+    used[next(iter(kept["finite"].devices())).id] += 1
+    return kept
+
+CompiledTile.__call__ = noting
+plan = js.Plan(chunk=2048, tile=1024, workers=2)
+study = js.chapter.study("polynomial", steps=30)
+js.simulate(study, 12 * 2048 + 700, seed=3, plan=plan, progress=False).save(sys.argv[1])
+print(len(jax.local_devices()), sorted(used))
+"""
+
+
+def test_threads_take_the_devices_in_turn(tmp_path):
+    """Two devices of the host, as two GPUs would be: both are used, and the bits are those of one."""
+    path = tmp_path / "result.nc"
+    flags = "--xla_force_host_platform_device_count=2"
+    made = subprocess.run(
+        [sys.executable, "-c", SEVERAL_DEVICES, str(path)],
+        env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert made.stdout.split("\n")[0] == "2 [0, 1]"
+    study = js.chapter.study("polynomial", steps=30)
+    assert_same_sums(js.load(path), js.simulate(study, N, seed=3, plan=PLAN, progress=False))

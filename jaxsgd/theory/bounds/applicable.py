@@ -17,7 +17,14 @@ from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
 from jaxsgd.theory.bounds.last_iterate import LastIterate
 from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
-from jaxsgd.theory.bounds.second_moments import SecondMoments, a_priori, along_the_run, exact_moments, measured
+from jaxsgd.theory.bounds.second_moments import (
+    SecondMoments,
+    a_priori,
+    along_the_run,
+    measured,
+    moments_at_every_step,
+    of_average,
+)
 from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
 from jaxsgd.theory.bounds.weighted_average import WeightedAverage
 
@@ -126,14 +133,16 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
     G2 = measured(study, result) if result is not None else None if moments is None else along_the_run(moments)
     evaluations = []
     for i, bound in enumerate(among):
-        values, gap = ({}, None) if reasons[i] else (_values(bound, study, G2), _gap(moments, str(i)))
+        values, gap = {}, None
+        if not reasons[i]:
+            values, gap = _values(bound, study, G2), _gap(bound, study, moments, str(i))
         evaluations.append(Evaluation(bound, bound.assumptions(study), reasons[i], values, gap))
     return BoundsReport(tuple(evaluations))
 
 
 def _moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset | None:
     try:
-        return exact_moments(study, averages)
+        return moments_at_every_step(study, averages)
     except NoExactSolution:
         return None
 
@@ -151,9 +160,12 @@ def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, V
     return values
 
 
-def _gap(moments: xr.Dataset | None, average: str) -> float | None:
-    """E R(point) - R*, where R* = 0: only a Quadratic has exact moments. Without an average the point is x_{T-1}."""
-    if moments is None:
+def _gap(bound: Bound, study: Study, moments: xr.Dataset | None, average: str) -> float | None:
+    """E R(point) - R*, where both are known."""
+    problem = study.oracle.problem
+    if moments is None or problem is None or problem.minimum is None:
         return None
-    of_average = f"risk_of_{average}_mean"
-    return float(moments[of_average][-1] if of_average in moments else moments["risk_mean"][-2])
+    if bound.point(study) is None:
+        return float(moments["risk_mean"][-2]) - problem.minimum  # at x_{T-1}
+    risk = of_average(average)
+    return float(moments[risk][-1]) - problem.minimum if risk in moments else None

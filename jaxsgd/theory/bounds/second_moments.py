@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.averages import Average
-from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.methods import Projected
 from jaxsgd.module import with_own_arrays
 from jaxsgd.oracles import AdditiveNoise, FullGradient
@@ -28,8 +28,22 @@ class SecondMoments(NamedTuple):
 
 def exact_moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset:
     """Exact moments at every step, with these averages in place of the study's own; or `NoExactSolution`."""
+    moments = moments_at_every_step(study, averages)
+    if any(of_average(name) not in moments for name in averages):
+        given = type(study.oracle.problem).__name__
+        raise NoExactSolution(f"exact moments of averages need problems.Quadratic, got {given}")
+    return moments
+
+
+def moments_at_every_step(study: Study, averages: Mapping[str, Average]) -> xr.Dataset:
+    """As `exact_moments`, but without those averages of which there are no exact moments."""
     plain = {"observe": None, "observables": {}, "path_sums": {}}
     return exact(study.replace(record=every(1), averages=averages, **plain))
+
+
+def of_average(name: str) -> str:
+    """The variable that is the expected risk of an average."""
+    return f"risk_of_{name}_mean"
 
 
 def along_the_run(moments: xr.Dataset) -> SecondMoments:

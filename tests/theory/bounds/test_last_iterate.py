@@ -10,7 +10,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory import exact
 from jaxsgd.theory.bounds import LastIterate, LastIterateAnySchedule
 
-ABSOLUTE = problems.Function(lambda x: abs(x).sum(), minimiser=[0.0], convex=True, lipschitz=1.0)
+ABSOLUTE = problems.AbsoluteValue()
 
 
 def of_absolute_value(eta, start=1.0):

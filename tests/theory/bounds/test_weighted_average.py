@@ -120,8 +120,9 @@ def test_bound_along_the_run_has_another_minimiser():
 
 def test_attained_by_the_absolute_value_after_one_update():
     # R = 3 |x| from 2: E R(x_0) = 6, and the bound is 6 at eta = r / G; neither coefficient can be smaller.
-    problem = problems.Function(lambda x: 3 * abs(x).sum(), minimiser=[0.0], convex=True)
-    study = Study(oracle=oracles.FullGradient(problem), schedule=schedules.constant(2 / 3), steps=1, x0=[2.0])
+    study = Study(
+        oracle=oracles.FullGradient(problems.AbsoluteValue(3.0)), schedule=schedules.constant(2 / 3), steps=1, x0=[2.0]
+    )
     assert abs(WeightedAverage().value(study, 9.0) - 6) < 1e-12
     c, a = WeightedAverage().coefficients(study)
     assert c / 2 * 4 + a[0] * 9 < 5

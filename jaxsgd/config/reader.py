@@ -1,18 +1,4 @@
-"""Study files: from TOML to a Study and the arguments of ``simulate``.
-
-A file has one key or table for each argument of a [`jaxsgd.Study`][] under the argument's own name,
-except that the oracle's `problem` and `noise` are tables of their own, and for the arguments of
-``simulate`` in [`RUN`][jaxsgd.config.RUN]. Three rules cover the rest:
-
-- An object is a table whose ``kind`` names its constructor, in snake case, and whose other keys are
-  the constructor's arguments; a string is short for a table with a ``kind`` alone.
-- ``kind = "module:function"`` calls the user's own function with the other keys; what it returns is
-  the object. A schedule's function that takes ``t`` is itself the schedule.
-- A function, such as an observable, is the string ``"module:function"``.
-
-Modules are found in the folder of the file, too. Nothing is ignored: whatever is not understood
-raises `InvalidInput` or `InvalidType` with a message that starts with the file and the path to the key.
-"""
+"""The content of a study file as objects."""
 
 import contextlib
 import dataclasses
@@ -23,7 +9,6 @@ import pathlib
 import re
 import reprlib
 import sys
-import tomllib
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,22 +22,21 @@ from jaxsgd.record import Grid
 from jaxsgd.schedules import Schedule
 from jaxsgd.study import Study
 
-RUN = {"trajectories": int, "seed": int, "statistics": Sequence[str], "quantiles": Sequence[float]}
-"""The arguments of ``simulate`` that a study file may give, at its top level."""
+
+class UnknownKey(InvalidInput):
+    """Nothing takes a key: `where` is its path, `reason` what is allowed."""
+
+    where = reason = ""
+
+    @classmethod
+    def at(cls, where: str, reason: str) -> "UnknownKey":
+        error = cls(f"{where}: {reason}")
+        error.where, error.reason = where, reason
+        return error
 
 
-@dataclasses.dataclass(frozen=True)
-class StudyFile:
-    """What a study file says.
-
-    - `path`: the file.
-    - `study`: the study.
-    - `arguments`: those arguments of ``simulate`` that the file gives.
-    """
-
-    path: pathlib.Path
-    study: Study
-    arguments: Mapping[str, Any]
+_PARTS = {"problem": Problem, "noise": Noise}
+"""The parts of the oracle that have tables of their own."""
 
 
 @contextlib.contextmanager
@@ -64,22 +48,7 @@ def located(where: str) -> Iterator[None]:
         raise type(error)(f"{where}: {error}" if where else str(error)) from error
 
 
-def read(path: str | pathlib.Path) -> StudyFile:
-    """The study in a TOML file, and how to run it.
-
-    **Raises** `InvalidInput` or `InvalidType`; the message is ``file: path.to.key: what is wrong``.
-    """
-    path = pathlib.Path(path)
-    with located(str(path)):
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InvalidInput(error.strerror) from error
-        except ValueError as error:  # not TOML, or not UTF-8
-            raise InvalidInput(f"not a TOML file: {error}") from error
-        return StudyFile(path, *_Reader(path.parent).study_file(content))
-
-
+@functools.cache
 def kinds(family: type) -> dict[str, Callable[..., Any]]:
     """The constructors of one family, such as ``Noise``, by the names they have in a study file.
 
@@ -96,15 +65,21 @@ def kinds(family: type) -> dict[str, Callable[..., Any]]:
     return found
 
 
+def study_keys() -> tuple[str, ...]:
+    """The keys at the top level of a file that describe the study."""
+    return (*_hints(Study), *_PARTS)
+
+
 def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _expect(condition: bool, expected: str, value: Any, where: str) -> None:
+def expect(condition: bool, expected: str, value: Any, where: str) -> None:
     if not condition:
         raise InvalidType(f"{where}: expected {expected}, got {reprlib.repr(value)}")
 
 
+@functools.cache
 def _hints(constructor: Callable[..., Any]) -> dict[str, Any]:
     """What each argument of a constructor takes, as a type."""
     known = typing.get_type_hints(constructor)
@@ -114,27 +89,22 @@ def _hints(constructor: Callable[..., Any]) -> dict[str, Any]:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Reader:
+class Reader:
     """Turns the content of a study file into objects; `where` is always the path to a key."""
 
     folder: pathlib.Path
 
-    def study_file(self, content: dict[str, Any]) -> tuple[Study, dict[str, Any]]:
-        allowed = [*RUN, *_hints(Study), "problem", "noise"]
+    def study(self, content: Mapping[str, Any]) -> Study:
+        """The study that a file describes."""
         for key in content:
-            if key not in allowed:
-                raise InvalidInput(f"{key}: unknown key; {nearest(key, allowed)}")
-        arguments = {key: self.value(content.pop(key), hint, key) for key, hint in RUN.items() if key in content}
-        parts = {
-            key: self.make(family, content.pop(key), key)
-            for key, family in (("problem", Problem), ("noise", Noise))
-            if key in content
-        }
+            if key not in study_keys():
+                raise UnknownKey.at(key, f"unknown key; {nearest(key, study_keys())}")
+        parts = {key: self.make(family, content[key], key) for key, family in _PARTS.items() if key in content}
         oracle = self.table(content.get("oracle", {}), "oracle")
         for key in parts.keys() & oracle.keys():
             raise InvalidInput(f"oracle.{key}: given twice, here and as [{key}]")
-        content["oracle"] = {"kind": "additive_noise"} | oracle | parts
-        return self.call(Study, content, ""), arguments
+        arguments = {key: item for key, item in content.items() if key not in _PARTS}
+        return self.call(Study, arguments | {"oracle": {"kind": "additive_noise"} | oracle | parts}, "")
 
     def call(self, constructor: Callable[..., Any], arguments: dict[str, Any], where: str) -> Any:
         """The object that a constructor of jaxsgd makes of a table."""
@@ -142,7 +112,7 @@ class _Reader:
         for key in arguments:
             if key not in hints:
                 options = nearest(key, hints) if hints else "none is allowed"
-                raise InvalidInput(f"{_join(where, key)}: unknown key of {constructor.__name__}; {options}")
+                raise UnknownKey.at(_join(where, key), f"unknown key of {constructor.__name__}; {options}")
         for key, parameter in inspect.signature(constructor).parameters.items():
             if parameter.default is parameter.empty and key not in arguments:
                 raise InvalidInput(f"{_join(where, key)}: missing; {constructor.__name__} needs it")
@@ -162,16 +132,19 @@ class _Reader:
         if inspect.isclass(kind) and issubclass(kind, Module):
             return self.make(kind, value, where)
         if kind is Mapping:
-            _expect(isinstance(value, dict), "a table", value, where)
+            expect(isinstance(value, dict), "a table", value, where)
             return {key: self.value(item, parts[1], _join(where, key)) for key, item in value.items()}
         if kind in (tuple, Sequence):
-            _expect(isinstance(value, list), "a list", value, where)
+            expect(isinstance(value, list), "a list", value, where)
             return tuple(self.value(item, parts[0], f"{where}[{index}]") for index, item in enumerate(value))
         if kind is Callable:
             return self.function(value, where)
+        if dataclasses.is_dataclass(kind):
+            expect(isinstance(value, dict), "a table", value, where)
+            return self.call(kind, value, where)
         for scalar, expected in ((str, "a string"), (bool, "true or false"), (int, "an integer")):
             if kind is scalar:
-                _expect(type(value) is scalar, expected, value, where)
+                expect(type(value) is scalar, expected, value, where)
                 return value
         return self.numbers(value, where)
 
@@ -181,14 +154,14 @@ class _Reader:
             return [self.numbers(item, f"{where}[{index}]") for index, item in enumerate(value)]
         if isinstance(value, dict):
             return {key: self.numbers(item, _join(where, key)) for key, item in value.items()}
-        _expect(type(value) in (int, float), "a number", value, where)
+        expect(type(value) in (int, float), "a number", value, where)
         return value
 
     def table(self, value: Any, where: str) -> dict[str, Any]:
         """A table, which a string abbreviates to its kind."""
         if isinstance(value, str):
             return {"kind": value}
-        _expect(isinstance(value, dict), "a table", value, where)
+        expect(isinstance(value, dict), "a table", value, where)
         return value
 
     def make(self, family: type, value: Any, where: str) -> Any:
@@ -198,7 +171,7 @@ class _Reader:
         kind = arguments.pop("kind", None)
         if kind is None:
             raise InvalidInput(f"{at}: missing; {nearest('', allowed)}")
-        _expect(isinstance(kind, str), "a string", kind, at)
+        expect(isinstance(kind, str), "a string", kind, at)
         if ":" in kind:
             return self.own(family, kind, arguments, at)
         if kind not in allowed:
@@ -208,7 +181,7 @@ class _Reader:
     def grid(self, value: Any, where: str) -> Grid:
         """The record grid: one key, its kind, with its argument as the value."""
         allowed = kinds(Grid)
-        _expect(isinstance(value, dict) and len(value) == 1, f"a table with one of {', '.join(allowed)}", value, where)
+        expect(isinstance(value, dict) and len(value) == 1, f"a table with one of {', '.join(allowed)}", value, where)
         ((kind, argument),) = value.items()
         if kind not in allowed:
             raise InvalidInput(f"{where}.{kind}: unknown key; {nearest(kind, allowed)}")
@@ -225,13 +198,13 @@ class _Reader:
         except Exception as error:
             raise InvalidInput(f"{where}: {kind} failed: {type(error).__name__}: {error}") from error
         suits = callable(made) if family is Schedule else isinstance(made, family)
-        _expect(suits, f"{kind} to return a {family.__name__}", made, where)
+        expect(suits, f"{kind} to return a {family.__name__}", made, where)
         return made
 
     def function(self, name: Any, where: str) -> Callable[..., Any]:
         """The function of the user that "module:function" names."""
         module_name, colon, attribute = name.partition(":") if isinstance(name, str) else ("", "", "")
-        _expect(bool(module_name and colon and attribute), "a string 'module:function'", name, where)
+        expect(bool(module_name and colon and attribute), "a string 'module:function'", name, where)
         folder = self.folder.resolve()
         if str(folder) not in sys.path:
             # At the end, so that a file of the user hides no library; for good, as for a script.

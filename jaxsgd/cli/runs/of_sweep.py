@@ -1,0 +1,65 @@
+"""A run of all cells of a sweep."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jaxsgd as js
+from jaxsgd import cost, sweeps
+from jaxsgd.cli import comparisons, figures
+from jaxsgd.cli.runs.run import Run
+from jaxsgd.cli.shard import Shard
+from jaxsgd.sweep_result import Cell
+
+_SHOWN = 6  # values of an axis
+
+
+@dataclasses.dataclass(frozen=True)
+class RunOfSweep(Run):
+    """The call of ``sweep``, and the comparison of its cells."""
+
+    def cut(self, shard: Shard) -> Mapping[str, Any]:
+        return shard.ids(self.arguments["trajectories"], sweeps.chunk_of(self._cells), "sweep")
+
+    def call(self, **options: Any) -> js.SweepResult:
+        return js.sweep(self.file.make, self._axes, **self.arguments, **options)
+
+    def write(self, result: js.SweepResult) -> dict[str, Any]:
+        compared, reasons = comparisons.compare(result)
+        table = comparisons.write(result, compared, self.folder)
+        drawn = figures.of_sweep(result, compared, self.folder)
+        found = comparisons.summarise(result, self._axes, compared)
+        return found | {"no_comparison": reasons, "files": [*table, *drawn]}
+
+    def show(self, found: Mapping[str, Any], result: js.SweepResult) -> None:
+        comparisons.show(found)
+
+    def outline(self) -> Sequence[str]:
+        steps = sorted({cell.study.steps for cell in self._cells if cell.study})
+        number = " to ".join(f"{each:,}" for each in dict.fromkeys((steps[0], steps[-1])))
+        trajectories, seed = self.arguments["trajectories"], self.arguments["seed"]
+        width = max(map(len, self._axes))
+        return [
+            f"{len(self._cells):,} cells of {trajectories:,} trajectories of {number} steps, seed {seed}",
+            *(f"{name:<{width}}  {_values(values)}" for name, values in self._axes.items()),
+        ]
+
+    def cost(self) -> cost.Cost:
+        return cost.estimate_sweep(self._cells, self.arguments["trajectories"])
+
+    @property
+    def _axes(self) -> Mapping[str, Sequence[Any]]:
+        assert self.file.axes is not None
+        return self.file.axes
+
+    @functools.cached_property
+    def _cells(self) -> Sequence[Cell]:
+        return sweeps.make_cells(self.file.make, self._axes)
+
+
+def _values(values: Sequence[Any]) -> str:
+    """The values of an axis, shortened, and how many they are."""
+    texts = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
+    shown = texts if len(texts) <= _SHOWN else [*texts[: _SHOWN - 2], "...", texts[-1]]
+    return f"{', '.join(shown)} ({len(values)})" if len(values) > 1 else shown[0]

@@ -1,0 +1,24 @@
+"""Study files: from TOML to studies and the arguments of ``simulate`` or ``sweep``.
+
+A file has one key or table for each argument of a [`jaxsgd.Study`][] under the argument's own name,
+except that the oracle's `problem` and `noise` are tables of their own, and for the arguments of
+``simulate`` in [`RUN`][jaxsgd.config.RUN]. Three rules cover the rest:
+
+- An object is a table whose ``kind`` names its constructor, in snake case, and whose other keys are
+  the constructor's arguments; a string is short for a table with a ``kind`` alone.
+- ``kind = "module:function"`` calls the user's own function with the other keys; what it returns is
+  the object. A schedule's function that takes ``t`` is itself the schedule.
+- A function, such as an observable, is the string ``"module:function"``.
+
+A table `sweep` makes it a file of many studies: its keys are paths to keys of the study, such as
+``"schedule.initial"`` or ``"x0[0]"``, and each has a list of values, or a range as a table ``{from,
+to, count, spacing}``. All combinations are run; [`SWEEP`][jaxsgd.config.SWEEP] has what else may be said.
+
+Modules are found in the folder of the file, too. Nothing is ignored: whatever is not understood
+raises `InvalidInput` or `InvalidType` with a message that starts with the file and the path to the key.
+"""
+
+from jaxsgd.config.file import RUN, SWEEP, StudyFile, read
+from jaxsgd.config.reader import kinds, located
+
+__all__ = ["RUN", "SWEEP", "StudyFile", "kinds", "located", "read"]

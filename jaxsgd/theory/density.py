@@ -1,0 +1,121 @@
+"""The law of SGD in one dimension with additive Gaussian noise, by quadrature of its density.
+
+x_{t+1} = m(x_t) - eta_t sigma z_t with m(x) = x - eta_t R'(x), so that x_{t+1} has the density
+
+    p_{t+1}(y) = int p_t(x) phi(y - m(x)) dx,    phi the density of N(0, (eta_t sigma)^2).
+
+The law of x_t is kept as points x_j with masses q_j, with which sum_j q_j f(x_j) is the Gauss-Legendre rule
+for E f(x_t) on panels of a few eta sigma that end at the kinks of R. One step makes of it a mixture of
+Gaussians with centres m(x_j) and weights q_j, whose density is computed at the points of a new grid. As the
+density is smooth between the kinks, the error falls faster than any power of the panels' width; and the grid
+follows the law, wherever it goes and however narrow it becomes.
+
+Source: Nystroem (1930), Acta Math. 54, for the discretisation; Trefethen (2008), SIAM Review 50(1), for
+Gauss-Legendre quadrature.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsgd.errors import NoExactSolution
+
+TAIL = 8.3
+"""Gaussians are cut off at this many standard deviations, where 1e-16 of their mass is left."""
+
+LARGEST_GRID, LARGEST_TOTAL = 10**5, 10**7
+"""The most points of one grid, and of the grids of all steps: some seconds."""
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
+
+
+class Grid(NamedTuple):
+    """The width of a panel in units of eta sigma, and the mass that one step may cut off at each end."""
+
+    width: float
+    lost: float
+
+
+class Law(NamedTuple):
+    """The law of x_t as points with masses, and the risk and its derivative there; each (n,)."""
+
+    points: np.ndarray
+    masses: np.ndarray
+    risks: np.ndarray
+    slopes: np.ndarray
+
+
+def laws(
+    start: float,
+    rates: np.ndarray,
+    std: float,
+    evaluate: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    kinks: np.ndarray,
+    grid: Grid,
+) -> Iterator[Law]:
+    """The laws of x_0 .. x_T.
+
+    **Arguments**
+
+    - `start`, `rates`, `std`: x_0, eta_0 .. eta_{T-1}, sigma > 0.
+    - `evaluate`: R and R' at points (n,).
+    - `kinks`: between them R is smooth.
+    - `grid`: how fine the grids are.
+
+    **Raises** `NoExactSolution` where a grid would be too large, or R' is not finite.
+    """
+    points, total = np.array([start]), 0
+    law = Law(points, np.ones(1), *evaluate(points))
+    yield law
+    for t, (eta, finest) in enumerate(zip(rates.tolist(), _finest(rates).tolist(), strict=True)):
+        if eta > 0:
+            centres = law.points - eta * law.slopes
+            if not np.isfinite(centres).all():
+                raise NoExactSolution(f"the gradient is not finite everywhere that x_{t} may be")
+            ends = centres.min() - TAIL * eta * std, centres.max() + TAIL * eta * std
+            size = len(_NODES) * (ends[1] - ends[0]) / (grid.width * finest * std)
+            total += size
+            if size > LARGEST_GRID or total > LARGEST_TOTAL:
+                raise NoExactSolution(
+                    f"x_{t + 1} may be anywhere in an interval of length {ends[1] - ends[0]:.3g}, and one update adds "
+                    f"noise of only eta sigma = {finest * std:.3g}: grids that resolve both would be too large"
+                )
+            points, weights = _panels(*ends, kinks, grid.width * finest * std)
+            masses = weights * _mixture(centres, law.masses, eta * std, points)
+            kept = (np.cumsum(masses) > grid.lost) & (np.cumsum(masses[::-1])[::-1] > grid.lost)
+            law = Law(points[kept], masses[kept], *evaluate(points[kept]))
+        yield law
+
+
+def _finest(rates: np.ndarray) -> np.ndarray:
+    """Of each rate and the next positive one, the smaller: the next step multiplies the density by Gaussians."""
+    following = np.append(rates[1:], 0.0)
+    for t in range(len(rates) - 2, -1, -1):
+        following[t] = following[t] or following[t + 1]
+    return np.where(following > 0, np.minimum(rates, following), rates)
+
+
+def _panels(low: float, high: float, kinks: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Points and weights of the Gauss-Legendre rule on panels of at most this width, which end at the kinks."""
+    ends = [low, *np.unique(kinks[(low < kinks) & (kinks < high)]), high]
+    points, weights = [], []
+    for left, right in itertools.pairwise(ends):
+        panels = int(np.ceil((right - left) / width))
+        half = (right - left) / (2 * panels)
+        middles = left + half * (2 * np.arange(panels) + 1)
+        points.append((middles[:, None] + half * _NODES).ravel())
+        weights.append(np.tile(half * _WEIGHTS, panels))
+    return np.concatenate(points), np.concatenate(weights)
+
+
+def _mixture(centres: np.ndarray, weights: np.ndarray, std: float, points: np.ndarray) -> np.ndarray:
+    """The density of sum_j weights_j N(centres_j, std^2) at increasing points."""
+    first = np.searchsorted(points, centres - TAIL * std)
+    count = int((np.searchsorted(points, centres + TAIL * std) - first).max())
+    near = first[:, None] + np.arange(count)  # the points that a centre reaches, and some beyond the last one
+    extended = np.append(points, np.full(count, np.inf))
+    heights = np.exp(-(((extended[near] - centres[:, None]) / std) ** 2) / 2) * weights[:, None]
+    density = np.bincount(near.ravel(), heights.ravel(), minlength=len(extended))[: len(points)]
+    return density / (std * np.sqrt(2 * np.pi))

@@ -1,0 +1,143 @@
+"""Moments of SGD on any one-dimensional risk with additive Gaussian noise, by quadrature."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+from jax.flatten_util import ravel_pytree
+
+from jaxsgd.errors import NoExactSolution
+from jaxsgd.module import with_own_arrays
+from jaxsgd.noise import Gaussian
+from jaxsgd.oracles import AdditiveNoise
+from jaxsgd.study import Study
+from jaxsgd.theory.density import Grid, Law, laws
+from jaxsgd.theory.eigenbasis import labelled
+
+Values = tuple[np.ndarray, np.ndarray]
+"""R and R' at points (n,)."""
+
+TOLERANCE = 1e-6
+"""Moments on two grids that differ by more than this count as wrong."""
+
+GRIDS = (Grid(8.0, 1e-14), Grid(6.0, 1e-15), Grid(3.0, 1e-15), Grid(1.5, 1e-15))
+"""The grids that are tried, until two after each other agree."""
+
+CHUNK = 1024
+"""Points at which the risk is computed by one call of the compiled function."""
+
+
+def applies(study: Study) -> bool:
+    """Whether the study has one coordinate and additive Gaussian noise; the method is taken to be plain SGD."""
+    oracle = study.oracle
+    if study.dimension != 1 or not isinstance(oracle, AdditiveNoise) or not isinstance(oracle.noise, Gaussian):
+        return False
+    return _std(oracle.noise) > 0
+
+
+def by_quadrature(study: Study) -> xr.Dataset:
+    """Moments of x_s and of what depends on it alone; [`jaxsgd.theory.exact`][] describes them.
+
+    There are none of averages: x_s and its average together have a law in two dimensions.
+
+    The attribute `quadrature_error` estimates the relative error: it is the largest difference from a coarser
+    grid, of a mean relative to the root of the second moment, of a variance relative to itself; or the mass
+    that is missing, if that is larger.
+    """
+    evaluate = _pointwise(study)
+    previous, error = None, np.inf
+    for grid in GRIDS:
+        moments, mass = _on_grids(study, evaluate, grid)
+        if previous is not None:
+            error = max(_difference(moments, previous), float(np.abs(mass - 1).max()))
+        if error <= TOLERANCE:
+            return labelled(moments, study.coordinates, step=study.recorded_steps).assign_attrs(quadrature_error=error)
+        previous = moments
+    raise NoExactSolution(
+        f"the law of x is found by quadrature, and the moments on two grids differ by {error:.1g}, which is more than "
+        f"{TOLERANCE:g}: the risk must be smooth except at its minimiser and at the kinks that the problem states"
+    )
+
+
+def _std(noise: Gaussian) -> float:
+    return float(np.sqrt(noise.covariance_matrix(1).ravel()[0]))
+
+
+def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
+    """R and R' at points (n,), in float64."""
+    problem = with_own_arrays(study.oracle.problem)
+    with jax.enable_x64(True):
+        _, as_x = ravel_pytree(study.x0)
+
+    def both(point: jax.Array) -> tuple[jax.Array, jax.Array]:
+        x = as_x(point[None])
+        return problem.value(x), ravel_pytree(problem.gradient(x))[0][0]
+
+    compiled = jax.jit(jax.vmap(both))
+
+    def evaluate(points: np.ndarray) -> Values:
+        padded = np.append(points, np.full(-len(points) % CHUNK, points[-1]))
+        with jax.enable_x64(True):
+            parts = [compiled(part) for part in padded.reshape(-1, CHUNK)]
+        risks, slopes = (np.concatenate(part)[: len(points)] for part in zip(*parts, strict=True))
+        return risks, slopes
+
+    return evaluate
+
+
+def _on_grids(
+    study: Study, evaluate: Callable[[np.ndarray], Values], grid: Grid
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The moments at the recorded steps, and the mass of each law there."""
+    problem, std = study.oracle.problem, _std(study.oracle.noise)  # type: ignore[union-attr]
+    minimiser = None if problem.minimiser is None else _number(problem.minimiser)  # type: ignore[union-attr]
+    steps = set(study.recorded_steps.tolist())
+    rates = study.learning_rates[: max(steps)]
+    found = laws(_number(study.x0), rates, std, evaluate, problem.kinks, grid)  # type: ignore[union-attr]
+    kept = [law for step, law in enumerate(found) if step in steps]
+    rows = [_moments(law, minimiser, std) for law in kept]
+    moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    moments["learning_rate"] = study.learning_rates[study.recorded_steps]
+    return moments, np.array([law.masses.sum() for law in kept])
+
+
+def _moments(law: Law, minimiser: float | None, std: float) -> dict[str, np.ndarray | float]:
+    def mean_and_variance(values: np.ndarray) -> tuple[float, float]:
+        mean = float(law.masses @ values)
+        return mean, float(law.masses @ (values - mean) ** 2)
+
+    x_mean, x_variance = mean_and_variance(law.points)
+    observables = {"risk": mean_and_variance(law.risks)}
+    if minimiser is not None:
+        observables["distance_squared"] = mean_and_variance((law.points - minimiser) ** 2)
+    # g = R'(x) + sigma z has E[g^2 | x] = R'^2 + sigma^2 and Var(g^2 | x) = 4 sigma^2 R'^2 + 2 sigma^4.
+    mean, variance = mean_and_variance(law.slopes**2)
+    observables["gradient_norm_squared"] = (mean + std**2, variance + 4 * std**2 * mean + 2 * std**4)
+    return {
+        **{f"{name}_mean": mean for name, (mean, _) in observables.items()},
+        **{f"{name}_variance": variance for name, (_, variance) in observables.items()},
+        "x_mean": np.array([x_mean]),
+        "x_covariance": np.array([[x_variance]]),
+    }
+
+
+def _difference(moments: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> float:
+    """The largest relative difference, as `by_quadrature` defines it."""
+    largest = 0.0
+    for name, values in moments.items():
+        if name == "learning_rate":
+            continue
+        scale = np.abs(values)
+        if name.endswith("_mean"):
+            variance = moments["x_covariance"][..., 0] if name == "x_mean" else moments[name[:-5] + "_variance"]
+            scale = np.sqrt(values**2 + variance)
+        difference = np.abs(values - others[name])
+        largest = max(largest, float(np.divide(difference, scale, out=difference, where=scale > 0).max()))
+    return largest
+
+
+def _number(point: Any) -> float:
+    """The only coordinate of a point."""
+    return float(np.ravel(jax.tree.leaves(point)[0])[0])

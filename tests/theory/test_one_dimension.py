@@ -1,0 +1,161 @@
+"""Moments by quadrature: against closed forms, the balance of squared distances, and simulation in NumPy."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import ndtr
+
+from jaxsgd import averages, methods, noise, oracles, problems, record, schedules
+from jaxsgd.errors import NoExactSolution
+from jaxsgd.study import Study
+from jaxsgd.theory import exact
+
+ABSOLUTE = problems.AbsoluteValue(scale=2.0, minimiser=0.5)
+
+
+def of(problem, std=1.0, **changes):
+    oracle = oracles.AdditiveNoise(problem, noise.Gaussian(std))
+    arguments = {"schedule": schedules.constant(0.1), "steps": 30, "x0": [1.0], "record": record.every(1), **changes}
+    return Study(oracle=oracle, **arguments)
+
+
+@pytest.mark.parametrize("start", [1.0, 0.6, 0.5, -3.0])
+def test_one_update_of_the_absolute_value_is_a_folded_normal(start):
+    moments = exact(of(ABSOLUTE, 1.5, x0=[start], steps=1)).isel(step=1)
+    mean, std = start - 0.5 - 0.2 * np.sign(start - 0.5), 0.15
+    folded = std * np.sqrt(2 / np.pi) * np.exp(-((mean / std) ** 2) / 2) + mean * (1 - 2 * ndtr(-mean / std))
+    assert abs(moments.risk_mean - 2 * folded) < 1e-12
+    assert abs(moments.risk_variance - 4 * (mean**2 + std**2 - folded**2)) < 1e-12
+    assert abs(moments.x_mean[0] - (mean + 0.5)) < 1e-12
+    assert abs(moments.x_covariance[0, 0] - std**2) < 1e-12
+    assert abs(moments.distance_squared_variance - (2 * std**4 + 4 * std**2 * mean**2)) < 1e-12
+    # g = +-2 + 1.5 z.
+    assert abs(moments.gradient_norm_squared_mean - (4 + 1.5**2)) < 1e-11
+    assert abs(moments.gradient_norm_squared_variance - (16 * 1.5**2 + 2 * 1.5**4)) < 1e-10
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        schedules.constant(0.1),
+        schedules.inverse_sqrt(0.3),
+        schedules.linear_decay(0.1, 300),
+        schedules.cyclic(0.01, 0.1, 20),
+        schedules.table([0.1, 0.0, 0.0] * 100),
+    ],
+    ids=["constant", "inverse square root", "linear decay", "cyclic", "with zeros"],
+)
+@pytest.mark.parametrize("std", [0.05, 1.0, 4.0])
+def test_squared_distances_of_the_absolute_value_balance(rates, std):
+    # E (x_s - x*)^2 = r^2 - 2 sum eta_t E R(x_t) + sum eta_t^2 (4 + sigma^2): no density in it.
+    study = of(ABSOLUTE, std, schedule=rates, steps=300)
+    moments, eta = exact(study), study.learning_rates[:-1]
+    steps = -2 * eta * moments.risk_mean.values[:-1] + eta**2 * (4 + std**2)
+    balance = 0.25 + np.cumsum(np.append(0.0, steps))
+    np.testing.assert_allclose(moments.distance_squared_mean, balance, rtol=0, atol=2e-9 * balance.max())
+    assert moments.quadrature_error < 1e-6
+
+
+def test_stationary_absolute_value():
+    moments = exact(of(ABSOLUTE, steps=1000, record=record.at([900, 1000])))
+    np.testing.assert_allclose(moments.risk_mean, 0.1 * (4 + 1) / 2, rtol=1e-10)
+    np.testing.assert_allclose(moments.x_mean[:, 0], 0.5, atol=1e-10)
+
+
+@pytest.mark.parametrize("rates", [schedules.polynomial(0.3, 0.1, 0.5), schedules.table([0.4, 0.0, 0.9] * 20)])
+def test_quadratic_has_its_closed_form(rates):
+    study = of(problems.Quadratic([2.0], minimiser=1.5), 0.7, schedule=rates, steps=60, x0=[-3.0])
+    other = problems.Function(lambda x: jnp.sum((x - 1.5) ** 2), minimiser=[1.5])
+    closed, moments = exact(study), exact(study.replace(oracle=of(other, 0.7).oracle))
+    assert set(closed.data_vars) == set(moments.data_vars)
+    assert "quadrature_error" not in closed.attrs
+    assert moments.quadrature_error < 1e-8
+    for name in set(closed.data_vars) - {"x_mean"}:
+        assert closed[name].dims == moments[name].dims
+        np.testing.assert_allclose(moments[name], closed[name], rtol=moments.quadrature_error, atol=1e-14)
+    np.testing.assert_allclose(moments.x_mean, closed.x_mean, atol=1e-11)
+
+
+SLOPES, OFFSETS = np.array([1.0, -2.0, 0.1, -0.5]), np.array([0.0, 1.0, 0.6, 0.8])
+SIMULATED = {
+    "absolute value": (ABSOLUTE, lambda x: 2 * np.sign(x - 0.5)),
+    "Huber": (problems.Huber(0.02, 2.0, 0.5), lambda x: 2 * np.clip((x - 0.5) / 0.02, -1, 1)),
+    "max affine": (
+        problems.MaxAffine(SLOPES[:, None], OFFSETS),
+        lambda x: SLOPES[np.argmax(np.multiply.outer(x, SLOPES) + OFFSETS, axis=1)],
+    ),
+    "quartic": (problems.Function(lambda x: jnp.sum(x**4) / 4, minimiser=[0.0]), lambda x: x**3),
+}
+
+
+@functools.cache
+def simulated(name):
+    """x_40 of many trajectories, with learning rates that differ from step to step."""
+    random, slope = np.random.default_rng(0), SIMULATED[name][1]
+    x = np.full(400_000, 1.0)
+    for eta in 0.2 / np.sqrt(np.arange(1.0, 41)):
+        x = x - eta * (slope(x) + 0.7 * random.standard_normal(len(x)))
+    return x
+
+
+@pytest.mark.parametrize("name", SIMULATED)
+def test_simulation(name):
+    x, problem = simulated(name), SIMULATED[name][0]
+    right = schedules.inverse_sqrt(0.2)
+    end, shifted = (
+        exact(of(problem, 0.7, schedule=rates, steps=40, record=record.at([40]))).isel(step=0)
+        for rates in (right, schedules.shift(right, 1))
+    )
+    distance = (x - problem.minimiser[0]) ** 2
+    error = distance.std() / np.sqrt(len(x))
+    assert error < 0.004 * distance.mean()
+    assert abs(distance.mean() - end.distance_squared_mean) < 5 * error
+    assert abs(np.sqrt(end.distance_squared_variance / len(x)) / error - 1) < 0.02
+    assert abs(x.mean() - end.x_mean[0]) < 5 * x.std() / np.sqrt(len(x))
+    # A schedule that is off by one step is told apart.
+    assert abs(distance.mean() - shifted.distance_squared_mean) > 5 * error
+
+
+def test_names_are_those_of_a_simulation_without_averages():
+    study = of(ABSOLUTE, averages={"mean": averages.Uniform()}, record=record.at([0, 3, 30]))
+    moments = exact(study)
+    known = [name for name in study.built_in if "_of_" not in name]
+    expected = {f"{name}_{moment}" for name in known for moment in ("mean", "variance")}
+    assert set(moments.data_vars) == expected | {"x_mean", "x_covariance", "learning_rate"}
+    assert moments.x_covariance.dims == ("step", "coordinate", "coordinate_2")
+    assert tuple(moments.coordinate.values) == study.coordinates
+    start = moments.isel(step=0)
+    assert (start.risk_mean, start.risk_variance, start.x_mean[0]) == (1, 0, 1)
+    unknown = exact(of(problems.Function(lambda x: jnp.sum(x**2))))
+    assert "distance_squared_mean" not in unknown
+
+
+def test_parameters_may_be_a_pytree():
+    problem = problems.Function(lambda x: 2 * jnp.abs(x["w"] - 0.5), minimiser={"w": 0.5})
+    mine, same = exact(of(problem, x0={"w": 1.0})), exact(of(ABSOLUTE))
+    for name in same.data_vars:
+        np.testing.assert_array_equal(mine[name], same[name])
+
+
+def test_reasons():
+    hidden = problems.Function(lambda x: jnp.sum(jnp.abs(x - 0.3)))
+    cases = {
+        "moments on two grids differ by .*, which is more than 1e-06: the risk must be smooth except at": of(hidden),
+        "adds noise of only eta sigma = .*: grids that resolve both would be too large": of(
+            ABSOLUTE, schedule=schedules.exponential(0.1, 0.5)
+        ),
+        "the gradient is not finite everywhere that x_0 may be": of(
+            problems.Function(lambda x: jnp.sum(jnp.sqrt(x))), x0=[-1.0]
+        ),
+        "need methods.Sgd, got Projected": of(ABSOLUTE, method=methods.Projected(methods.Ball(2.0))),
+        "need problems.Quadratic, got AbsoluteValue": of(ABSOLUTE, 0.0),
+        "problems.Quadratic, got AbsoluteValue": of(problems.AbsoluteValue([1.0, 1.0]), x0=[1.0, 1.0]),
+    }
+    for reason, study in cases.items():
+        with pytest.raises(NoExactSolution, match=reason):
+            exact(study)
+    # With the place of its kink it has moments.
+    stated = problems.Function(hidden.f, minimiser=[0.3])
+    assert exact(of(stated)).quadrature_error < 1e-8
