@@ -114,7 +114,9 @@ def compare(
     chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
     means, variances = (each[chosen] for each in _moments(result, observable))
     if result.shares_draws:
-        best = best_set(result.values(observable)[chosen], confidence, result.group_sizes)
+        values = result.values(observable)
+        values = values if len(chosen) == len(values) else values[chosen]
+        best = best_set(values, confidence, result.group_sizes)
     else:
         best = best_set_independent(means, variances, result.trajectories, confidence)
     cells = tuple(result.cells[i] for i in chosen)

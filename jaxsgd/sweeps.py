@@ -30,7 +30,7 @@ from jaxsgd.sweep_result import Cell, SweepResult
 Make = Callable[..., Study]
 Axes = Mapping[str, Sequence[Any]]
 
-MEMORY = 2**29
+MEMORY = 2**28
 """Bytes that the kept values of a sweep may take, by default."""
 
 _LEAST_GROUPS = 1000  # of trajectories: with as many, the variance of their means is known to a few per cent

@@ -15,6 +15,7 @@ from bits import assert_same
 
 import jaxsgd as js
 from jaxsgd import progress, sweeps
+from jaxsgd.engine import cells as engine_cells
 from jaxsgd.engine import driver
 from jaxsgd.engine.checkpoint import DamagedPart
 from jaxsgd.errors import InvalidInput, InvalidType
@@ -198,6 +199,11 @@ def test_launches_are_of_one_size_and_compile_once():
     assert [len(launch) for launch in fewer._launches] == [35, 35]
     assert fewer._launches[1][-2:] == [68, 68]
     np.testing.assert_array_equal(fewer.values("risk"), swept.values("risk")[:69])
+
+
+@pytest.mark.parametrize(("dimension", "cells"), [(1, 64), (32, 64), (128, 16), (1000, 8), (2**14, 4), (10**6, 1)])
+def test_how_many_cells_run_together(dimension, cells):
+    assert engine_cells.most(dimension) == cells
 
 
 def test_progress_says_which_cell_is_best(monkeypatch):
