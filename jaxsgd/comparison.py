@@ -20,7 +20,7 @@ class Comparison:
     - `observable`, `step`, `trajectories`: what was compared, lower is better.
     - `cells`: the cells, in the order of the sweep.
     - `best`: the confidence set of the best, with differences to the leader; see [`jaxsgd.inference.BestSet`][].
-    - `means`: of each cell.
+    - `means`, `standard_errors`: of each cell; differences between cells have errors of their own, in `best`.
     """
 
     observable: str
@@ -29,6 +29,7 @@ class Comparison:
     cells: tuple[Cell, ...]
     best: BestSet
     means: np.ndarray
+    standard_errors: np.ndarray
 
     @property
     def leader(self) -> Cell:
@@ -76,7 +77,8 @@ class Comparison:
                 if i == best.leader
                 else f"{best.difference[i]:+.4g} [{best.lower[i]:.4g}, {best.upper[i]:.4g}]"
             )
-            lines.append(f"  {mark} {self.means[i]:.6g}  {against}  {self.cells[i].label}")
+            mean = f"{self.means[i]:.6g} +- {self.standard_errors[i]:.2g}"
+            lines.append(f"  {mark} {mean}  {against}  {self.cells[i].label}")
         if len(self.cells) > _SHOWN:
             lines.append(f"    ... {len(self.cells)} cells in all")
         if best.divergent.any():
@@ -120,7 +122,8 @@ def compare(
     else:
         best = best_set_independent(means, variances, result.trajectories, confidence)
     cells = tuple(result.cells[i] for i in chosen)
-    return Comparison(observable, result.compared_step, result.trajectories, cells, best, means)
+    errors = np.sqrt(variances / result.trajectories)
+    return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors)
 
 
 def tune(result: SweepResult, observable: str = "risk", by: str = "family", confidence: float = 0.95) -> Comparison:
