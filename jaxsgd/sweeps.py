@@ -81,8 +81,6 @@ def sweep(
 
     **Raises** `ValueError` or `TypeError` before anything is compiled.
     """
-    if not isinstance(probabilities, Mapping | None):
-        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
     return run_cells(
         make_cells(make_study, axes),
         integer("trajectories", trajectories, at_least=1),
@@ -90,7 +88,7 @@ def sweep(
         first=integer("first_trajectory", first_trajectory, at_least=0),
         statistics=statistics,
         quantiles=quantiles,
-        events=dict(probabilities or {}),
+        probabilities=probabilities,
         compare=compare,
         compare_at=compare_at,
         common_random_numbers=common_random_numbers,
@@ -162,13 +160,15 @@ def arrange(
     *,
     statistics: Sequence[str] = DEFAULT_STATISTICS,
     quantiles: Sequence[float] = (),
-    events: Mapping[str, Callable[[Any], Any]] | None = None,
+    probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
     compare: Sequence[str] = ("risk",),
     compare_at: int | None = None,
     memory: int = MEMORY,
 ) -> Arranged:
     """What `sweep` is asked for, checked and cut in launches."""
-    events = events or {}
+    if not isinstance(probabilities, Mapping | None):
+        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
+    events = dict(probabilities or {})
     layouts = [make_layout(_study_of(cell), statistics, quantiles, events, ()) for cell in made]
     _check_alike(made, layouts)
     kept, step = _kept(layouts[0], len(made), trajectories, compare, compare_at, memory)
@@ -196,7 +196,7 @@ def arrange(
 
 def chunk_of(made: Sequence[Cell]) -> int:
     """The trajectories at whose multiples a sweep of these cells, with shared draws, can be cut to merge bitwise."""
-    return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0).jobs)
+    return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0, compare=()).jobs)
 
 
 def make_cells(make_study: Make | Mapping[str, Make], axes: Axes | Mapping[str, Axes]) -> list[Cell]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from jaxsgd.errors import InvalidInput, finite_array
 from jaxsgd.inference.checks import level, real
-from jaxsgd.inference.intervals import z_value
 
 RIVALS = 16
 """Each cell is tested against so many cells with smaller means."""
@@ -58,7 +57,9 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
 
     Cell i is left out if some cell j has
 
-        mean_i - mean_j > z_{1 - alpha / (K - 1)} SE_ij,    SE_ij^2 = Var(i - j) / N,    alpha = 1 - confidence.
+        mean_i - mean_j > q_{1 - alpha / (K - 1)} SE_ij,    SE_ij^2 = Var(i - j) / N,    alpha = 1 - confidence,
+
+    q a quantile of Student's law with N - 1 degrees of freedom.
 
     The true best b is a fixed cell, and mean_b - mean_j has expectation at most 0 for every j. Each j thus leaves b
     out with probability at most alpha / (K - 1), and all K - 1 together with at most alpha, whatever their
@@ -67,10 +68,10 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
     cells, each is kept with that probability. `lower` and `upper` are Bonferroni limits over all K (K - 1) / 2
     pairs of cells, which hold for the pairs with the leader, whichever it is.
 
-    The level is asymptotic: it takes N large enough for the normal law of each difference as far out as z, which is
-    3.9 for 1000 cells. A cell with tails so heavy that a few trajectories make up its mean has a large SE and stays
-    in. Divergent cells do not count for K; one that diverges so rarely that no trajectory shows it is judged by
-    those that do not.
+    The level is exact for normal differences, and otherwise asymptotic: it takes N large enough for the normal law of
+    each difference as far out as q, which is 3.9 for 1000 cells. A cell with tails so heavy that a few trajectories
+    make up its mean has a large SE and stays in. Divergent cells do not count for K; one that diverges so rarely that
+    no trajectory shows it is judged by those that do not.
 
     **Arguments**
 
@@ -85,7 +86,7 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
 
     Source: Gupta (1965), "On some multiple decision (selection and ranking) rules", Technometrics 7; Hsu (1981),
     "Simultaneous confidence intervals for all distances from the 'best'", Ann. Stat. 9; Hsu (1996), Multiple
-    Comparisons: Theory and Methods. They take normal cells of equal variance, where z can be smaller; the
+    Comparisons: Theory and Methods. They take normal cells of equal variance, where q can be smaller; the
     union bound takes any dependence.
 
     >>> best_set([[1.0, 2.0, 3.0, 4.0], [1.1, 2.2, 2.9, 3.9], [2.0, 3.1, 3.9, 5.0]])
@@ -108,11 +109,13 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
 
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
         means, variances = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
-    return _best_set(means, variances, compare, confidence)
+    return _best_set(means, variances, compare, confidence, values.shape[1] - 1)
 
 
 def best_set_independent(means: Any, variances: Any, counts: Any, confidence: float = 0.95) -> BestSet:
     """As `best_set`, for cells with draws of their own: SE_ij^2 = Var_i / N_i + Var_j / N_j.
+
+    Degrees of freedom are those of the cell with the fewest trajectories, which is on the safe side.
 
     **Arguments**
 
@@ -140,7 +143,7 @@ def best_set_independent(means: Any, variances: Any, counts: Any, confidence: fl
     def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return means[cells] - means[rival], variances[cells] + variances[rival], np.sqrt(errors[cells] + errors[rival])
 
-    return _best_set(means, variances, compare, confidence)
+    return _best_set(means, variances, compare, confidence, int(counts.min()) - 1)
 
 
 def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
@@ -159,7 +162,8 @@ def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
     >>> separate(best_set_independent([1.0, 1.1], [1.0, 1.0], counts=100)).tolist()
     [0.0, 1713.0]
     """
-    quantile = _quantile(best.confidence, int((~best.divergent).sum())) + float(ndtri(level("power", power)))
+    rivals_of_best = max(int((~best.divergent).sum()) - 1, 1)
+    quantile = float(ndtri(level("power", power)) - ndtri((1 - best.confidence) / rivals_of_best))
     rivals = best.members.copy()
     rivals[best.leader] = False
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -168,7 +172,9 @@ def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
     return np.where(rivals, needed, 0.0)
 
 
-def _best_set(means: np.ndarray, variances: np.ndarray, compare: Comparison, confidence: float) -> BestSet:
+def _best_set(
+    means: np.ndarray, variances: np.ndarray, compare: Comparison, confidence: float, freedom: int
+) -> BestSet:
     alpha = 1 - level("confidence", confidence)
     finite = np.isfinite(means) & np.isfinite(variances)
     if not finite.any():
@@ -182,7 +188,7 @@ def _best_set(means: np.ndarray, variances: np.ndarray, compare: Comparison, con
         ratio = (variances + variances[leader]) / variance
     ratio[leader] = np.nan
 
-    quantile = _quantile(confidence, cells)
+    quantile = -float(stdtrit(freedom, alpha / max(cells - 1, 1)))
     members = finite.copy()
     members[others] = difference[others] <= quantile * error[others]
     for rank in range(1, min(RIVALS, cells)):
@@ -191,7 +197,7 @@ def _best_set(means: np.ndarray, variances: np.ndarray, compare: Comparison, con
         excess, _, error_of_excess = compare(tested, order[rank])
         members[tested] = excess <= quantile * error_of_excess
 
-    half_width = z_value(alpha, max(math.comb(cells, 2), 1)) * error
+    half_width = -float(stdtrit(freedom, alpha / (2 * max(math.comb(cells, 2), 1)))) * error
     return BestSet(
         leader=leader,
         members=members,
@@ -204,11 +210,6 @@ def _best_set(means: np.ndarray, variances: np.ndarray, compare: Comparison, con
         variance_ratio=ratio,
         confidence=confidence,
     )
-
-
-def _quantile(confidence: float, cells: int) -> float:
-    """z_{1 - alpha / (K - 1)}."""
-    return -float(ndtri((1 - confidence) / max(cells - 1, 1)))
 
 
 def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from jaxsgd.cli.shard import Shard
 from jaxsgd.sweep_result import Cell
 
 _SHOWN = 6  # values of an axis
+_ELSEWHERE = ("trajectories", "seed", "first_trajectory")  # arguments on which the cost does not depend
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +47,8 @@ class RunOfSweep(Run):
         ]
 
     def cost(self) -> cost.Cost:
-        return cost.estimate_sweep(self._cells, self.arguments["trajectories"])
+        arguments = {name: value for name, value in self.arguments.items() if name not in _ELSEWHERE}
+        return cost.estimate_sweep(self._cells, self.arguments["trajectories"], **arguments)
 
     @property
     def _axes(self) -> Mapping[str, Sequence[Any]]:
