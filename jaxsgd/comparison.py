@@ -1,6 +1,8 @@
 """Which cells of a sweep may be the best, and which differences are real."""
 
 import dataclasses
+import os
+from concurrent.futures import Executor
 
 import numpy as np
 import xarray as xr
@@ -106,13 +108,11 @@ def compare(
 
     **Raises** `ValueError` if the sweep kept no values of the observable, or all cells diverged.
     """
-    if not isinstance(result, SweepResult):
-        raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
-    if result.trajectories < 2:
-        raise InvalidInput("a comparison takes two trajectories of each cell at least: run the sweep with more")
-    families = list(dict.fromkeys(cell.family for cell in result.cells))
+    _check(result)
+    families = [name for name in dict.fromkeys(cell.family for cell in result.cells) if name is not None]
     if family is not None and family not in families:
-        raise InvalidInput(f"the sweep has no family {family!r}; {nearest(family, [name or '' for name in families])}")
+        known = nearest(family, families) if families else "it has no families"
+        raise InvalidInput(f"the sweep has no family {family!r}; {known}")
     chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
     means, variances = (each[chosen] for each in _moments(result, observable))
     if result.shares_draws:
@@ -126,7 +126,16 @@ def compare(
     return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors)
 
 
-def tune(result: SweepResult, observable: str = "risk", by: str = "family", confidence: float = 0.95) -> Comparison:
+def tune(
+    result: SweepResult,
+    observable: str = "risk",
+    by: str = "family",
+    confidence: float = 0.95,
+    *,
+    progress: bool | str = "auto",
+    checkpoint: str | os.PathLike[str] | None = None,
+    executor: Executor | None = None,
+) -> Comparison:
     """The best cell of each group, compared on fresh trajectories.
 
     The leader of each group is chosen on the trajectories of the sweep; then the leaders run on as many
@@ -135,9 +144,9 @@ def tune(result: SweepResult, observable: str = "risk", by: str = "family", conf
     **Arguments**
 
     - `by`: "family", or the name of an axis: one leader for each of its values.
+    - `progress`, `checkpoint`, `executor`: as for [`jaxsgd.sweep`][].
     """
-    if not isinstance(result, SweepResult):
-        raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
+    _check(result)
     means, _ = _moments(result, observable)
     groups: dict[object, list[int]] = {}
     for i, cell in enumerate(result.cells):
@@ -152,16 +161,25 @@ def tune(result: SweepResult, observable: str = "risk", by: str = "family", conf
         result.trajectories,
         result.seed,
         first=result.ranges[-1][1],
-        compare=(observable,),
+        compare=result.compared,  # all, so that every observable is compared by one program
         compare_at=result.compared_step,
         common_random_numbers=result.shares_draws,
+        progress=progress,
+        checkpoint=checkpoint,
+        executor=executor,
     )
     return compare(fresh, observable, confidence)
 
 
+def _check(result: object) -> None:
+    if not isinstance(result, SweepResult):
+        raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
+    if result.trajectories < 2:
+        raise InvalidInput("a comparison takes two trajectories of each cell at least: run the sweep with more")
+
+
 def _moments(result: SweepResult, observable: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of an observable at the compared step, of each cell."""
-    if observable not in result.compared:
-        result.values(observable)  # says what is missing
+    result.check_kept(observable)
     at = result.dataset.sel(step=result.compared_step)
     return at[f"{observable}_mean"].values.ravel(), at[f"{observable}_variance"].values.ravel()

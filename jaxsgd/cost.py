@@ -3,6 +3,7 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ from jaxsgd.record import every
 from jaxsgd.simulation import DEFAULT_STATISTICS, make_layout, make_task
 from jaxsgd.study import Study
 from jaxsgd.sweep_result import Cell
-from jaxsgd.sweeps import Arranged, arrange
+from jaxsgd.sweeps import arrange
 
 _PILOT_STEPS = 200
 
@@ -48,25 +49,29 @@ def estimate(study: Study, trajectories: int) -> Cost:
     return Cost(trajectories * study.steps, memory, seconds * _turns(task, trajectories))
 
 
-def estimate_sweep(cells: Sequence[Cell], trajectories: int, **arguments: object) -> Cost:
+def estimate_sweep(cells: Sequence[Cell], trajectories: int, **arguments: Any) -> Cost:
     """The cost of a sweep over these cells: one pilot for each structure; ``arguments`` are those of `arrange`."""
     integer("trajectories", trajectories, at_least=1)
-    arranged = arrange(cells, 0, trajectories, 0, **arguments)  # type: ignore[arg-type]
-    studies = [cell.study for cell in cells if cell.study is not None]
-    pilots = [Cell(cell.family, cell.point, _pilot(study)) for cell, study in zip(cells, studies, strict=True)]
-    tried: Arranged = arrange(pilots, 0, trajectories, 0, **{**arguments, "compare_at": None})  # type: ignore[arg-type]
+    arranged = arrange(cells, 0, trajectories, 0, **arguments)
     measured: dict[object, tuple[float, int]] = {}
     seconds = 0.0
-    for launch, job, pilot in zip(arranged.launches, arranged.jobs, tried.jobs, strict=True):
-        kind = job.task.program, len(launch)
+    for launch, job in zip(arranged.launches, arranged.jobs, strict=True):
+        members = [cells[position] for position in launch]
+        studies = [cell.study for cell in members if cell.study is not None]
+        kind = job.task.program, studies[0].steps, len(launch)
         if kind not in measured:
-            task = dataclasses.replace(pilot.task, plan=job.task.plan)
-            measured[kind] = _measure(task, studies[launch[0]], _pilot(studies[launch[0]]))
+            pilots = [
+                dataclasses.replace(cell, study=_pilot(study)) for cell, study in zip(members, studies, strict=True)
+            ]
+            tried = arrange(pilots, 0, trajectories, 0, **{**arguments, "compare_at": None}).jobs[0]
+            task = dataclasses.replace(tried.task, plan=job.task.plan)
+            measured[kind] = _measure(task, studies[0], _pilot(studies[0]))
         seconds += measured[kind][0] * _turns(job.task, trajectories)
     kept = arranged.kept
-    values = 0 if kept is None else len(cells) * len(kept.observables) * -(-trajectories // kept.group) * 8
+    values = 0 if kept is None else len(cells) * len(kept.observables) * min(trajectories, kept.most or 0) * 8
     memory = max(memory for _, memory in measured.values()) + values
-    return Cost(trajectories * sum(study.steps for study in studies), memory, seconds)
+    steps = sum(cell.study.steps for cell in cells if cell.study is not None)
+    return Cost(trajectories * steps, memory, seconds)
 
 
 def _pilot(study: Study) -> Study:

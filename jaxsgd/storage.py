@@ -1,7 +1,7 @@
 """Result files: netCDF with the estimates, and with the sums that they were made of in groups of their own.
 
-`sums/<job>/<start>_<stop>` holds the sums of the trajectories start .. stop - 1 of one job: a study is one
-job, a sweep has several. A file appears whole or not at all: it is written beside its place and renamed.
+`sums/<job>/<start>_<stop>/<statistic>` holds the sums of the trajectories start .. stop - 1 of one job: a study is
+one job, a sweep has several. A file appears whole or not at all: it is written beside its place and renamed.
 Nothing in it is executed when it is read.
 """
 
@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 import xarray as xr
 
-from jaxsgd.engine.ledger import Entry, Ledger, Sums
+from jaxsgd.engine.ledger import Entry, Ledger
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.errors import InvalidInput
 
@@ -47,11 +47,7 @@ def write(path: str | os.PathLike[str], root: xr.Dataset, ledgers: Sequence[Ledg
     part = path.with_name(path.name + ".part")
     try:
         root.assign_attrs(seed=np.uint64(root.attrs["seed"])).to_netcdf(part, engine=_ENGINE)
-        for job, ledger in enumerate(ledgers):
-            group = f"{_GROUP}/{job}"
-            xr.Dataset(attrs={"chunk": ledger.chunk}).to_netcdf(part, group=group, mode="a", engine=_ENGINE)
-            for (start, stop), sums in ledger:
-                _to_dataset(sums).to_netcdf(part, group=f"{group}/{start}_{stop}", mode="a", engine=_ENGINE)
+        _write_sums(part, ledgers)
         part.replace(path)
     except OSError as error:
         raise InvalidInput(f"cannot write {path}: {error}") from error
@@ -67,37 +63,38 @@ def read(path: str | os.PathLike[str]) -> Saved:
     path = Path(path)
     if not path.is_file():
         raise InvalidInput(f"there is no file {path}")
-    with h5py.File(path, "r"):  # h5netcdf 1.8 prints tracebacks about files that it cannot open
-        pass
-    tree = xr.load_datatree(path, engine=_ENGINE)
-    found = int(tree.attrs["file_format"])
-    if found != FORMAT:
-        raise InvalidInput(f"{path} has file format {found}; this version reads {FORMAT}")
-    attributes = {str(key): value.item() if isinstance(value, np.generic) else value
-                  for key, value in tree.attrs.items()}  # fmt: skip
-    jobs = tree[_GROUP].children
-    sums = [(int(jobs[str(job)].attrs["chunk"]), list(_entries(jobs[str(job)]))) for job in range(len(jobs))]
+    with h5py.File(path, "r") as file:
+        attributes = {name: _plain(value) for name, value in file.attrs.items() if name[0] != "_"}
+        found = int(attributes["file_format"])
+        if found != FORMAT:
+            raise InvalidInput(f"{path} has file format {found}; this version reads {FORMAT}")
+        jobs: Any = file[_GROUP]
+        sums = [
+            (int(_plain(jobs[str(job)].attrs["chunk"])), list(_entries(jobs[str(job)]))) for job in range(len(jobs))
+        ]
     return Saved(attributes, sums)
 
 
+def _write_sums(path: Path, ledgers: Sequence[Ledger]) -> None:
+    with h5py.File(path, "a") as file:
+        for job, ledger in enumerate(ledgers):
+            group = file.create_group(f"{_GROUP}/{job}")
+            group.attrs["chunk"] = ledger.chunk
+            for (start, stop), sums in ledger:
+                for statistic, arrays in sums.items():
+                    for key, array in arrays.items():
+                        group.create_dataset(f"{start}_{stop}/{statistic}/{key}", data=array)
+
+
+def _plain(value: Any) -> Any:
+    """An attribute as it was given: numbers are kept as arrays of one."""
+    return value if isinstance(value, str) else np.ravel(value)[0].item()
+
+
 def _entries(job: Any) -> Iterator[Entry]:
-    for name, node in job.children.items():
+    for name, statistics in job.items():
         start, stop = map(int, name.split("_"))
-        yield (start, stop), _from_dataset(node.to_dataset())
-
-
-def _to_dataset(sums: Sums) -> xr.Dataset:
-    variables = {}
-    for statistic, arrays in sums.items():
-        for key, array in arrays.items():
-            name = f"{statistic}.{key}"
-            variables[name] = ([f"{name}.{axis}" for axis in range(np.ndim(array))], array)
-    return xr.Dataset(variables)
-
-
-def _from_dataset(dataset: xr.Dataset) -> Sums:
-    sums: Sums = {}
-    for name, variable in dataset.data_vars.items():
-        statistic, key = str(name).split(".")
-        sums.setdefault(statistic, {})[key] = variable.values
-    return sums
+        yield (
+            (start, stop),
+            {statistic: {key: array[()] for key, array in arrays.items()} for statistic, arrays in statistics.items()},
+        )

@@ -27,17 +27,23 @@ from jaxsgd.study import Study
 class Cell:
     """One point of a sweep: its family (None where there is one only), its arguments, its study.
 
-    The study is None in a result that was read from a file.
+    The study is None in a result that was read from a file; `about` is its repr. Labels show numbers to so
+    many `digits` that no two cells have the same.
     """
 
     family: str | None
     point: Mapping[str, Any]
     study: Study | None
+    digits: int = 6
+    about: str = ""
 
     @property
     def label(self) -> str:
         """In one line, such as "cosine, initial=0.1"."""
-        arguments = [f"{name}={_short(value)}" for name, value in self.point.items()]
+        arguments = [
+            f"{name}={value:.{self.digits}g}" if isinstance(value, float) else f"{name}={value!r}"
+            for name, value in self.point.items()
+        ]
         return ", ".join([self.family, *arguments] if self.family else arguments)
 
 
@@ -62,7 +68,7 @@ class SweepResult(Estimates):
         ledgers: Sequence[Ledger],
         attributes: Mapping[str, Any],
     ) -> None:
-        own = {"sweep": f"{len(cells)} cells, {cells[0].label} to {cells[-1].label}"}
+        own = {"sweep": f"{len(cells)} cells, {cells[0].label} to {cells[-1].label}", "asked": layouts[0].to_json()}
         super().__init__(ledgers, {**attributes, **own})
         self.cells, self.layout = tuple(cells), layouts[0]
         self._layouts, self._launches, self._kept = layouts, launches, kept
@@ -76,21 +82,21 @@ class SweepResult(Estimates):
         """The result that a file holds."""
         held = json.loads(saved.attributes["cells"])
         layouts = [Layout.from_json(text) for text in held["layouts"]]
-        kept = Values(tuple(held["compare"]), (held["record"],), held["group"]) if held["compare"] else None
+        kept = Values(tuple(held["compare"]), (held["record"],), held["most"]) if held["compare"] else None
         kinds = (*layouts[0].statistics, *([kept] if kept else []))
         ledgers = saved.ledgers([of_cells(kinds, len(launch)) for launch in held["launches"]])
         attributes = {key: value for key, value in saved.attributes.items() if key != "cells"}
-        cells = [Cell(family, point, None) for family, point in held["cells"]]
+        cells = [Cell(family, point, None, digits, about) for family, point, digits, about in held["cells"]]
         return cls(cells, layouts, held["launches"], kept, ledgers, attributes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         held = {
-            "cells": [(cell.family, dict(cell.point)) for cell in self.cells],
+            "cells": [(cell.family, dict(cell.point), cell.digits, cell.about) for cell in self.cells],
             "layouts": [layout.to_json() for layout in self._layouts],
             "launches": self._launches,
             "compare": self.compared,
             "record": self.layout.steps.index(self.compared_step),
-            "group": self._kept.group if self._kept else 1,
+            "most": self._kept.most if self._kept else None,
         }
         root = self.dataset.assign_attrs(self._attributes | {"cells": json.dumps(held)})
         storage.write(path, root, self._ledgers)
@@ -124,31 +130,38 @@ class SweepResult(Estimates):
                 made.setdefault(name, [dims]).append(values)
         axes = self._axes()
         dimensions, shape = (tuple(axes), tuple(map(len, axes.values()))) if axes else (("cell",), (len(self.cells),))
+        coordinates = {**self.layout.labels(), **(axes or self._cell_coordinates())}
         variables = {}
         for name, (dims, *values) in made.items():
             inner = (dims,) if isinstance(dims, str) else dims
+            name = f"{name}_at_step" if name in coordinates else name
             variables[name] = ((*dimensions, *inner), np.stack(values).reshape(*shape, *np.shape(values[0])))
-        coordinates = {**self.layout.labels(), **(axes or self._cell_coordinates())}
-        return xr.Dataset(variables, coordinates, self._attributes)
+        attributes = {key: value for key, value in self._attributes.items() if key != "asked"}
+        return xr.Dataset(variables, coordinates, attributes)
 
     def values(self, observable: str) -> np.ndarray:
         """The observable of each trajectory at the compared step: (cells, trajectories).
 
         Of sweeps too large for that, the means of groups of consecutive trajectories, of `group_sizes`.
         """
+        self.check_kept(observable)
+        position = self.compared.index(observable)
+        return np.stack([sums["values"]["value"][0, position] for sums in self._of_cells()])
+
+    def check_kept(self, observable: str) -> None:
+        """An error unless values of the observable were kept."""
         if observable not in self.compared:
             raise InvalidInput(
                 f"the sweep kept no values of {observable!r}; run it with compare=[{observable!r}]"
                 + (f"; {nearest(observable, self.compared)}" if self.compared else "")
             )
-        position = self.compared.index(observable)
-        return np.stack([sums["values"]["value"][0, position] for sums in self._of_cells()])
 
     @property
     def group_sizes(self) -> np.ndarray:
         """How many trajectories each of the `values` is the mean of."""
-        kept = self._kept or Values(())
-        return np.concatenate([kept.sizes(start, stop) for (start, stop), _ in self._ledgers[0]])
+        counts = [sums["values"]["value"].shape[-1] if self._kept else 1 for _, sums in self._ledgers[0]]
+        spans = [stop - start for (start, stop), _ in self._ledgers[0]]
+        return np.repeat([span // count for span, count in zip(spans, counts, strict=True)], counts)
 
     def result(self, cell: Cell | int) -> Result:
         """The estimates of one cell, or of the i-th, as of a study alone."""
@@ -164,10 +177,11 @@ class SweepResult(Estimates):
         ledger = Ledger(layout.statistics, whole.chunk)
         for (start, stop), sums in whole:
             ledger.add(start, stop, of_cell({name: sums[name] for name in names}, index, count))
-        study = self.cells[position].study
-        about = {"study": repr(study) if study else self.cells[position].label,
-                 "fingerprint": f"{self._attributes['fingerprint']}, cell {position}"}  # fmt: skip
-        return Result(layout, [ledger], self._attributes | about, study)
+        found = self.cells[position]
+        fingerprint = f"{self._attributes['fingerprint']}, cell {position}"
+        return Result(
+            layout, [ledger], self._attributes | {"study": found.about, "fingerprint": fingerprint}, found.study
+        )
 
     @property
     def diverged(self) -> list[str]:
@@ -217,7 +231,3 @@ def _filled(column: list[Any]) -> list[Any]:
     """The arguments of cells, of which some families have none: then NaN, or an empty string."""
     empty = "" if any(isinstance(value, str) for value in column) else np.nan
     return [empty if value is None else value for value in column]
-
-
-def _short(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)

@@ -2,12 +2,14 @@
 
 import collections
 import dataclasses
+import inspect
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxsgd import provenance, streams
@@ -18,7 +20,7 @@ from jaxsgd.engine.job import Job
 from jaxsgd.engine.ledger import Entry
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program, prepare
-from jaxsgd.engine.statistics import BLOCK, Values
+from jaxsgd.engine.statistics import Values
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.layout import Layout
 from jaxsgd.module import brief
@@ -33,7 +35,8 @@ Axes = Mapping[str, Sequence[Any]]
 MEMORY = 2**28
 """Bytes that the kept values of a sweep may take, by default."""
 
-_LEAST_GROUPS = 1000  # of trajectories: with as many, the variance of their means is known to a few per cent
+_RESERVED = ("cell", "family", "step", "step_2", "coordinate", "coordinate_2", "quantile")  # dimensions of datasets
+_LEAST = 1000  # values of each cell: then their variance is known to a few per cent
 
 
 def sweep(
@@ -72,8 +75,8 @@ def sweep(
     - `compare`: observables whose values are kept for every trajectory, for [`jaxsgd.compare`][].
     - `compare_at`: at which recorded step; default the last.
     - `common_random_numbers`: with False each cell has draws of its own.
-    - `memory`: bytes that the kept values may take. Above it the means of groups of trajectories are
-      kept, of the fewest that fit, up to 1024 and in 1000 groups at least: differences between cells keep
+    - `memory`: bytes that the kept values of some power of two of trajectories may take. Where they would
+      take more, the means of groups of trajectories are kept, at least 500: differences between cells keep
       valid standard errors.
 
     **Returns** a [`jaxsgd.SweepResult`][], whose dataset has the axes as dimensions; of families one
@@ -171,16 +174,17 @@ def arrange(
     events = dict(probabilities or {})
     layouts = [make_layout(_study_of(cell), statistics, quantiles, events, ()) for cell in made]
     _check_alike(made, layouts)
-    kept, step = _kept(layouts[0], len(made), trajectories, compare, compare_at, memory)
-    groups: dict[Program, list[tuple[int, Inputs]]] = {}
+    kept, step = _kept(layouts[0], len(made), compare, compare_at, memory)
+    groups: dict[Any, list[tuple[int, Program, Inputs]]] = {}
     for position, cell in enumerate(made):
         study = _study_of(cell)
         program, inputs = prepare(study, (*layouts[0].statistics, *([kept] if kept else [])), events)
         streams.check_counters(first + trajectories, study.steps + 1, program.words)
-        groups.setdefault(program, []).append((position, inputs))
+        shapes = tuple((np.shape(leaf), np.asarray(leaf).dtype) for leaf in jax.tree.leaves(inputs))
+        groups.setdefault((program, jax.tree.structure(inputs), shapes), []).append((position, program, inputs))
     launches, jobs = [], []
-    for program, members in groups.items():
-        inputs = dict(members)
+    for members in groups.values():
+        program, inputs = members[0][1], {position: numbers for position, _, numbers in members}
         varied = engine_cells.varying(list(inputs.values()))
         study = _study_of(made[members[0][0]])
         most = engine_cells.most(study.dimension) if common_random_numbers else 1
@@ -194,9 +198,9 @@ def arrange(
     return Arranged(layouts, kept, step, launches, jobs)
 
 
-def chunk_of(made: Sequence[Cell]) -> int:
-    """The trajectories at whose multiples a sweep of these cells, with shared draws, can be cut to merge bitwise."""
-    return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0, compare=()).jobs)
+def chunk_of(made: Sequence[Cell], **arguments: Any) -> int:
+    """The trajectories at whose multiples this sweep can be cut to merge bitwise; ``arguments`` are of `arrange`."""
+    return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0, **arguments).jobs)
 
 
 def make_cells(make_study: Make | Mapping[str, Make], axes: Axes | Mapping[str, Axes]) -> list[Cell]:
@@ -242,26 +246,20 @@ class _Progress(Progress):
         return f"best: {self._made[best].label}"
 
 
-def _kept(
-    layout: Layout, cells: int, trajectories: int, compare: Any, compare_at: int | None, memory: int
-) -> tuple[Values | None, int]:
+def _kept(layout: Layout, cells: int, compare: Any, compare_at: int | None, memory: int) -> tuple[Values | None, int]:
     """The values to keep of single trajectories, and the step at which they are kept."""
     step = layout.steps[-1] if compare_at is None else compare_at
     if step not in layout.steps:
         raise InvalidInput(f"compare_at must be a recorded step, got {compare_at}; record it, or choose another")
-    if isinstance(compare, str):
-        raise InvalidType(f"compare must be a list of names, got the string {compare!r}")
+    if isinstance(compare, str) or not isinstance(compare, Sequence):
+        raise InvalidType(f"compare must be a list of names, got {compare!r}")
     for name in compare:
         if name not in layout.observed:
             raise InvalidInput(f"compare names {name!r}, which is not recorded; {nearest(name, layout.observed)}")
     if not compare:
         return None, step
-    columns, group = cells * len(compare), 1
-    while columns * trajectories // group * (4 if group == 1 else 8) > memory:
-        if group == BLOCK or trajectories // (2 * group) < _LEAST_GROUPS:
-            break
-        group *= 2
-    return Values(tuple(compare), (layout.steps.index(step),), group), step
+    most = max(memory // (8 * cells * len(compare)), _LEAST)
+    return Values(tuple(compare), (layout.steps.index(step),), most), step
 
 
 def _study_of(cell: Cell) -> Study:
@@ -276,6 +274,11 @@ def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
     if not isinstance(axes, Mapping) or not axes:
         raise InvalidType(f'axes must be a dict with at least one axis, {{"name": [...]}}, got {brief(axes)}')
     plain = {name: _plain(name, values) for name, values in axes.items()}
+    try:
+        inspect.signature(make).bind(**dict.fromkeys(plain))
+    except TypeError as error:
+        raise InvalidType(f"make_study does not take the axes {', '.join(plain)} as its arguments: {error}") from error
+    digits = max(_digits(values) for values in plain.values())
     for combination in itertools.product(*plain.values()):
         point = dict(zip(plain, combination, strict=True))
         where = ", ".join(f"{name}={value!r}" for name, value in point.items())
@@ -285,14 +288,16 @@ def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
             raise type(error)(f"cell {where}: {error}") from error
         if not isinstance(study, Study):
             raise InvalidType(f"make_study must return a jaxsgd.Study, got {brief(study)} for {where}")
-        yield Cell(family, point, study)
+        yield Cell(family, point, study, digits, repr(study))
 
 
 def _plain(name: str, values: Any) -> list[Any]:
     """The values of an axis as plain numbers, booleans or strings, no two of them equal."""
+    if not isinstance(name, str) or name in _RESERVED or "/" in name:
+        raise InvalidInput(f"an axis cannot be called {name!r}: {', '.join(_RESERVED)} and names with / are taken")
     if isinstance(values, str) or not np.iterable(values):
         raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    plain = [value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value for value in values]
     if not plain:
         raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
     for value in plain:
@@ -301,10 +306,18 @@ def _plain(name: str, values: Any) -> list[Any]:
                 f"axis {name!r} must have numbers or strings as values, got {brief(value)}; "
                 "name the object by a string and look it up in make_study"
             )
+    if len({isinstance(value, str) for value in plain}) > 1:
+        raise InvalidType(f"axis {name!r} must have numbers or strings as values, not both, got {brief(values)}")
     value, times = collections.Counter(plain).most_common(1)[0]
     if times > 1:
         raise InvalidInput(f"axis {name!r} must not have a value twice, got {value!r} {times} times")
     return plain
+
+
+def _digits(values: Sequence[Any]) -> int:
+    """Significant digits, 6 at least, with which no two numbers look the same."""
+    floats = [value for value in values if isinstance(value, float)]
+    return next(digits for digits in range(6, 18) if len({f"{value:.{digits}g}" for value in floats}) == len(floats))
 
 
 def _check_alike(made: Sequence[Cell], layouts: Sequence[Layout]) -> None:

@@ -150,7 +150,8 @@ class Shelf:
             begins, ends = low == start or low % unit == 0, high == stop or high % unit == 0
             return start <= low and high <= stop and begins and ends
 
-        for path, part in self._parts():
+        # The largest first: a shorter run may have left parts of a longer one's beside them.
+        for path, part in sorted(self._parts(), key=lambda found: found[1][0] - found[1][1]):
             if part[0] >= stop or part[1] <= start:
                 continue
             try:
@@ -164,7 +165,7 @@ class Shelf:
                 path.unlink()
                 continue
             for (low, high), sums in entries:
-                if wanted(*part) or wanted(low, high):
+                if (wanted(*part) or wanted(low, high)) and not ledger.overlaps(low, high):
                     ledger.add(low, high, sums)
 
     def save(self, part: Range, entries: list[Entry]) -> None:
@@ -234,4 +235,9 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
 
 
 def _change(label: str, before: Any, now: Any) -> str:
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        first = next(i for i, (one, other) in enumerate(zip(before, now, strict=True)) if one != other)
+        label, before, now = f"{label}number {first + 1}: ", before[first], now[first]
+    elif isinstance(before, list) and isinstance(now, list) and before and now:
+        return f"{label}{len(before)} there, {len(now)} here"
     return f"{label}{_SHORT.repr(before)} there, {_SHORT.repr(now)} here"

@@ -55,15 +55,20 @@ class Ledger:
             if start < high and low < stop:
                 raise InvalidInput(f"trajectories {max(start, low)} to {min(stop, high) - 1} would be counted twice")
         if self._whole(start, stop):
+            sums = self._condense(sums)
             while True:
                 size = stop - start
                 sibling = start - size if start // size % 2 else stop
                 other = self._entries.pop((sibling, sibling + size), None)
                 if other is None:
                     break
-                sums = self._merge(other, sums) if sibling < start else self._merge(sums, other)
+                sums = self._condense(self._merge(other, sums) if sibling < start else self._merge(sums, other))
                 start, stop = min(start, sibling), max(stop, sibling + size)
         self._entries[start, stop] = sums
+
+    def overlaps(self, start: int, stop: int) -> bool:
+        """Whether some of the trajectories start .. stop - 1 are in."""
+        return any(start < high and low < stop for low, high in self._entries)
 
     def total(self) -> Sums:
         """The sums of everything, entries folded in the order of ids."""
@@ -76,6 +81,9 @@ class Ledger:
     def _whole(self, start: int, stop: int) -> bool:
         chunks, rest = divmod(stop - start, self.chunk)
         return rest == 0 and chunks & (chunks - 1) == 0 and start % (stop - start) == 0
+
+    def _condense(self, sums: Sums) -> Sums:
+        return {name: statistic.condense(sums[name]) for name, statistic in self._by_name.items()}
 
     def _merge(self, left: Sums, right: Sums) -> Sums:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -19,6 +19,7 @@ class Look:
     """What one look at a running estimate shows.
 
     - `reached`: whether the run may stop.
+    - `hopeless`: whether it may as well: an expectation that is not finite stays so.
     - `lower`, `upper`: confidence limits, valid for all looks at once and therefore for the one that stops the run.
     - `half_width`: the greater distance from the estimate to a limit.
     - `allowed`: the half-width that the target asks for.
@@ -31,6 +32,7 @@ class Look:
     half_width: float
     allowed: float
     message: str
+    hopeless: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ class Precision:
         if variance < 0:
             raise InvalidInput(f"variance must be at least 0, got {variance:g}")
         lower, upper = mean_interval(mean, math.sqrt(variance / count), self._confidence(number))
-        if not math.isfinite(mean + variance):
+        hopeless = not math.isfinite(mean + variance)
+        if hopeless:
             reason = "trajectories diverge"
         elif count < PILOT:
             reason = f"it needs {PILOT} trajectories"
@@ -123,7 +126,7 @@ class Precision:
             reason = "nothing varies, which gives no interval"
         else:
             reason = None
-        return self._look(count, mean, float(lower), float(upper), reason)
+        return self._look(count, mean, float(lower), float(upper), reason, hopeless)
 
     def look_at_events(self, number: int, count: int, successes: int) -> Look:
         """Look j = `number` at an event seen in `successes` of the first `count` trajectories.
@@ -144,7 +147,9 @@ class Precision:
         number = integer("number", number, at_least=1)
         return 1 - (1 - self.confidence) / (number * (number + 1))
 
-    def _look(self, count: int, estimate: float, lower: float, upper: float, reason: str | None) -> Look:
+    def _look(
+        self, count: int, estimate: float, lower: float, upper: float, reason: str | None, hopeless: bool = False
+    ) -> Look:
         half_width = max(upper - estimate, estimate - lower)
         allowed = (self.absolute or 0.0) + (self.relative or 0.0) * abs(estimate)  # one of them is None
         reached = reason is None and half_width <= allowed
@@ -154,10 +159,15 @@ class Precision:
             verdict = f"is not reached: {reason or 'the estimate is 0'}"
         else:
             verdict = f"takes some {float(f'{count * (half_width / allowed) ** 2:.2g}'):.0f}"
-        if not reached and count >= self.limit:
+        if not reached and count >= self.limit and not hopeless:
             verdict += f"; limit={self.limit} ends the run: raise it, or ask for less"
         share = f" ({half_width / abs(estimate):.2%})" if self.relative and estimate else ""
         target = f"{100 * self.relative:g}%" if self.relative else f"{self.absolute:g}"
+        if hopeless:
+            message = (
+                f"{self.observable} has no finite mean after {count} trajectories; the target of {target} {verdict}"
+            )
+            return Look(False, lower, upper, half_width, allowed, message, hopeless)
         message = (
             f"{self.observable} is {estimate:.6g} -+ {half_width:.3g}{share} after {count} trajectories; "
             f"the target of {target} {verdict}"

@@ -164,6 +164,16 @@ def test_how_many_units_a_task_has(units, size):
     assert len(tasks) == -(-units // size) <= 8192
 
 
+def test_shorter_runs_between_leave_parts_that_overlap(folder):
+    """256 units make tasks of two; a run of 101 leaves one of a single unit beside them."""
+    long, short = 256 * CHUNK, 101 * CHUNK
+    whole = run(long)
+    for count in (long, short, long):
+        continued = run(count, checkpoint=folder)
+    assert_same(continued, whole)
+    assert (folder / f"part-0-{100 * CHUNK}-{101 * CHUNK}-1024").exists()
+
+
 def test_parts_of_another_tile_are_left_alone(folder):
     other = PLAN.replace(tile=2048)
     run(2 * CHUNK, checkpoint=folder, plan=other)

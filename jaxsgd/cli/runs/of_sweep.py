@@ -13,7 +13,7 @@ from jaxsgd.cli.shard import Shard
 from jaxsgd.sweep_result import Cell
 
 _SHOWN = 6  # values of an axis
-_ELSEWHERE = ("trajectories", "seed", "first_trajectory")  # arguments on which the cost does not depend
+_ELSEWHERE = ("trajectories", "seed", "first_trajectory")  # arguments on which neither depends
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +21,7 @@ class RunOfSweep(Run):
     """The call of ``sweep``, and the comparison of its cells."""
 
     def cut(self, shard: Shard) -> Mapping[str, Any]:
-        return shard.ids(self.arguments["trajectories"], sweeps.chunk_of(self._cells), "sweep")
+        return shard.ids(self.arguments["trajectories"], sweeps.chunk_of(self._cells, **self._recorded), "sweep")
 
     def call(self, **options: Any) -> js.SweepResult:
         return js.sweep(self.file.make, self._axes, **self.arguments, **options)
@@ -47,8 +47,12 @@ class RunOfSweep(Run):
         ]
 
     def cost(self) -> cost.Cost:
-        arguments = {name: value for name, value in self.arguments.items() if name not in _ELSEWHERE}
-        return cost.estimate_sweep(self._cells, self.arguments["trajectories"], **arguments)
+        return cost.estimate_sweep(self._cells, self.arguments["trajectories"], **self._recorded)
+
+    @property
+    def _recorded(self) -> Mapping[str, Any]:
+        """Arguments on which the cost, and how the work is cut, depend."""
+        return {name: value for name, value in self.arguments.items() if name not in _ELSEWHERE}
 
     @property
     def _axes(self) -> Mapping[str, Sequence[Any]]:

@@ -70,6 +70,10 @@ class Statistic(abc.ABC):
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         """Sums of the union of two disjoint ranges."""
 
+    def condense(self, sums: Arrays) -> Arrays:
+        """The same in less memory, of a range of whole chunks: a function of the size of the range."""
+        return sums
+
     def in_range(self, kept: Arrays) -> bool:
         """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
         return True

@@ -12,14 +12,14 @@ from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
 class Values(Statistic):
     """Every value of some observables at some records, all by default: (records, observables, trajectories).
 
-    With a `group`, a power of two up to a block, the means over so many consecutive ids, in float64: their
-    differences between cells have the same expectations, and variances smaller by that factor, in less memory.
-    Groups begin at multiples of their size; one that a range of ids cuts is the mean of what is in it.
+    With `most`, a range of whole chunks that has more values keeps the means of pairs of them, of pairs of these,
+    and so on, in float64. They are independent and of one size; differences between cells have the same
+    expectations, and variances smaller by that size. It is the same for every range of a size, however it was made.
     """
 
     observables: tuple[str, ...]
     records: tuple[int, ...] | None = None
-    group: int = 1
+    most: int | None = None
 
     keeps_lanes = True
 
@@ -36,23 +36,15 @@ class Values(Statistic):
     def fold(self, tiles: list[Arrays]) -> Arrays:
         kept = []
         for tile in tiles:
-            value, valid = np.asarray(tile["value"]), np.ravel(tile["valid"])
-            value = value.reshape(*value.shape[:2], -1)
-            kept.append(value[..., valid] if self.group == 1 else _means(value, valid, self.group))
+            value = np.asarray(tile["value"])
+            kept.append(value.reshape(*value.shape[:2], -1)[..., np.ravel(tile["valid"])])
         return {"value": np.concatenate(kept, -1)}
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         return {"value": np.concatenate([left["value"], right["value"]], -1)}
 
-    def sizes(self, start: int, stop: int) -> np.ndarray:
-        """How many trajectories each kept value of the ids start .. stop - 1 is the mean of."""
-        inner = np.arange(start - start % self.group + self.group, stop, self.group)
-        return np.diff(np.array([start, *inner, stop]))
-
-
-def _means(value: np.ndarray, valid: np.ndarray, group: int) -> np.ndarray:
-    """The means of the valid lanes of each group that has any."""
-    valid = valid.reshape(-1, group)
-    count = valid.sum(-1)
-    total = np.where(valid, value.reshape(*value.shape[:-1], -1, group), 0).sum(-1, dtype=float)
-    return total[..., count > 0] / count[count > 0]
+    def condense(self, sums: Arrays) -> Arrays:
+        value = sums["value"]
+        while self.most is not None and value.shape[-1] > self.most:
+            value = np.mean(value.reshape(*value.shape[:-1], -1, 2), -1, dtype=float)
+        return {"value": value}
