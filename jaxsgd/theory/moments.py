@@ -13,19 +13,24 @@ from jaxsgd.study import Study
 from jaxsgd.theory import one_dimension
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled
 
+_EPS = np.finfo(float).eps
+_DIGITS = 1e-6  # relative error from which on a moment is not known
+
 
 class Law(NamedTuple):
-    """Mean (d,) and covariance (d,) or (d, d) of a Gaussian vector in the eigenbasis."""
+    """Mean (d,) and covariance (d,) or (d, d) of a Gaussian vector in the eigenbasis, if rounding leaves them known."""
 
     mean: np.ndarray
     covariance: np.ndarray
+    known: np.ndarray | bool = True
 
 
 class AverageLaw(NamedTuple):
-    """The law of an average xbar, and C = Cov(x, xbar)."""
+    """The law of an average xbar, C = Cov(x, xbar), and how far rounding may have moved mean and covariance."""
 
     law: Law
     cross: np.ndarray
+    lost: Law
 
 
 def exact(study: Study) -> xr.Dataset:
@@ -57,7 +62,8 @@ def exact(study: Study) -> xr.Dataset:
 
     **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and `o_variance`
     of each built-in observable o, `x_mean`, `x_covariance` (unless it would hold over 10^7 numbers) and
-    `learning_rate`. NaN where an average has no value. After an overflow the moments of observables are
+    `learning_rate`. NaN where an average has no value, and where iterates grew so much before they returned that
+    rounding leaves less than six digits of it. After an overflow the moments of observables are
     inf, those of x inf or NaN.
 
     **Raises** `NoExactSolution` with the reason for any other study, and where quadrature does not reach 1e-6.
@@ -87,12 +93,12 @@ def exact(study: Study) -> xr.Dataset:
     basis = Eigenbasis.of(study.oracle)
     with np.errstate(over="ignore", invalid="ignore"):
         x, *averages = _recorded(study, basis)
-        observables = basis.observables(*x) | basis.gradient_norm(*x)
+        observables = basis.observables(x.mean, x.covariance) | basis.gradient_norm(x.mean, x.covariance)
         for (name, average), law in zip(study.averages.items(), averages, strict=True):
-            undefined = average.undefined(study.recorded_steps, study.steps)
-            for variable, values in basis.observables(*law, of=f"_of_{name}").items():
-                observables[variable] = np.where(undefined, np.nan, values)
-        moments = observables | basis.x_moments(*x)
+            unknown = average.undefined(study.recorded_steps, study.steps) | ~law.known
+            for variable, values in basis.observables(law.mean, law.covariance, of=f"_of_{name}").items():
+                observables[variable] = np.where(unknown, np.nan, values)
+        moments = observables | basis.x_moments(x.mean, x.covariance)
     moments["learning_rate"] = study.learning_rates[study.recorded_steps]
     return labelled(moments, study.coordinates, step=study.recorded_steps)
 
@@ -112,18 +118,31 @@ def _laws(
 ) -> Iterator[tuple[Law, ...]]:
     """The law of x_s and those of its averages, for s = 0, 1, ..."""
     zero = np.zeros_like(basis.noise)
-    x, averages = Law(start, zero), [AverageLaw(Law(start, zero), zero)] * len(mixings)
-    yield x, *(average.law for average in averages)
+    lost = Law(np.zeros_like(start), zero)
+    x, averages = Law(start, zero), [AverageLaw(Law(start, zero), zero, lost)] * len(mixings)
+    yield x, *(_known(average) for average in averages)
     for t, eta in enumerate(rates.tolist()):
         k = 1 - eta * basis.eigenvalues
         K = basis.columns(k)
         averages = [_mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
         x = Law(k * x.mean, K * K.T * x.covariance + eta**2 * basis.noise)
-        yield x, *(average.law for average in averages)
+        yield x, *(_known(average) for average in averages)
+
+
+def _known(average: AverageLaw) -> Law:
+    """The law of an average; known where rounding leaves six digits of E e'e."""
+    (mean, U, _), lost = average.law, average.lost
+    variance, lost_variance = (each if each.ndim == 1 else np.diag(each) for each in (U, lost.covariance))
+    size = np.sum(variance + mean**2)
+    error = np.sum(lost_variance + 2 * np.abs(mean) * lost.mean)
+    return Law(mean, U, not error > _DIGITS * size)
 
 
 def _mixed(average: AverageLaw, x: Law, c: float, K: np.ndarray) -> AverageLaw:
     """The law of xbar + c (x_t - xbar), and its cross-covariance with x_{t+1}, where e_{t+1} = K e_t - eta_t xi_t."""
-    (mean, U), C = average
+    (mean, U, _), C, lost = average
     law = Law((1 - c) * mean + c * x.mean, (1 - c) ** 2 * U + c * (1 - c) * (C + C.T) + c**2 * x.covariance)
-    return AverageLaw(law, K * ((1 - c) * C + c * x.covariance))
+    of_mean = abs(1 - c) * np.abs(mean) + abs(c) * np.abs(x.mean)
+    of_covariance = (1 - c) ** 2 * np.abs(U) + abs(c * (1 - c)) * np.abs(C + C.T) + c**2 * np.abs(x.covariance)
+    lost = Law(abs(1 - c) * lost.mean + _EPS * of_mean, (1 - c) ** 2 * lost.covariance + _EPS * of_covariance)
+    return AverageLaw(law, K * ((1 - c) * C + c * x.covariance), lost)

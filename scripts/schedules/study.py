@@ -111,7 +111,8 @@ def known(study: js.Study, observable: str) -> tuple[float | None, float | None]
     """The exact mean of an observable at the end; where there is none, the best bound on it, where there is one."""
     if observable == "risk" or isinstance(study.oracle.problem, js.problems.Quadratic):  # others: the last iterate only
         with contextlib.suppress(js.errors.NoExactSolution):
-            return float(js.theory.exact(study)[f"{observable}_mean"][-1]), None
+            exact = float(js.theory.exact(study)[f"{observable}_mean"][-1])
+            return (None if np.isnan(exact) else exact), None
     if observable == "risk":
         # Bounds of the last iterate are of the last point with a gradient: of x_T, if there is one more update.
         study, theorems = study.replace(steps=study.steps + 1), [LastIterate(), LastIterateAnySchedule()]

@@ -1,6 +1,7 @@
 """Exact moments against printed numbers, explicit linear maps, and gradient descent."""
 
 import functools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -301,3 +302,26 @@ def test_studies_without_exact_moments():
             exact(case)
     with pytest.raises(InvalidType, match=r"needs a jaxsgd\.Study"):
         exact(study.oracle)
+
+
+@pytest.mark.parametrize(("initial", "known"), [(0.7, True), (1.07, False)])
+def test_averages_of_which_rounding_leaves_nothing_are_not_known(initial, known):
+    """In rational arithmetic: each average is linear in the start and in the noise of every update."""
+    steps = 50
+    study = chapter.study("constant", steps).replace(
+        schedule=schedules.linear_decay(initial, steps), averages={"u": averages.Uniform()}
+    )
+    found = exact(study).risk_of_u_mean[-1]
+    rates, risk = [Fraction(rate) for rate in study.learning_rates[:steps].tolist()], Fraction(0)
+    for eigenvalue, start in ((2, -5), (4, -2)):
+        ahead = [Fraction(1)]  # of x_{T-1}, x_{T-2}, ..., x_0: what x_t + x_{t+1} + ... is of it
+        for rate in reversed(rates[:-1]):
+            ahead.append(1 + (1 - rate * eigenvalue) * ahead[-1])
+        mean = start * ahead[-1] / steps
+        noise_of = zip(rates[:-1], reversed(ahead[:-1]), strict=True)
+        variance = sum((rate * after / steps) ** 2 for rate, after in noise_of)
+        risk += Fraction(eigenvalue, 2) * (mean**2 + variance)
+    if known:
+        assert float(found) == pytest.approx(float(risk), rel=1e-9)
+    else:
+        assert np.isnan(found)

@@ -168,4 +168,5 @@ def _gap(bound: Bound, study: Study, moments: xr.Dataset | None, average: str) -
     if bound.point(study) is None:
         return float(moments["risk_mean"][-2]) - problem.minimum  # at x_{T-1}
     risk = of_average(average)
-    return float(moments[risk][-1]) - problem.minimum if risk in moments else None
+    known = risk in moments and not np.isnan(moments[risk][-1])
+    return float(moments[risk][-1]) - problem.minimum if known else None

@@ -79,7 +79,11 @@ def test_no_bound_is_below_the_exact_risk(seed):
     assert len(report.applicable) == 4 if seed % 5 in (1, 2) and T > 1 else len(report.applicable) >= 3
     for one in report.applicable:
         along, largest = one.values["along the run"], one.values["maximum along the run"]
-        assert one.gap <= along.value <= largest.value * (1 + 1e-12)
+        assert along.value <= largest.value * (1 + 1e-12)
+        if one.gap is None:  # iterates grew by 10^7 and more before they returned: rounding leaves nothing of averages
+            assert seed == 1
+        else:
+            assert one.gap <= along.value
         assert along.standard_error == largest.standard_error == 0
 
 
