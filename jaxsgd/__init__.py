@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = (
-    "averages", "chapter", "errors", "inference", "methods", "noise", "oracles", "plot", "problems",
-    "record", "schedules", "streams", "theory",
+    "averages", "chapter", "data", "errors", "inference", "methods", "noise", "oracles", "orders", "plot",
+    "problems", "record", "schedules", "streams", "theory",
 )  # fmt: skip
 _NAMES = {
     "Study": "study",
@@ -40,11 +40,13 @@ __all__ = ["__version__", *_MODULES, *_NAMES]
 if TYPE_CHECKING:
     from jaxsgd import averages as averages
     from jaxsgd import chapter as chapter
+    from jaxsgd import data as data
     from jaxsgd import errors as errors
     from jaxsgd import inference as inference
     from jaxsgd import methods as methods
     from jaxsgd import noise as noise
     from jaxsgd import oracles as oracles
+    from jaxsgd import orders as orders
     from jaxsgd import plot as plot
     from jaxsgd import problems as problems
     from jaxsgd import record as record

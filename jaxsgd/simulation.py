@@ -142,9 +142,12 @@ def _within(target: Any, trajectories: int | None, layout: Layout) -> Precision:
         raise InvalidInput(f"target names {name!r}, which is not recorded; {nearest(name, names)}")
     if target.step is not None and target.step not in layout.steps:
         raise InvalidInput(f"target names step {target.step}, which is not recorded; record it, or choose another")
+    step = layout.steps[-1] if target.step is None else target.step
+    if step in layout.undefined.get(name, ()):
+        raise InvalidInput(f"target names {name!r}, which has no value at step {step}; choose a later step")
     if trajectories is None:
         return target
-    most = integer("trajectories", trajectories, at_least=PILOT)
+    most = integer("trajectories, with a target,", trajectories, at_least=PILOT)
     return dataclasses.replace(target, limit=min(target.limit, most))
 
 
@@ -163,6 +166,8 @@ def _reach(target: Precision, run: Execution, first: int, unit: int, layout: Lay
             look = target.look(number, count, mean, variance)
         if look.reached:
             return look
+        if look.hopeless:
+            break
     warnings.warn(look.message, TargetMissed, stacklevel=3)
     return look
 
@@ -220,7 +225,7 @@ def make_layout(
         observed=study.observed,
         coordinates=study.coordinates,
         learning_rate=tuple(float(rate) for rate in study.learning_rates[study.recorded_steps]),
-        example_gradients=tuple(int(step) for step in study.recorded_steps),
+        example_gradients=tuple(int(step) * study.oracle.example_gradients for step in study.recorded_steps),
         undefined={name: steps for name, steps in undefined.items() if steps},
         extremes="extremes" in statistics,
         x="x" in statistics or "x_covariance" in statistics,

@@ -13,6 +13,7 @@ from jaxsgd.averages import Average
 from jaxsgd.methods import ConvexSet, Method
 from jaxsgd.noise import Noise
 from jaxsgd.oracles import Oracle
+from jaxsgd.orders import Order
 from jaxsgd.problems import Problem
 from jaxsgd.record import Grid
 from jaxsgd.schedules import Schedule
@@ -80,6 +81,8 @@ def test_chapter_files_are_the_studies_of_the_chapter(name):
     np.testing.assert_array_equal(file.study.oracle.problem.curvature, expected.oracle.problem.curvature)
 
 
+LEAST_SQUARES = "features = [[1.0, 0.0], [0.0, 2.0]]\ntargets = [1, 2.0]\ntest = [[[1.0, 1.0]], [0.0]]"
+
 EXAMPLES = {
     Problem: {
         "quadratic": "curvature = [2.0, 4.0]",
@@ -87,9 +90,18 @@ EXAMPLES = {
         "absolute_value": "scale = [1.0, 2.0]",
         "huber": "delta = 0.5\nscale = [1.0, 2.0]",
         "max_affine": "slopes = [[1, 0], [0, 1], [-1, -1]]",
+        "finite_sum": "loss = 'own:loss'\ndata = [[1.0, 0.0], [0.0, 2.0]]\nminimiser = [0.5, 1.0]",
+        "least_squares": LEAST_SQUARES,
+        "logistic_regression": "features = [[1.0, 0.0], [0.0, 2.0]]\nlabels = [0, 1]\nl2 = 0.1",
     },
     Noise: {"gaussian": "std = [1, 2.0]"},
-    Oracle: {"additive_noise": "", "full_gradient": "", "random_loss": "loss = 'own:loss'\nsampler = 'own:sampler'"},
+    Oracle: {
+        "additive_noise": "",
+        "full_gradient": "",
+        "random_loss": "loss = 'own:loss'\nsampler = 'own:sampler'",
+        "example_sampling": "batch = 2",
+    },
+    Order: {"with_replacement": "", "importance_sampling": "probabilities = [0.25, 0.75]"},
     Schedule: {
         "constant": "value = 0.1",
         "piecewise_constant": "boundaries = [5, 10]\nvalues = [0.3, 0.2, 0.1]",
@@ -122,6 +134,9 @@ EXAMPLES = {
 }
 
 
+EXAMPLE_PROBLEM = f"[problem]\nkind = 'least_squares'\n{LEAST_SQUARES}\n"
+
+
 def study_with(family: type, kind: str, keys: str) -> str:
     """A study file in which one object is of this kind."""
     body = f'kind = "{kind}"\n{keys}\n'
@@ -130,7 +145,10 @@ def study_with(family: type, kind: str, keys: str) -> str:
     if family is Noise:
         return TOP + PROBLEM + "[noise]\n" + body + SCHEDULE
     if family is Oracle:
-        return TOP + PROBLEM + (NOISE if kind == "additive_noise" else "") + "[oracle]\n" + body + SCHEDULE
+        problem = PROBLEM if kind != "example_sampling" else EXAMPLE_PROBLEM
+        return TOP + problem + (NOISE if kind == "additive_noise" else "") + "[oracle]\n" + body + SCHEDULE
+    if family is Order:
+        return TOP + EXAMPLE_PROBLEM + "[oracle]\nkind = 'example_sampling'\n[oracle.order]\n" + body + SCHEDULE
     if family is Schedule:
         return TOP + PROBLEM + NOISE + "[schedule]\n" + body
     table = {
@@ -156,6 +174,7 @@ def test_every_kind_can_be_built(write, family, kind):
         Problem: lambda: study.oracle.problem,
         Noise: lambda: study.oracle.noise,
         Oracle: lambda: study.oracle,
+        Order: lambda: study.oracle.order,
         Schedule: lambda: study.schedule,
         Method: lambda: study.method,
         ConvexSet: lambda: study.method.onto,

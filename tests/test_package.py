@@ -15,8 +15,8 @@ MODULES = sorted(
     module.name for module in pkgutil.walk_packages(jaxsgd.__path__, "jaxsgd.") if not module.name.endswith("__main__")
 )
 NAMES = (
-    *("averages", "chapter", "errors", "methods", "noise", "oracles", "problems", "record", "schedules"),
-    *("streams", "Study", "State", "Update"),
+    *("averages", "chapter", "data", "errors", "methods", "noise", "oracles", "orders", "problems", "record"),
+    *("schedules", "streams", "Study", "State", "Update"),
 )
 
 
@@ -36,6 +36,10 @@ def test_schedules_do_without_plots_and_files():
     loaded = loaded_after("import jaxsgd; jaxsgd.schedules.constant(0.1)")
     assert "jax" in loaded
     assert not {"scipy.stats", "xarray", "h5netcdf", "matplotlib", "typer"} & set(loaded)
+
+
+def test_data_does_without_jax_and_scikit_learn():
+    assert not {"jax", "scipy"} & set(loaded_after("import jaxsgd; jaxsgd.data.read"))
 
 
 def test_package_is_typed():

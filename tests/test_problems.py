@@ -5,9 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsgd import averages, chapter, config, methods, noise, oracles, problems, record, streams
+from jaxsgd import averages, chapter, config, methods, noise, oracles, orders, problems, record, streams
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.problems import AbsoluteValue, Function, Huber, MaxAffine, Quadratic
+from jaxsgd.problems import (
+    AbsoluteValue,
+    FiniteSum,
+    Function,
+    Huber,
+    LeastSquares,
+    LogisticRegression,
+    MaxAffine,
+    Quadratic,
+)
 from jaxsgd.streams import Recorder, Replay
 
 RNG = np.random.default_rng(0)
@@ -534,6 +543,12 @@ VALUES = [
     AbsoluteValue(minimiser=np.ones(100)),
     Huber(0.5),
     MaxAffine(np.vstack([np.eye(50), -np.eye(50)])),
+    LeastSquares(np.eye(50), np.ones(50), test=(np.eye(50), np.ones(50))),
+    LogisticRegression(np.eye(50), np.arange(50) % 2, l2=0.1),
+    FiniteSum(rosenbrock, np.eye(50), start={"a": 1.0, "b": np.zeros(50)}),
+    orders.WithReplacement(),
+    orders.ImportanceSampling(np.ones(50) / 50),
+    oracles.ExampleSampling(LeastSquares(np.eye(50), np.ones(50)), batch=5),
     noise.Gaussian(),
     noise.Gaussian([0.5, 2.0]),
     noise.Gaussian(covariance=np.eye(50)),

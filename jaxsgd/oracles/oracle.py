@@ -32,5 +32,10 @@ class Oracle(Module):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         """R(x), or an unbiased estimate of it from xi_t where R is not known."""
 
+    @property
+    def example_gradients(self) -> int:
+        """The cost of one update: how many gradients of single examples g_t takes, 1 where there are no examples."""
+        return 1 if self.problem is None else self.problem.examples
+
     def check(self, shapes: list[tuple[int, ...]]) -> None:
         """An error unless the oracle fits parameters whose leaves have these shapes."""

@@ -45,3 +45,7 @@ class RandomLoss(Oracle):
 
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.loss(sample, x) if self.problem is None else self.problem.value(x)
+
+    @property
+    def example_gradients(self) -> int:
+        return 1

@@ -49,11 +49,11 @@ class Function(Problem):
         self.f = f
         self.minimiser = as_point("minimiser", minimiser)
         if minimum is None and self.minimiser is not None:
-            minimum = _value_at(f, self.minimiser)
+            minimum = value_at("f", f, self.minimiser)
         self.minimum = None if minimum is None else float(scalar("minimum", minimum))
-        self.strong_convexity = _constant("strong_convexity", strong_convexity)
-        self.smoothness = _constant("smoothness", smoothness)
-        self.lipschitz = _constant("lipschitz", lipschitz)
+        self.strong_convexity = constant("strong_convexity", strong_convexity)
+        self.smoothness = constant("smoothness", smoothness)
+        self.lipschitz = constant("lipschitz", lipschitz)
         if convex is False and self.strong_convexity:
             raise InvalidInput("a strongly convex function is convex: convex=False contradicts strong_convexity")
         self.convex = True if self.strong_convexity else convex
@@ -62,21 +62,25 @@ class Function(Problem):
         return self.f(x)
 
 
-def _value_at(f: Callable[[Any], jax.Array], minimiser: Any) -> float:
+def value_at(name: str, f: Callable[[Any], jax.Array], minimiser: Any) -> float:
+    """f at the minimiser in float64, or an error, which names it, unless it is one finite number."""
     try:
         with jax.enable_x64(True):
             value = np.asarray(jax.jit(lambda x: f(x))(minimiser), np.float64)
     except Exception as error:
         raise InvalidType(
-            f"f cannot be computed at the minimiser: {type(error).__name__}: {error}; "
+            f"{name} cannot be computed at the minimiser: {type(error).__name__}: {error}; "
             "a minimiser has the structure and the shapes of x"
         ) from error
     if value.shape or not np.isfinite(value):
-        raise InvalidInput(f"f must be one finite number at the minimiser, got {brief(value)}; or give the minimum")
+        raise InvalidInput(
+            f"{name} must be one finite number at the minimiser, got {brief(value)}; or give the minimum"
+        )
     return float(value)
 
 
-def _constant(name: str, value: float | None) -> float | None:
+def constant(name: str, value: float | None) -> float | None:
+    """A constant as the user states it, finite and not negative; None stays None."""
     return None if value is None else float(scalar(name, value, at_least=0.0))
 
 
@@ -89,10 +93,11 @@ def as_point(name: str, value: Any) -> Any:
     def checked(path: Any, leaf: Any) -> np.ndarray:
         return finite_array(name + jax.tree_util.keystr(path), leaf)
 
-    return jax.tree_util.tree_map_with_path(checked, value, is_leaf=_only_numbers)
+    return jax.tree_util.tree_map_with_path(checked, value, is_leaf=only_numbers)
 
 
-def _only_numbers(value: Any) -> bool:
+def only_numbers(value: Any) -> bool:
+    """Whether a value is a number, or a list of numbers, nested or not."""
     if isinstance(value, list | tuple) and value:
-        return all(_only_numbers(item) for item in value)
+        return all(only_numbers(item) for item in value)
     return isinstance(value, int | float | np.generic)

@@ -30,6 +30,11 @@ class Problem(Module):
         return None
 
     @property
+    def examples(self) -> int:
+        """n, where R is the mean of the losses of n examples; otherwise 1. One gradient of R costs n of examples."""
+        return 1
+
+    @property
     def minimiser(self) -> Any:
         """A minimiser x*, in the structure of x."""
         return None

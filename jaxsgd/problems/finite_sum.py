@@ -1,0 +1,158 @@
+"""The mean of any loss over examples."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.flatten_util
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, InvalidType, scalar
+from jaxsgd.module import with_own_arrays
+from jaxsgd.problems.empirical_risk import EmpiricalRisk
+from jaxsgd.problems.examples import (
+    as_examples,
+    count,
+    mean_gradient,
+    mean_loss,
+    mean_over,
+    shapes_of_one,
+    take,
+    total_loss,
+)
+from jaxsgd.problems.function import as_point, constant, value_at
+from jaxsgd.problems.held_out_risk import HeldOutRisk
+from jaxsgd.problems.newton import minimise
+
+
+class FiniteSum(EmpiricalRisk):
+    """R(x) = (1/n) sum_i f(x, example i) for a JAX function f, with what is known of R.
+
+    **Arguments**
+
+    - `loss`: f(x, example), a scalar that ``jax.grad`` can differentiate in x, an array or a pytree.
+    - `data`: the examples, a pytree of arrays whose first axis has length n; an example has its structure.
+    - `test`: test data, alike; `test_risk` is their mean loss.
+    - `start`: a default start, in the structure of x.
+    - `minimiser`: x*, in the structure of x. Where it is not given, but `start` is and R is stated to be convex, it is
+      found by Newton's method in float64 until the gradient is below 1e-10.
+    - `minimum`: R*. If it is not given and x* is known, it is R(x*), in float64.
+    - `strong_convexity`, `smoothness`, `example_smoothness`, `convex`: mu, L, L_max (every f_i is L_max-smooth) and
+      convexity of R, as stated by you.
+
+    >>> problem = FiniteSum(lambda x, a: (x - a) ** 2 / 2, [1.0, 2.0, 6.0], start=0.0, convex=True)
+    >>> float(problem.minimiser)
+    3.0
+    """
+
+    loss: Callable[[Any, Any], jax.Array]
+    data: Any
+    test: Any
+    _computed: tuple[str, ...] = eqx.field(static=True)  # the arguments that were not given
+    start: Any = None
+    minimiser: Any = None
+    minimum: Any = None
+    strong_convexity: Any = None
+    smoothness: Any = None
+    example_smoothness: Any = None
+    convex: bool | None = None
+
+    def __init__(
+        self,
+        loss: Callable[[Any, Any], jax.Array],
+        data: Any,
+        test: Any = None,
+        start: Any = None,
+        minimiser: Any = None,
+        minimum: float | None = None,
+        strong_convexity: float | None = None,
+        smoothness: float | None = None,
+        example_smoothness: float | None = None,
+        convex: bool | None = None,
+    ) -> None:
+        if not callable(loss):
+            raise InvalidType(f"loss must be a function of (x, example), got {loss!r}")
+        self.loss, self.data = loss, as_examples("data", data)
+        self.test = None if test is None else as_examples("test", test)
+        if test is not None and shapes_of_one(self.test) != shapes_of_one(self.data):
+            given, needed = shapes_of_one(self.test), shapes_of_one(self.data)
+            raise InvalidInput(f"test must hold examples of the shapes of data, {needed}, got {given}")
+        self.start = as_point("start", start)
+        self.strong_convexity = constant("strong_convexity", strong_convexity)
+        self.smoothness = constant("smoothness", smoothness)
+        self.example_smoothness = constant("example_smoothness", example_smoothness)
+        if convex is False and self.strong_convexity:
+            raise InvalidInput("a strongly convex function is convex: convex=False contradicts strong_convexity")
+        self.convex = True if self.strong_convexity else convex
+        given = {"minimiser": minimiser, "minimum": minimum}
+        self._computed = tuple(name for name, value in given.items() if value is None)
+        self.minimiser = as_point("minimiser", minimiser)
+        if self.minimiser is None and self.convex and self.start is not None:
+            self.minimiser = self._solve()
+        if minimum is None and self.minimiser is not None:
+            minimum = value_at("the mean of loss", self._risk(), self.minimiser)
+        self.minimum = None if minimum is None else float(scalar("minimum", minimum))
+
+    def _arguments(self) -> dict[str, Any]:
+        return {name: value for name, value in super()._arguments().items() if name not in self._computed}
+
+    def value(self, x: Any) -> jax.Array:
+        return mean_loss(self.loss, self.data, x)
+
+    def gradient(self, x: Any) -> Any:
+        return mean_gradient(self.loss, self.data, x)
+
+    def sum_of_gradients(self, x: Any, indices: jax.Array, weights: jax.Array) -> Any:
+        examples = take(self.data, indices)
+        return jax.grad(lambda x: total_loss(self.loss, x, examples, weights))(x)
+
+    def _held_out_risk(self) -> HeldOutRisk:
+        return HeldOutRisk(self.loss, self.test)
+
+    @property
+    def examples(self) -> int:
+        return count(self.data)
+
+    @property
+    def gradient_noise(self) -> float | None:
+        if self.minimiser is None:
+            return None
+        loss, data, x = self.loss, *with_own_arrays((self.data, self.minimiser))
+
+        def total(part: Any, weights: jax.Array) -> jax.Array:
+            gradients = jax.vmap(jax.grad(loss), (None, 0))(x, part)
+            squares = [jnp.sum(leaf.reshape(len(weights), -1) ** 2, 1) for leaf in jax.tree.leaves(gradients)]
+            return weights @ sum(squares[1:], squares[0])
+
+        with jax.enable_x64(True):
+            return float(jax.jit(lambda: mean_over(total, data))())
+
+    def _risk(self) -> Callable[[Any], jax.Array]:
+        """R as a function for programs of their own."""
+        loss, data = self.loss, with_own_arrays(self.data)
+        return lambda x: mean_loss(loss, data, x)
+
+    def _solve(self) -> Any:
+        """x* in the structure of x, by differentiation in float64."""
+        risk = self._risk()
+        try:
+            with jax.enable_x64(True):
+                flat, unflatten = jax.flatten_util.ravel_pytree(self.start)
+
+                def compiled(transform: Callable) -> Callable[[np.ndarray], np.ndarray]:
+                    function = jax.jit(transform(lambda x: risk(unflatten(x))))
+                    return lambda x: np.asarray(function(x))
+
+                value, gradient, hessian = compiled(lambda f: f), compiled(jax.grad), compiled(jax.hessian)
+                start = np.asarray(flat)
+                scale = float(np.linalg.norm(gradient(start)))
+                found = minimise(lambda x: float(value(x)), gradient, hessian, start, scale)
+                return jax.tree.map(np.asarray, unflatten(jnp.asarray(found)))
+        except InvalidInput:
+            raise
+        except Exception as error:
+            raise InvalidType(
+                f"loss cannot be computed and differentiated at the start: {type(error).__name__}: {error}"
+            ) from error

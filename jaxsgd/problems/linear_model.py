@@ -1,0 +1,114 @@
+"""What least squares and logistic regression share: losses of a linear prediction, and a ridge."""
+
+import abc
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array
+from jaxsgd.problems.empirical_risk import EmpiricalRisk
+from jaxsgd.problems.examples import mean_gradient, mean_loss, take
+from jaxsgd.problems.held_out_risk import HeldOutRisk
+
+
+class LinearModel(EmpiricalRisk):
+    """f_i(x) = l(a_i'x, y_i) + l2/2 ||x||^2, with `features` a_i as rows (n, d) and one y_i (n,) for each."""
+
+    features: eqx.AbstractVar[np.ndarray]
+    l2: eqx.AbstractVar[np.ndarray]
+
+    @property
+    @abc.abstractmethod
+    def responses(self) -> np.ndarray:
+        """The y_i (n,)."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def loss(prediction: Any, response: Any) -> jax.Array:
+        """l(z, y), elementwise."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def slope(prediction: Any, response: Any) -> jax.Array:
+        """The derivative of l(z, y) in z, elementwise."""
+
+    @abc.abstractmethod
+    def _slopes_at_minimiser(self) -> np.ndarray:
+        """The derivatives of l(a_i'x*, y_i) (n,), in float64."""
+
+    @classmethod
+    def example_loss(cls, x: Any, example: Any) -> jax.Array:
+        """l(a'x, y) of one example (a, y), without the ridge."""
+        features, response = example
+        return cls.loss(jnp.dot(features, x, precision=jax.lax.Precision.HIGHEST), response)
+
+    @property
+    def _data(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.features, self.responses
+
+    def value(self, x: jax.Array) -> jax.Array:
+        return mean_loss(self.example_loss, self._data, x) + self.l2 / 2 * jnp.sum(x * x)
+
+    def gradient(self, x: jax.Array) -> jax.Array:
+        return mean_gradient(self.example_loss, self._data, x) + self.l2 * x
+
+    def sum_of_gradients(self, x: jax.Array, indices: jax.Array, weights: jax.Array) -> jax.Array:
+        features, responses = take(self._data, indices)
+        product = functools.partial(jnp.dot, precision=jax.lax.Precision.HIGHEST)
+        slopes = weights * self.slope(product(features, x), responses)
+        return product(slopes, features) + self.l2 * jnp.sum(weights) * x
+
+    def _held_out_risk(self) -> HeldOutRisk:
+        return HeldOutRisk(self.example_loss, self.test)
+
+    @property
+    def examples(self) -> int:
+        return self.features.shape[0]
+
+    @property
+    def has_gradient(self) -> np.ndarray:
+        return self.features.any(1) | (self.l2 > 0)
+
+    @property
+    def start(self) -> np.ndarray:
+        return np.zeros(self.features.shape[1])
+
+    @property
+    def convex(self) -> bool:
+        return True
+
+    @property
+    def gradient_noise(self) -> float:
+        gradients = self._slopes_at_minimiser()[:, None] * self.features + self.l2 * self.minimiser
+        return float(np.mean(np.einsum("ij,ij->i", gradients, gradients)))
+
+    def _largest_square(self) -> float:
+        """max_i ||a_i||^2."""
+        return float(np.einsum("ij,ij->i", self.features, self.features).max())
+
+
+def design(features: Any, responses: Any, name: str, where: str = "") -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, d) and one response for each row, checked; `name` is that of the responses."""
+    X = finite_array(f"features{where}", features)
+    if X.ndim != 2 or 0 in X.shape:
+        raise InvalidInput(f"features{where} must be a matrix (n, d), one row for each example, got shape {X.shape}")
+    y = finite_array(f"{name}{where}", responses)
+    if y.shape != X.shape[:1]:
+        raise InvalidInput(f"{name}{where} must have shape {X.shape[:1]}, one for each row of features, got {y.shape}")
+    return X, y
+
+
+def held_out_design(test: Any, name: str, d: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """The test data (X, y), checked; None stays None."""
+    if test is None:
+        return None
+    if not isinstance(test, tuple | list) or len(test) != 2:
+        raise InvalidType(f"test must be a pair (features, {name}), got {type(test).__name__}")
+    X, y = design(test[0], test[1], name, " of test")
+    if X.shape[1] != d:
+        raise InvalidInput(f"features of test must have {d} columns, as those of the problem, got {X.shape[1]}")
+    return X, y
