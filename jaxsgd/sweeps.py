@@ -32,10 +32,11 @@ from jaxsgd.sweep_result import Cell, SweepResult
 Make = Callable[..., Study]
 Axes = Mapping[str, Sequence[Any]]
 
-MEMORY = 2**28
+MEMORY = 2**29
 """Bytes that the kept values of a sweep may take, by default."""
 
 _RESERVED = ("cell", "family", "step", "step_2", "coordinate", "coordinate_2", "quantile")  # dimensions of datasets
+_BYTES = 64  # of a value: 8, of which some ranges of ids have as many, and copies of all
 _LEAST = 1000  # values of each cell: then their variance is known to a few per cent
 
 
@@ -75,9 +76,8 @@ def sweep(
     - `compare`: observables whose values are kept for every trajectory, for [`jaxsgd.compare`][].
     - `compare_at`: at which recorded step; default the last.
     - `common_random_numbers`: with False each cell has draws of its own.
-    - `memory`: bytes that the kept values of some power of two of trajectories may take. Where they would
-      take more, the means of groups of trajectories are kept, at least 500: differences between cells keep
-      valid standard errors.
+    - `memory`: bytes that the kept values may take, about. Where they would take more, the means of groups of
+      trajectories are kept, at least 500: differences between cells keep valid standard errors.
 
     **Returns** a [`jaxsgd.SweepResult`][], whose dataset has the axes as dimensions; of families one
     dimension "cell" with the family and its arguments as coordinates.
@@ -258,7 +258,7 @@ def _kept(layout: Layout, cells: int, compare: Any, compare_at: int | None, memo
             raise InvalidInput(f"compare names {name!r}, which is not recorded; {nearest(name, layout.observed)}")
     if not compare:
         return None, step
-    most = max(memory // (8 * cells * len(compare)), _LEAST)
+    most = max(memory // (_BYTES * cells * len(compare)), _LEAST)
     return Values(tuple(compare), (layout.steps.index(step),), most), step
 
 

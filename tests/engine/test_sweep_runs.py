@@ -169,7 +169,7 @@ def test_groups_of_trajectories_are_kept_where_values_would_be_too_many(whole, t
     Statistical is only that their variance is as much that of one trajectory. It has a relative standard error of
     sqrt(2 / 8692) = 0.015 where groups are normal: ten of them for those that are not.
     """
-    memory = 8 * 6 * 2 * 4096
+    memory = 64 * 6 * 2 * 4096
     grouped = run(memory=memory)
     sizes = grouped.group_sizes
     assert sizes.tolist() == [CHUNK // 2048] * 4096 + [CHUNK // 4096] * 4096 + [1] * 500
