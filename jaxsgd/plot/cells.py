@@ -7,12 +7,15 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.errors import InvalidInput, NoExactSolution, nearest
+from jaxsgd.methods import Sgd
 from jaxsgd.module import brief
 from jaxsgd.plot import style
+from jaxsgd.problems import Quadratic
 from jaxsgd.sweep_result import Cell
-from jaxsgd.theory import exact
+from jaxsgd.theory import exact, one_dimension
 
 _FAR = 1e3  # times the median: what is larger has run away, and would press all others together
+_MOST_SLOW = 32  # cells of a figure whose exact moments take up to a second each
 
 
 def is_number(value: Any) -> bool:
@@ -42,6 +45,32 @@ def known(cell: Cell) -> xr.Dataset | None:
         return exact(cell.study)
     except NoExactSolution:
         return None
+
+
+def affordable(cells: Sequence[Cell], lines: Sequence[np.ndarray]) -> np.ndarray:
+    """Which cells of these lines to ask for exact moments: (cells,), true for a few of those that take long.
+
+    - `lines`: the indices of the cells of each line, in the order of its values.
+    """
+    slow = np.array([_slow(cell) for cell in cells])
+    asked = np.zeros(len(cells), bool)
+    asked[np.concatenate(lines)] = True
+    if np.count_nonzero(asked & slow) <= _MOST_SLOW:
+        return asked
+    asked &= ~slow
+    crowded = [line[slow[line]] for line in lines if slow[line].any()]
+    share = _MOST_SLOW // len(crowded)
+    for line in crowded if share > 1 else []:
+        asked[line[np.linspace(0, len(line) - 1, min(share, len(line))).round().astype(int)]] = True
+    return asked
+
+
+def _slow(cell: Cell) -> bool:
+    """Whether the exact moments of a cell are found by quadrature."""
+    study = cell.study
+    if study is None or not isinstance(study.method, Sgd) or not one_dimension.applies(study):
+        return False
+    return not isinstance(study.oracle.problem, Quadratic)
 
 
 def ceiling(means: np.ndarray) -> float:

@@ -70,8 +70,10 @@ def sensitivity(
     """The mean of an observable at the compared step against one swept number, such as the learning rate.
 
     Each family and each combination of the other axes has points with error bars of its own, joined by a solid line,
-    or by a dashed one of the exact means of the cells where there are any. Above the axes, crosses in the same colours
-    are cells that diverged, and triangles those whose mean is above 1000 times the median. Scales are as in
+    or by a dashed one of the exact means of the cells where there are any. Those that are found by quadrature, which
+    may take a second each, are asked for at no more than 32 cells of a figure, spread evenly over the values of each
+    line, and at none where that is fewer than two a line. Above the axes, crosses in the same colours are cells that
+    diverged, and triangles those whose mean is above 1000 times the median. Scales are as in
     [`jaxsgd.plot.against`][].
 
     **Arguments**
@@ -97,19 +99,23 @@ def sensitivity(
         raise InvalidInput("every cell has diverged: there is no mean to draw")
     top = cells.ceiling(mean[~diverged])
     above = ~diverged & (mean > top)
-    exact = np.array([_exact(cell, observable, swept.compared_step) for cell in swept.cells])
-    series = _series(swept, axis)
+    series = _series(swept, axis).items()
+    lines = {label: np.array(members)[np.argsort(x[members], kind="stable")] for label, members in series}
+    asked = cells.affordable(swept.cells, [order[~diverged[order]] for order in lines.values()])
+    exact = np.full(len(x), np.nan)
+    for index in np.flatnonzero(asked):
+        exact[index] = _exact(swept.cells[index], observable, swept.compared_step)
 
     ax = style.axes(ax)
     rows = 0
-    for number, (label, members) in enumerate(series.items()):
-        order = np.array(members)[np.argsort(x[members], kind="stable")]
+    for number, (label, order) in enumerate(lines.items()):
         finite, outside = order[~diverged[order]], order[diverged[order] | above[order]]
         colour, marker = cells.mark(number)
         look = {"color": colour, "linewidth": 1, "linestyle": "none" if np.isfinite(exact[finite]).any() else "-"}
         ax.plot(x[finite], mean[finite], marker=marker, markersize=5, label=label or style.sample(count), **look)
         style.points(ax, x[finite], mean[finite], error[finite], color=colour, fmt="none")
-        ax.plot(x[finite], exact[finite], "--", color=colour, linewidth=1)
+        known = finite[asked[finite]]
+        ax.plot(x[known], exact[known], "--", color=colour, linewidth=1)
         for index in outside:
             place = {"transform": ax.get_xaxis_transform(), "clip_on": False}
             mark = _DIVERGED if diverged[index] else _ABOVE
@@ -123,7 +129,7 @@ def sensitivity(
     ax.set(xlabel=axis.replace("_", " "), ylabel=cells.quantity(observable, swept.compared_step))
     # Beside the axes: several lines leave no room inside.
     beside = {"title": style.sample(count).replace(" ±", "\n±"), "loc": "upper left", "bbox_to_anchor": (1, 1)}
-    _finish(ax, x, mean[~diverged], end, **(beside if len(series) > 1 else {}))
+    _finish(ax, x, mean[~diverged], end, **(beside if len(lines) > 1 else {}))
     if above.any():
         ax.set_ylim(mean[~diverged].min() / 2, top)
     return ax

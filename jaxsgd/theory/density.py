@@ -14,7 +14,7 @@ Source: Nystroem (1930), Acta Math. 54, for the discretisation; Trefethen (2008)
 Gauss-Legendre quadrature.
 """
 
-import itertools
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -66,7 +66,7 @@ def laws(
 
     **Raises** `NoExactSolution` where a grid would be too large, or R' is not finite.
     """
-    points, total = np.array([start]), 0
+    points, total, kinks = np.array([start]), 0, np.unique(kinks)
     law = Law(points, np.ones(1), *evaluate(points))
     yield law
     for t, (eta, finest) in enumerate(zip(rates.tolist(), _finest(rates).tolist(), strict=True)):
@@ -74,7 +74,7 @@ def laws(
             centres = law.points - eta * law.slopes
             if not np.isfinite(centres).all():
                 raise NoExactSolution(f"the gradient is not finite everywhere that x_{t} may be")
-            ends = centres.min() - TAIL * eta * std, centres.max() + TAIL * eta * std
+            ends = float(centres.min()) - TAIL * eta * std, float(centres.max()) + TAIL * eta * std
             size = len(_NODES) * (ends[1] - ends[0]) / (grid.width * finest * std)
             total += size
             if size > LARGEST_GRID or total > LARGEST_TOTAL:
@@ -84,7 +84,8 @@ def laws(
                 )
             points, weights = _panels(*ends, kinks, grid.width * finest * std)
             masses = weights * _mixture(centres, law.masses, eta * std, points)
-            kept = (np.cumsum(masses) > grid.lost) & (np.cumsum(masses[::-1])[::-1] > grid.lost)
+            below, above = masses.cumsum(), masses[::-1].cumsum()
+            kept = slice(below.searchsorted(grid.lost, "right"), len(masses) - above.searchsorted(grid.lost, "right"))
             law = Law(points[kept], masses[kept], *evaluate(points[kept]))
         yield law
 
@@ -99,23 +100,28 @@ def _finest(rates: np.ndarray) -> np.ndarray:
 
 def _panels(low: float, high: float, kinks: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
     """Points and weights of the Gauss-Legendre rule on panels of at most this width, which end at the kinks."""
-    ends = [low, *np.unique(kinks[(low < kinks) & (kinks < high)]), high]
-    points, weights = [], []
-    for left, right in itertools.pairwise(ends):
-        panels = int(np.ceil((right - left) / width))
-        half = (right - left) / (2 * panels)
-        middles = left + half * (2 * np.arange(panels) + 1)
-        points.append((middles[:, None] + half * _NODES).ravel())
-        weights.append(np.tile(half * _WEIGHTS, panels))
-    return np.concatenate(points), np.concatenate(weights)
+    ends = np.array([low, *kinks[kinks.searchsorted(low, "right") : kinks.searchsorted(high)], high])
+    lengths = ends[1:] - ends[:-1]
+    panels = np.ceil(lengths / width).astype(int)
+    halves = (lengths / (2 * panels)).repeat(panels)[:, None]
+    before = (panels.cumsum() - panels).repeat(panels)  # how many panels there are before the kink to the left
+    odd = 2 * (np.arange(len(before)) - before) + 1
+    points = (ends[:-1].repeat(panels)[:, None] + halves * odd[:, None]) + halves * _NODES
+    return points.ravel(), (halves * _WEIGHTS).ravel()
 
 
 def _mixture(centres: np.ndarray, weights: np.ndarray, std: float, points: np.ndarray) -> np.ndarray:
     """The density of sum_j weights_j N(centres_j, std^2) at increasing points."""
-    first = np.searchsorted(points, centres - TAIL * std)
-    count = int((np.searchsorted(points, centres + TAIL * std) - first).max())
+    first = points.searchsorted(centres - TAIL * std)
+    count = int((points.searchsorted(centres + TAIL * std) - first).max())
     near = first[:, None] + np.arange(count)  # the points that a centre reaches, and some beyond the last one
-    extended = np.append(points, np.full(count, np.inf))
-    heights = np.exp(-(((extended[near] - centres[:, None]) / std) ** 2) / 2) * weights[:, None]
+    extended = np.concatenate([points, np.full(count, np.inf)])
+    heights = extended.take(near)
+    heights -= centres[:, None]
+    heights /= std
+    heights *= heights
+    heights *= -0.5
+    np.exp(heights, out=heights)
+    heights *= weights[:, None]
     density = np.bincount(near.ravel(), heights.ravel(), minlength=len(extended))[: len(points)]
-    return density / (std * np.sqrt(2 * np.pi))
+    return density / (std * math.sqrt(2 * math.pi))

@@ -1,17 +1,20 @@
 """Moments of SGD on any one-dimensional risk with additive Gaussian noise, by quadrature."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
 
+from jaxsgd.engine.program import is_number
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.module import with_own_arrays
 from jaxsgd.noise import Gaussian
 from jaxsgd.oracles import AdditiveNoise
+from jaxsgd.structure import Structure
 from jaxsgd.study import Study
 from jaxsgd.theory.density import Grid, Law, laws
 from jaxsgd.theory.eigenbasis import labelled
@@ -25,8 +28,8 @@ TOLERANCE = 1e-6
 GRIDS = (Grid(8.0, 1e-14), Grid(6.0, 1e-15), Grid(3.0, 1e-15), Grid(1.5, 1e-15))
 """The grids that are tried, until two after each other agree."""
 
-CHUNK = 1024
-"""Points at which the risk is computed by one call of the compiled function."""
+CHUNKS = 128, 1024
+"""Points at which the risk is computed by one call of the compiled function: few points are computed fastest."""
 
 
 def applies(study: Study) -> bool:
@@ -67,24 +70,48 @@ def _std(noise: Gaussian) -> float:
 
 def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
     """R and R' at points (n,), in float64."""
-    problem = with_own_arrays(study.oracle.problem)
+    leaves, treedef = jax.tree.flatten(study.oracle.problem)
+    fixed = tuple(None if is_number(leaf) else leaf for leaf in leaves)
+    make = _compiled if _hashable((treedef, fixed)) else _compiled.__wrapped__
+    compiled = make(treedef, fixed, Structure.of(study.x0))
     with jax.enable_x64(True):
-        _, as_x = ravel_pytree(study.x0)
-
-    def both(point: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = as_x(point[None])
-        return problem.value(x), ravel_pytree(problem.gradient(x))[0][0]
-
-    compiled = jax.jit(jax.vmap(both))
+        # Copies, as JAX 0.10 remembers an array that it was given in one precision, and returns it in another.
+        numbers = [jnp.asarray(np.array(leaf)) for leaf in leaves if is_number(leaf)]
 
     def evaluate(points: np.ndarray) -> Values:
-        padded = np.append(points, np.full(-len(points) % CHUNK, points[-1]))
+        chunk = CHUNKS[len(points) > CHUNKS[0]]
+        padded = np.full(-(-len(points) // chunk) * chunk, points[-1])
+        padded[: len(points)] = points
         with jax.enable_x64(True):
-            parts = [compiled(part) for part in padded.reshape(-1, CHUNK)]
-        risks, slopes = (np.concatenate(part)[: len(points)] for part in zip(*parts, strict=True))
+            parts = [np.asarray(compiled(numbers, part)) for part in padded.reshape(-1, chunk)]
+        risks, slopes = np.concatenate(parts, axis=1)[:, : len(points)]
         return risks, slopes
 
     return evaluate
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(treedef: Any, fixed: tuple[Any, ...], point: Structure) -> Callable[[list[jax.Array], Any], jax.Array]:
+    """R and R' of problems of one structure, as (2, n): a function of their numbers and of points (n,)."""
+
+    def both(numbers: list[jax.Array], points: jax.Array) -> jax.Array:
+        given = iter(numbers)
+        problem = jax.tree.unflatten(treedef, [next(given) if item is None else item for item in fixed])
+
+        def at(x: Any) -> jax.Array:
+            return jnp.stack([problem.value(x), ravel_pytree(problem.gradient(x))[0][0]])
+
+        return jax.vmap(at, in_axes=-1, out_axes=-1)(point.unflatten(points[None]))
+
+    return jax.jit(both)
+
+
+def _hashable(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def _on_grids(

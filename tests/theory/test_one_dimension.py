@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from jaxsgd import averages, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory import exact
+from jaxsgd.theory import exact, one_dimension
 
 ABSOLUTE = problems.AbsoluteValue(scale=2.0, minimiser=0.5)
 
@@ -137,6 +137,35 @@ def test_parameters_may_be_a_pytree():
     mine, same = exact(of(problem, x0={"w": 1.0})), exact(of(ABSOLUTE))
     for name in same.data_vars:
         np.testing.assert_array_equal(mine[name], same[name])
+
+
+def test_problems_of_one_structure_share_a_compilation():
+    exact(of(ABSOLUTE))
+    before = one_dimension._compiled.cache_info()
+    twice = exact(of(problems.AbsoluteValue(scale=4.0, minimiser=1.0), 2.0, x0=[2.0]))
+    after = one_dimension._compiled.cache_info()
+    assert (after.hits, after.misses) == (before.hits + 1, before.misses)
+    once = exact(of(ABSOLUTE, 1.0, x0=[1.0]))  # x, its minimiser and its gradient, all doubled
+    np.testing.assert_allclose(twice.risk_mean, 4 * once.risk_mean, rtol=1e-12)
+    np.testing.assert_allclose(twice.x_mean, 2 * once.x_mean, rtol=1e-12)
+
+
+def test_functions_that_cannot_be_hashed():
+    class Risk:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, x):
+            return 2 * jnp.sum(jnp.abs(x - 0.5))
+
+    moments = exact(of(problems.Function(Risk(), minimiser=[0.5])))
+    np.testing.assert_allclose(moments.risk_mean, exact(of(ABSOLUTE)).risk_mean, rtol=1e-12)
+
+
+def test_numbers_of_a_problem_stay_usable_in_either_precision():
+    problem = problems.AbsoluteValue(scale=2.0, minimiser=0.1)
+    exact(of(problem))
+    assert jnp.asarray(problem.minimiser).dtype == jnp.zeros(()).dtype
+    assert exact(of(problem)).risk_mean[0] == 2 * (1 - 0.1)
 
 
 def test_reasons():
