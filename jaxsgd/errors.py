@@ -86,6 +86,13 @@ def scalar(name: str, value: Any, *, above: float = -np.inf, at_least: float = -
     return array
 
 
+def flag(name: str, value: Any) -> bool:
+    """``value``, True or False."""
+    if not isinstance(value, bool | np.bool_):
+        raise InvalidType(f"{name} must be True or False, got {reprlib.repr(value)}")
+    return bool(value)
+
+
 def integer(name: str, value: Any, *, at_least: int, below: int | None = None) -> int:
     """``value`` as a Python integer inside the stated range."""
     try:

@@ -225,7 +225,7 @@ def make_layout(
         observed=study.observed,
         coordinates=study.coordinates,
         learning_rate=tuple(float(rate) for rate in study.learning_rates[study.recorded_steps]),
-        example_gradients=tuple(int(step) * study.oracle.example_gradients for step in study.recorded_steps),
+        example_gradients=tuple(study.oracle.example_gradients(study.recorded_steps).tolist()),
         undefined={name: steps for name, steps in undefined.items() if steps},
         extremes="extremes" in statistics,
         x="x" in statistics or "x_covariance" in statistics,
@@ -254,5 +254,5 @@ def make_task(
         raise InvalidType(f"plan must be a jaxsgd.Plan, got {plan!r}")
     program, inputs = prepare(study, statistics, events)
     streams.check_counters(first + count, study.steps + 1, program.words)
-    plan = plan or Plan.choose(study.dimension, study.steps, first + count)
+    plan = plan or Plan.choose(study.width, study.steps, first + count)
     return Task(program, inputs, plan, streams.make_key(seed, "gradient"))

@@ -74,10 +74,10 @@ def rademacher(word: jax.Array) -> jax.Array:
     return _bitcast((word & _u32(0x80000000)) | _u32(0x3F800000), jnp.float32)
 
 
-def integers(word: jax.Array, bound: int) -> jax.Array:
-    """uint32 in 0..bound-1, the high half of word * bound (Lemire, 2019); bias below bound/2^32."""
+def integers(word: jax.Array, bound: Any) -> jax.Array:
+    """uint32 in 0..bound-1, the high half of word * bound (Lemire, 2019), for a uint32 bound; bias below bound/2^32."""
     low, high = word & _u32(0xFFFF), word >> _u32(16)
-    bound_low, bound_high = _u32(bound & 0xFFFF), _u32(bound >> 16)
+    bound_low, bound_high = bound & _u32(0xFFFF), bound >> _u32(16)
     middle = high * bound_low + ((low * bound_low) >> _u32(16))
     other = low * bound_high + (middle & _u32(0xFFFF))
     return high * bound_high + (middle >> _u32(16)) + (other >> _u32(16))
@@ -114,7 +114,11 @@ def _pairwise(transform: Callable[[jax.Array], jax.Array]) -> Callable:
 
 
 def _integer_bits(bound: int) -> Callable:
-    return _pairwise(lambda word: _bitcast(integers(word, bound), jnp.float32))
+    return _pairwise(lambda word: _bitcast(integers(word, _u32(bound)), jnp.float32))
+
+
+DTYPES = {"integers": jnp.int32, "bits": jnp.uint32}
+"""Of the kinds of variates that are not floats."""
 
 
 class Request(NamedTuple):
@@ -140,13 +144,15 @@ class Request(NamedTuple):
             "uniform": _pairwise(uniform),
             "rademacher": _pairwise(rademacher),
             "integers": _integer_bits(self.bound),
+            "bits": _pairwise(lambda word: _bitcast(word, jnp.float32)),
         }
         return lax.complex(*transforms[self.kind](*threefry2x32(key, ids, counters)))
 
     def unpack(self, packed: jax.Array) -> jax.Array:
         """(words, ...) packed pairs as (size, ...) variates."""
         values = jnp.concatenate([lax.real(packed), lax.imag(packed)], 0)[: self.size]
-        return _bitcast(values, jnp.uint32).astype(jnp.int32) if self.kind == "integers" else values
+        dtype = DTYPES.get(self.kind)
+        return values if dtype is None else _bitcast(values, dtype)
 
 
 class Stream:
@@ -184,6 +190,10 @@ class Stream:
         """int32 integers, uniform on 0..bound-1 up to a bias below bound/2^32."""
         return self._array("integers", shape, integer("bound", bound, at_least=1, below=2**31))
 
+    def bits(self, shape: Any = ()) -> Any:
+        """uint32 words, every value with the same probability."""
+        return self._array("bits", shape)
+
 
 class Recorder(Stream):
     """Notes what a sampler asks for; used while tracing, hands out zeros."""
@@ -193,7 +203,7 @@ class Recorder(Stream):
 
     def _take(self, request: Request) -> Any:
         self.requests.append(request)
-        dtype = jnp.int32 if request.kind == "integers" else float
+        dtype = DTYPES.get(request.kind, float)
         structure = request.structure
         return jax.tree.unflatten(structure.treedef, [jnp.zeros(shape, dtype) for shape in structure.shapes])
 

@@ -24,6 +24,10 @@ class Structure(NamedTuple):
         """The number of coordinates."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
+    def like(self, dtype: Any) -> Any:
+        """The tree with shapes and types in place of numbers."""
+        return jax.tree.unflatten(self.treedef, [jax.ShapeDtypeStruct(shape, dtype) for shape in self.shapes])
+
     def unflatten(self, flat: jax.Array) -> Any:
         """(size, lanes) to leaves (*shape, lanes)."""
         ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]

@@ -22,6 +22,9 @@ from jaxsgd.streams import Recorder, Request, requests_of
 if TYPE_CHECKING:
     from jaxsgd.cost import Cost
 
+# Of what is remembered an update touches little: it must fit into memory, not into the cache of a core.
+_REMEMBERED = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class State:
@@ -59,7 +62,8 @@ class Study:
 
     - `oracle`: how g_t is drawn, one of [`jaxsgd.oracles`][].
     - `schedule`: eta_t, any callable of t, such as those of [`jaxsgd.schedules`][] and of optax.
-    - `steps`: T, the number of updates.
+    - `steps`: T, the number of updates; or, where examples are sampled, `epochs`: then T is that many times the
+      updates of an epoch.
     - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape.
     - `method`: default plain SGD, one of [`jaxsgd.methods`][].
     - `averages`: averaged iterates by name, of [`jaxsgd.averages`][].
@@ -73,7 +77,8 @@ class Study:
 
     oracle: Oracle
     schedule: Callable[[Any], Any]
-    steps: int
+    steps: int = None  # type: ignore[assignment] - from epochs where it is not given
+    epochs: dataclasses.InitVar[int | None] = None
     x0: Any = None
     method: Method = Sgd()  # noqa: RUF009 - frozen, as is the grid below
     averages: Mapping[str, Average] = dataclasses.field(default_factory=dict)
@@ -82,7 +87,7 @@ class Study:
     observables: Mapping[str, Callable[[Any], jax.Array]] = dataclasses.field(default_factory=dict)
     path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, epochs: int | None) -> None:
         for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
             if not isinstance(getattr(self, name), kind):
                 module = {"oracle": "oracles", "method": "methods", "record": "record"}[name]
@@ -90,7 +95,7 @@ class Study:
                 hint = "; call it" if isinstance(given, type) else ""
                 raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(given)}{hint}")
         schedules.as_schedule(self.schedule)
-        object.__setattr__(self, "steps", integer("steps", self.steps, at_least=1))
+        object.__setattr__(self, "steps", self._updates(epochs))
         self._check_names()
         object.__setattr__(self, "x0", self._start())
         self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
@@ -98,6 +103,19 @@ class Study:
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
         self._check_rates()
         check_functions(self)
+
+    def _updates(self, epochs: int | None) -> int:
+        """T, from `steps` or `epochs`."""
+        if epochs is None:
+            if self.steps is None:
+                raise InvalidType("steps is needed, the number of updates; or epochs, where examples are sampled")
+            return integer("steps", self.steps, at_least=1)
+        if self.steps is not None:
+            raise InvalidInput(f"give steps or epochs, not both, got steps={self.steps} and epochs={epochs}")
+        epoch = self.oracle.updates_per_epoch
+        if epoch is None:
+            raise InvalidInput("epochs needs an oracle that samples examples: give steps")
+        return integer("epochs", epochs, at_least=1) * epoch
 
     def _check_names(self) -> None:
         for argument in ("averages", "observables", "path_sums"):
@@ -158,12 +176,12 @@ class Study:
     def requests(self) -> tuple[Request, ...]:
         """What one step draws."""
         like = blank_state(self).x
-        return requests_of(lambda stream: self.oracle.sample(stream, like))
+        return requests_of(lambda stream: self.oracle.sample(stream, like, np.int32(0), self.oracle.memory())[0])
 
     @functools.cached_property
     def recorded_steps(self) -> np.ndarray:
         """The recorded steps, increasing, in 0..T."""
-        return self.record.steps(self.steps)
+        return self.record.steps(self.steps, self.oracle.updates_per_epoch)
 
     @property
     def built_in(self) -> tuple[str, ...]:
@@ -187,6 +205,12 @@ class Study:
         return sum(leaf.size for leaf in jax.tree.leaves(self.x0))
 
     @property
+    def width(self) -> int:
+        """Numbers in the working set of one trajectory, by which tiles are chosen: those of x, or of what is drawn."""
+        remembered = sum(np.size(leaf) for leaf in jax.tree.leaves(self.oracle.memory()))
+        return max(self.dimension, self.oracle.example_floats, remembered // _REMEMBERED)
+
+    @property
     def coordinates(self) -> tuple[str, ...]:
         """The names of the coordinates: pytree paths, such as "w[0,1]"; "x[0]" for a plain vector."""
         names = []
@@ -197,7 +221,9 @@ class Study:
         return tuple(names)
 
     def replace(self, **changes: Any) -> "Study":
-        """The same study with some arguments changed, validated again."""
+        """The same study with some arguments changed, validated again. T stays unless `steps` or `epochs` is given."""
+        if changes.get("epochs") is not None:
+            changes = {"steps": None} | changes
         return dataclasses.replace(self, **changes)
 
     def cost(self, trajectories: int) -> "Cost":
@@ -248,16 +274,18 @@ def check_functions(study: Study) -> None:
     # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
     state, oracle = blank_state(study), study.oracle
     x = state.x
-    sample = _traced("the sample of the oracle", lambda like: oracle.sample(Recorder(), like), x)
+    t = jax.ShapeDtypeStruct((), jnp.int32)
+    draw = lambda like, t, memory: oracle.sample(Recorder(), like, t, memory)[0]  # noqa: E731
+    sample = _traced("the sample of the oracle", draw, x, t, oracle.memory())
     _scalar("the risk", oracle.risk, x, sample)
     gradient = _traced("the gradient", oracle.gradient, x, sample)
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
         raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(study.x0)}, got {_shapes(gradient)}")
     for name, function in study.observables.items():
         takes_state(f"observable {name!r}", function, state)
-    number, count = jax.ShapeDtypeStruct((), jnp.result_type(float)), jax.ShapeDtypeStruct((), jnp.int32)
+    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
     for name, function in study.path_sums.items():
-        _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), count, number, x, x, x)
+        _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), t, number, x, x, x)
 
 
 def _reason(error: Exception) -> str:

@@ -191,7 +191,7 @@ def arrange(
         for launch in engine_cells.launches(list(inputs), most):
             purpose = "gradient" if common_random_numbers else f"gradient of cell {launch[0]}"
             stacked = engine_cells.stack([inputs[position] for position in launch], varied)
-            plan = Plan.choose(study.dimension, study.steps, first + trajectories, len(launch))
+            plan = Plan.choose(study.width, study.steps, first + trajectories, len(launch))
             task = CellsTask(program, stacked, plan, streams.make_key(seed, purpose), varied, len(launch))
             launches.append(launch)
             jobs.append(Job(_study_of(made[launch[0]]), events, task))

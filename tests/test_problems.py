@@ -409,7 +409,7 @@ def test_additive_noise_adds_to_the_gradient_of_a_pytree():
 
 def test_full_gradient_draws_nothing():
     oracle = oracles.FullGradient(Quadratic([2.0, 4.0]))
-    assert streams.requests_of(lambda stream: oracle.sample(stream, np.zeros(2))) == ()
+    assert streams.requests_of(lambda stream: oracle.sample(stream, np.zeros(2), 0, ())) == ()
     np.testing.assert_allclose(oracle.gradient(np.array([1.0, -1.0]), None), [2, -4])
     assert oracle.risk(np.array([1.0, -1.0]), None) == 3
 
@@ -427,8 +427,8 @@ def test_random_loss_is_gradient_noise_in_disguise():
     both = jax.jit(
         jax.vmap(
             lambda x, z: (
-                [o.gradient(x, o.sample(Replay((z,)), x)) for o in (additive, random, exchanged)]
-                + [random.risk(x, random.sample(Replay((z,)), x))]
+                [o.gradient(x, o.sample(Replay((z,)), x, 0, ())[0]) for o in (additive, random, exchanged)]
+                + [random.risk(x, random.sample(Replay((z,)), x, 0, ())[0])]
             )
         )
     )

@@ -7,9 +7,9 @@ Everything here has the trajectories ("lanes") on the last axis. The mathematics
 for one trajectory and is mapped over that axis.
 
 Two habits make it fast on a CPU. The draw of the next step is carried through the loop: the carry
-forces it to memory, where otherwise XLA would evaluate the generator again inside each consumer. And
-a draw leaves the generator as one complex64 array, because XLA fuses into one output only. What a
-platform needs otherwise is said by the plan's `Form`.
+forces it to memory, where otherwise XLA would evaluate the generator again inside each consumer; for the
+same reason examples that were looked up are. And a draw leaves the generator as one complex64 array, because
+XLA fuses into one output only. What a platform needs otherwise is said by the plan's `Form`.
 """
 
 import functools
@@ -28,7 +28,7 @@ from jaxsgd.engine.plan import Form, Options
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.engine.statistics.statistic import Seen
-from jaxsgd.streams import Replay
+from jaxsgd.streams import DTYPES, Replay
 from jaxsgd.study import State, Update
 
 
@@ -49,7 +49,10 @@ class Carry(NamedTuple):
     - `coefficients`: eta_t and the c_t of each average for the coming update; carried, so that the
       loops over lanes read them from a fixed place.
     - `x`, `averages`: (d, lanes), or d rows (lanes,) where the form splits the state.
-    - `drawn`: the packed random numbers of the coming update; empty where they are not carried.
+    - `drawn`: the packed random numbers of the coming update; empty where they are not carried. Where samples
+      are, those of the update after it.
+    - `sample`: xi_t of the coming update where it is carried, otherwise empty.
+    - `memory`: what the oracle remembers of earlier draws, a pytree.
     """
 
     coefficients: jax.Array
@@ -57,6 +60,8 @@ class Carry(NamedTuple):
     averages: tuple[Rows, ...]
     path_sums: tuple[jax.Array, ...]
     drawn: tuple[jax.Array, ...]
+    sample: Any
+    memory: Any
 
 
 class Kernel:
@@ -72,6 +77,7 @@ class Kernel:
         self.program, self.form, self.careful, self.inputs, self.key = program, form, careful, inputs, key
         self.oracle, self.method = program.rebuild(inputs.leaves)
         self.dtype = inputs.start.dtype
+        self.ahead = form.carry_draws and self.oracle.example_floats > 0
         lane = lax.iota(jnp.int32, lanes)
         self.ids = span.first + lane.astype(jnp.uint32)
         self.valid = ((lane >= span.lower) & (lane < span.upper)).reshape(-1, BLOCK)
@@ -97,23 +103,29 @@ class Kernel:
             counter = counter + np.uint32(request.words)
         return tuple(drawn)
 
-    def sample(self, drawn: tuple[jax.Array, ...], x: Any) -> Any:
-        """xi_t of every lane."""
+    def sample(self, drawn: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any]:
+        """xi_t and the next memory of every lane."""
         served = []
         for request, packed in zip(self.program.requests, drawn, strict=True):
             values = request.unpack(packed)
-            values = values if request.kind == "integers" else values.astype(self.dtype)
+            values = values if request.kind in DTYPES else values.astype(self.dtype)
             served.append(request.structure.unflatten(values))
-        like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype), x)
-        return over_lanes(lambda numbers, _: self.oracle.sample(Replay(numbers), like))(tuple(served), self.ids)
+        like = self.program.point.like(self.dtype)
 
-    def gradient(self, x: Any, drawn: tuple[jax.Array, ...]) -> jax.Array:
+        def of_one(numbers: Any, memory: Any, _: jax.Array) -> tuple[Any, Any]:
+            return self.oracle.sample(Replay(numbers), like, t, memory)
+
+        return over_lanes(of_one)(tuple(served), memory, self.ids)
+
+    def drawn(self, carry: Carry, t: jax.Array) -> tuple[Any, Any]:
+        """xi_t and the memory after it: carried, or made where it is needed."""
+        if self.ahead:
+            return carry.sample, carry.memory
+        return self.sample(carry.drawn if self.form.carry_draws else self.draw(t), t, carry.memory)
+
+    def gradient(self, x: Any, sample: Any) -> jax.Array:
         """g_t of every lane, flat."""
-        return self.program.point.flatten(over_lanes(self.oracle.gradient)(x, self.sample(drawn, x)))
-
-    def drawn(self, carry: Carry, t: jax.Array) -> tuple[jax.Array, ...]:
-        """The draw of step t: carried, or made where it is needed."""
-        return carry.drawn if self.form.carry_draws else self.draw(t)
+        return self.program.point.flatten(over_lanes(self.oracle.gradient)(x, sample))
 
     # observe
 
@@ -124,10 +136,11 @@ class Kernel:
 
     def see(self, carry: Carry, t: jax.Array, record: jax.Array) -> Seen:
         """The observables and events of one record."""
-        program, drawn = self.program, self.drawn(carry, t)
+        program = self.program
         x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
+        sample, _ = self.drawn(carry, t)
         built_in = {
-            name: self.built_in(name, x, averages, drawn) for name in program.built_in if name in program.observed
+            name: self.built_in(name, x, averages, sample) for name in program.built_in if name in program.observed
         }
         alive = None
         if self.careful:
@@ -146,11 +159,11 @@ class Kernel:
             alive=None if alive is None else _blocks(alive),
         )
 
-    def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], drawn: tuple[jax.Array, ...]) -> jax.Array:
+    def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], sample: Any) -> jax.Array:
         """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
         unflatten = self.program.point.unflatten
         if name == "gradient_norm_squared":
-            gradient = self.gradient(unflatten(x), drawn)
+            gradient = self.gradient(unflatten(x), sample)
             return sum_coordinates(gradient * gradient)
         kind, _, average = name.partition("_of_")
         point = averages[self.program.averages.index(average)] if average else x
@@ -158,8 +171,7 @@ class Kernel:
             assert self.inputs.minimiser is not None  # a study without it has no such observable
             error = point - self.inputs.minimiser[:, None]
             return sum_coordinates(error * error)
-        tree = unflatten(point)
-        return over_lanes(self.oracle.risk)(tree, self.sample(drawn, tree))
+        return over_lanes(self.oracle.risk)(unflatten(point), sample)
 
     def evaluate(self, event: Event, state: tuple[Any, ...]) -> jax.Array:
         """A user's function of every lane; ``state`` is x, the averages and the path sums in order."""
@@ -186,7 +198,8 @@ class Kernel:
             for average, weight in zip(map(self.joined, carry.averages), mixing, strict=True)
         )
         x = program.point.unflatten(flat)
-        gradient = self.gradient(x, self.drawn(carry, t))
+        sample, memory = self.drawn(carry, t)
+        gradient = self.gradient(x, sample)
         x_next = over_lanes(lambda x, gradient: self.method.update(x, gradient, rate))(flat, gradient)
 
         def add(total: jax.Array, function: Any) -> jax.Array:
@@ -198,11 +211,15 @@ class Kernel:
         sums = tuple(
             add(total, function) for total, (_, function) in zip(carry.path_sums, program.path_sums, strict=True)
         )
-        return Carry(self.coefficients(t + 1), self.split(x_next), averages, sums, self.next_draw(t + 1))
+        return Carry(
+            self.coefficients(t + 1), self.split(x_next), averages, sums, *self.look_ahead(carry.drawn, t + 1, memory)
+        )
 
-    def next_draw(self, t: jax.Array) -> tuple[jax.Array, ...]:
-        """What is carried of the draw of step t."""
-        return self.draw(t) if self.form.carry_draws else ()
+    def look_ahead(self, drawn: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any, Any]:
+        """What is carried to step t of random numbers, sample and memory; ``drawn`` is the draw of t, if needed."""
+        if self.ahead:
+            return self.draw(t + 1), *self.sample(drawn, t, memory)
+        return self.draw(t) if self.form.carry_draws else (), (), memory
 
     def split(self, x: jax.Array) -> Rows:
         """(d, lanes) as it is carried."""
@@ -216,14 +233,15 @@ class Kernel:
 
     def start(self) -> Carry:
         lanes = len(self.ids)
-        x = jnp.broadcast_to(self.inputs.start[:, None], (len(self.inputs.start), lanes))
-        zero = jnp.zeros(lanes, self.dtype)
+        x = _to_lanes(self.inputs.start, lanes)
+        zero, first = jnp.zeros(lanes, self.dtype), jnp.int32(0)
+        memory = jax.tree.map(lambda leaf: _to_lanes(leaf, lanes), self.oracle.memory())
         return Carry(
-            coefficients=self.coefficients(jnp.int32(0)),
-            x=self.split(x),
-            averages=(self.split(x),) * len(self.program.averages),
-            path_sums=(zero,) * len(self.program.path_sums),
-            drawn=self.next_draw(jnp.int32(0)),
+            self.coefficients(first),
+            self.split(x),
+            (self.split(x),) * len(self.program.averages),
+            (zero,) * len(self.program.path_sums),
+            *self.look_ahead(self.draw(first) if self.ahead else (), first, memory),
         )
 
     def run(self) -> dict[str, Any]:
@@ -260,6 +278,10 @@ class Kernel:
             return self.advance(carry, t) if updates else carry
         unroll = min(self.form.unroll, updates) if isinstance(updates, int) else None
         return lax.fori_loop(0, updates, lambda j, c: self.advance(c, t + j), carry, unroll=unroll)
+
+
+def _to_lanes(leaf: Any, lanes: int) -> jax.Array:
+    return jnp.broadcast_to(jnp.asarray(leaf)[..., None], (*jnp.shape(leaf), lanes))
 
 
 def _blocks(value: jax.Array) -> jax.Array:

@@ -7,11 +7,13 @@ traced once for one trajectory and evaluated operation by operation with the lan
 An operation without a rule below goes through ``jax.vmap``, so every function is mapped correctly.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
 
@@ -78,6 +80,8 @@ def _apply(equation: JaxprEqn, values: list[Value], lanes: int) -> list[Value]:
         return [Value(result, False) for result in _bind(equation, [value.array for value in values])]
     if name in _ELEMENTWISE and not (name == "bitcast_convert_type" and _changes_width(equation)):
         return [Value(result, True) for result in _bind(equation, _aligned(equation, values))]
+    if name == "scan":
+        return _scan(params, values, lanes)
     if name in _KEEPS_AXES:
         return [Value(result, True) for result in _bind(equation, [values[0].array])]
     if name in _RULES:
@@ -148,7 +152,12 @@ def _slice(params: dict, values: list[Value], lanes: int) -> Any:
 def _dynamic_slice(params: dict, values: list[Value], lanes: int) -> Any:
     operand, *starts = values
     if any(start.mapped for start in starts):
-        return None
+        # One entry of the first axis, and all of the others, which can only start at 0.
+        whole = params["slice_sizes"] == (1, *_shape_of_one(operand)[1:])
+        if not whole or not starts[0].mapped or not _fits(operand):
+            return None
+        last = _shape_of_one(operand)[0] - 1  # the primitive clamps
+        return _rows(operand, jnp.clip(starts[0].array, 0, last), lanes)[None]
     # The primitive clamps a negative start; it does not count it from the end.
     indices, sizes = [*(start.array for start in starts), 0], (*params["slice_sizes"], lanes)
     return lax.dynamic_slice(operand.array, indices, sizes, allow_negative_indices=False)
@@ -176,7 +185,9 @@ def _dot_general(params: dict, values: list[Value], lanes: int) -> Any:
         if tuple(left_axes) == tuple(right_axes) and ranks == (len(left_axes), len(right_axes)):
             dtype = params["preferred_element_type"] or left.array.dtype
             product = left.array.astype(dtype) * right.array.astype(dtype)
-            return sum_coordinates(lax.reshape(product, (product.size // lanes, lanes)))
+            # A reduction, which XLA evaluates once: what multiplies a vector later would evaluate a written-out sum
+            # for each of its coordinates.
+            return jnp.sum(lax.reshape(product, (product.size // lanes, lanes)), 0)
         return None
     free = jnp.ndim(left.array) - len(left_axes)  # lanes included
     product = lax.dot_general(
@@ -207,6 +218,85 @@ def sum_coordinates(array: jax.Array) -> jax.Array:
     return rows[0] if rows else jnp.zeros(array.shape[-1:], array.dtype)
 
 
+def _scan(params: dict, values: list[Value], lanes: int) -> list[Value]:
+    closed, consts, carried = params["jaxpr"], params["num_consts"], params["num_carry"]
+    fixed, xs = values[:consts], values[consts + carried :]
+
+    def step(carry: list[Any], arrays: list[Any]) -> tuple[list[Any], list[Any]]:
+        inputs = [Value(array, True) for array in carry]
+        inputs += [Value(array, x.mapped) for array, x in zip(arrays, xs, strict=True)]
+        results = _evaluate(closed.jaxpr, closed.consts, [*fixed, *inputs], lanes)
+        spread = [_spread(result, lanes) for result in results]
+        return spread[:carried], spread[carried:]
+
+    start = [_spread(value, lanes) for value in values[consts : consts + carried]]
+    options = {name: params[name] for name in ("length", "reverse", "unroll")}
+    carry, ys = lax.scan(step, start, [x.array for x in xs], **options)
+    return [Value(result, True) for result in (*carry, *ys)]
+
+
+def _gather(params: dict, values: list[Value], lanes: int) -> Any:
+    """Entries of the first axis, by indices that need no check."""
+    operand, indices = values
+    shape, numbers = _shape_of_one(operand)[1:], params["dimension_numbers"]
+    rank = indices.array.ndim - 2
+    expected = (tuple(range(rank, rank + len(shape))), (0,), (0,), (1, *shape))
+    form = numbers.offset_dims, numbers.collapsed_slice_dims, numbers.start_index_map, params["slice_sizes"]
+    if form != expected or not indices.mapped or not _in_bounds(params) or not _fits(operand):
+        return None
+    return _rows(operand, indices.array[..., 0, :], lanes)
+
+
+def _scatter(params: dict, values: list[Value], lanes: int) -> Any:
+    """A vector of each lane with other entries in some places, by indices that need no check."""
+    vector, indices, entries = values
+    numbers = params["dimension_numbers"]
+    form = numbers.update_window_dims, numbers.inserted_window_dims, numbers.scatter_dims_to_operand_dims
+    vectors = vector.mapped and vector.array.ndim == 2 and form == ((), (0,), (0,)) and params["update_jaxpr"] is None
+    if not vectors or not indices.mapped or not _in_bounds(params) or not _fits(vector):
+        return None
+    places = _places(indices.array[..., 0, :], lanes)
+    written = jnp.ravel(vector.array).at[places].set(_spread(entries, lanes), **_UNCHECKED)
+    return lax.reshape(written, vector.array.shape)
+
+
+_UNCHECKED: dict[str, Any] = {"mode": "promise_in_bounds", "wrap_negative_indices": False}
+
+
+def _rows(operand: Value, starts: jax.Array, lanes: int) -> jax.Array:
+    """Entries of the first axis of an array, of all lanes or of each, at starts (..., lanes).
+
+    They are taken one number at a time, in the order of the result: a gather of rows has the lanes first, and what
+    follows would be transposed.
+    """
+    shape = _shape_of_one(operand)[1:]
+    places = starts.reshape(*starts.shape[:-1], *(1 for _ in shape), lanes)
+    if shape:
+        within = np.arange(math.prod(shape), dtype=starts.dtype).reshape(*shape, 1)
+        places = places * within.size + within
+    if operand.mapped:
+        places = _places(places, lanes)
+    return jnp.ravel(operand.array).at[places].get(**_UNCHECKED)
+
+
+def _places(indices: jax.Array, lanes: int) -> jax.Array:
+    """Indices (..., lanes) of a flat array of each lane as those of the flat array of all."""
+    return indices * lanes + lax.iota(indices.dtype, lanes)
+
+
+def _shape_of_one(value: Value) -> tuple[int, ...]:
+    return value.array.shape[:-1] if value.mapped else jnp.shape(value.array)
+
+
+def _in_bounds(params: dict) -> bool:
+    return params["mode"] == lax.GatherScatterMode.PROMISE_IN_BOUNDS
+
+
+def _fits(operand: Value) -> bool:
+    """Whether places in it are int32."""
+    return jnp.size(operand.array) < 2**31
+
+
 _RULES: dict[str, Callable[[dict, list[Value], int], Any]] = {
     "broadcast_in_dim": _broadcast_in_dim,
     "reduce_sum": _reduce_sum,
@@ -217,4 +307,6 @@ _RULES: dict[str, Callable[[dict, list[Value], int], Any]] = {
     "pad": _pad,
     "concatenate": _concatenate,
     "dot_general": _dot_general,
+    "gather": _gather,
+    "scatter": _scatter,
 }

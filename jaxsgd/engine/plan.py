@@ -71,13 +71,15 @@ class Plan:
         integer("workers", self.workers, at_least=1)
 
     @classmethod
-    def choose(cls, dimension: int, steps: int, last: int, cells: int = 1) -> "Plan":
+    def choose(cls, width: int, steps: int, last: int, cells: int = 1) -> "Plan":
         """The plan for a study on this machine, or for cells that run together, for ids up to ``last`` - 1.
+
+        ``width`` is that of the study: d, or more where examples are sampled.
 
         Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
         is cut at chunk bounds run the tiles of the whole.
         """
-        dimension *= cells
+        dimension = width * cells
         tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
         needed = BLOCK * _power_of_two(-(-last // BLOCK), up=True)

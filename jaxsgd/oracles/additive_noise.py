@@ -29,8 +29,8 @@ class AdditiveNoise(Oracle):
         if not isinstance(self.noise, Noise):
             raise InvalidType(f"noise must be one of jaxsgd.noise, got {self.noise!r}")
 
-    def sample(self, stream: Stream, like: Any) -> Any:
-        return self.noise.sample(stream, like)
+    def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
+        return self.noise.sample(stream, like), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
         return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)

@@ -1,15 +1,27 @@
 """Gradients of sampled examples: stochastic gradient descent on a finite sum."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from jaxsgd.errors import InvalidType, integer
 from jaxsgd.oracles.oracle import Oracle
-from jaxsgd.orders import Drawn, Order, WithReplacement
+from jaxsgd.orders import Order, WithReplacement
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.streams import Stream
+
+_AT_ONCE = 2**12  # numbers of looked up examples, for each trajectory of a tile
+
+
+class Sample(NamedTuple):
+    """The examples of one update, or their indices where there are too many at once; and their weights, or None."""
+
+    examples: Any
+    weights: Any
 
 
 class ExampleSampling(Oracle):
@@ -22,7 +34,7 @@ class ExampleSampling(Oracle):
 
     - `problem`: R = (1/n) sum_i f_i, one of `FiniteSum`, `LeastSquares` and `LogisticRegression`.
     - `order`: how the examples are drawn, one of [`jaxsgd.orders`][].
-    - `batch`: b, at least 1. With replacement it may exceed n.
+    - `batch`: b, at least 1. Where an order draws different examples it must not exceed n.
     """
 
     problem: EmpiricalRisk
@@ -42,15 +54,44 @@ class ExampleSampling(Oracle):
         self.batch = integer("batch", batch, at_least=1)
         order.check(problem.has_gradient, self.batch)
 
-    def sample(self, stream: Stream, like: Any) -> Drawn:
-        return self.order.draw(stream, self.problem.examples, self.batch)
+    def memory(self) -> Any:
+        return self.order.memory(self.problem.examples)
 
-    def gradient(self, x: Any, sample: Drawn) -> Any:
-        return self.problem.batch_gradient(x, *sample)
+    def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Sample, Any]:
+        (indices, weights), memory = self.order.draw(stream, t, memory, self.problem.examples, self.batch)
+        return Sample(self.problem.examples_at(indices) if self._at_once else indices, weights), memory
 
-    def risk(self, x: Any, sample: Drawn) -> jax.Array:
-        return self.problem.value(x)
+    def gradient(self, x: Any, sample: Sample) -> Any:
+        if self.batch == 1:
+            return self._weighted(x, *sample)
+
+        def add(total: Any, one: Sample) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, self._weighted(x, *one)), None
+
+        total, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, x), sample)
+        return jax.tree.map(lambda leaf: leaf / self.batch, total)
+
+    def _weighted(self, x: Any, example: Any, weight: Any) -> Any:
+        """w_i grad f_i(x)."""
+        example = example if self._at_once else self.problem.examples_at(example)
+        gradient = self.problem.example_gradient(x, example)
+        return gradient if weight is None else jax.tree.map(lambda leaf: weight * leaf, gradient)
 
     @property
-    def example_gradients(self) -> int:
-        return self.batch
+    def _at_once(self) -> bool:
+        """Whether the examples of a batch are looked up together, before their gradients are taken."""
+        return self.example_floats <= _AT_ONCE
+
+    def risk(self, x: Any, sample: Sample) -> jax.Array:
+        return self.problem.value(x)
+
+    def example_gradients(self, updates: Any) -> Any:
+        return self.order.examples_used(updates, self.problem.examples, self.batch)
+
+    @property
+    def updates_per_epoch(self) -> int:
+        return self.order.updates_per_epoch(self.problem.examples, self.batch)
+
+    @property
+    def example_floats(self) -> int:
+        return self.batch * sum(math.prod(leaf.shape[1:]) for leaf in jax.tree.leaves(self.problem.data))

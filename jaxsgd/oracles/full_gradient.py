@@ -6,7 +6,7 @@ import jax
 
 from jaxsgd.errors import InvalidType
 from jaxsgd.oracles.oracle import Oracle
-from jaxsgd.problems import Problem
+from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.streams import Stream
 
 
@@ -24,11 +24,15 @@ class FullGradient(Oracle):
         if not isinstance(self.problem, Problem):
             raise InvalidType(f"problem must be one of jaxsgd.problems, got {self.problem!r}")
 
-    def sample(self, stream: Stream, like: Any) -> None:
-        return None
+    def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[None, Any]:
+        return None, memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
         return self.problem.gradient(x)
 
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.problem.value(x)
+
+    @property
+    def updates_per_epoch(self) -> int | None:
+        return 1 if isinstance(self.problem, EmpiricalRisk) else None

@@ -15,14 +15,19 @@ class Oracle(Module):
     """Draws the stochastic gradient g_t of one trajectory at one step.
 
     The draw is split in two, so that it can be made before the point is known and shared between
-    studies: ``sample`` turns random numbers into xi_t, ``gradient`` turns x_t and xi_t into g_t.
+    studies: ``sample`` turns random numbers into xi_t, ``gradient`` turns x_t and xi_t into g_t. A draw may depend on
+    earlier ones through the memory of a trajectory, but never on x.
     """
 
     problem: eqx.AbstractVar[Problem | None]
 
+    def memory(self) -> Any:
+        """What a trajectory remembers before its first update: a pytree of arrays; () where draws are independent."""
+        return ()
+
     @abc.abstractmethod
-    def sample(self, stream: Stream, like: Any) -> Any:
-        """xi_t, from fresh random numbers; ``like`` has the structure of x."""
+    def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
+        """xi_t and the next memory, from fresh random numbers; ``like`` has the structure of x."""
 
     @abc.abstractmethod
     def gradient(self, x: Any, sample: Any) -> Any:
@@ -32,10 +37,19 @@ class Oracle(Module):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         """R(x), or an unbiased estimate of it from xi_t where R is not known."""
 
+    def example_gradients(self, updates: Any) -> Any:
+        """The cost of the first `updates` updates in gradients of single examples; 1 each where there are none."""
+        return updates * (1 if self.problem is None else self.problem.examples)
+
     @property
-    def example_gradients(self) -> int:
-        """The cost of one update: how many gradients of single examples g_t takes, 1 where there are no examples."""
-        return 1 if self.problem is None else self.problem.examples
+    def updates_per_epoch(self) -> int | None:
+        """How many updates use as many examples as there are; None without examples."""
+        return None
+
+    @property
+    def example_floats(self) -> int:
+        """How many numbers of the data an update uses; 0 without examples."""
+        return 0
 
     def check(self, shapes: list[tuple[int, ...]]) -> None:
         """An error unless the oracle fits parameters whose leaves have these shapes."""

@@ -37,8 +37,8 @@ class RandomLoss(Oracle):
         if not (self.problem is None or isinstance(self.problem, Problem)):
             raise InvalidType(f"problem must be one of jaxsgd.problems or None, got {self.problem!r}")
 
-    def sample(self, stream: Stream, like: Any) -> Any:
-        return self.sampler(stream)
+    def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
+        return self.sampler(stream), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
         return jax.grad(self.loss, argnums=1)(sample, x)
@@ -46,6 +46,5 @@ class RandomLoss(Oracle):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.loss(sample, x) if self.problem is None else self.problem.value(x)
 
-    @property
-    def example_gradients(self) -> int:
-        return 1
+    def example_gradients(self, updates: Any) -> Any:
+        return updates

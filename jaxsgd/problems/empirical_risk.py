@@ -4,12 +4,10 @@ import abc
 from typing import Any
 
 import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput
-from jaxsgd.problems.examples import mean_over
+from jaxsgd.problems.examples import take
 from jaxsgd.problems.held_out_risk import HeldOutRisk
 from jaxsgd.problems.problem import Problem
 
@@ -17,24 +15,20 @@ from jaxsgd.problems.problem import Problem
 class EmpiricalRisk(Problem):
     """R(x) = (1/n) sum_i f_i(x), with f_i the loss of example i = 0 .. n-1.
 
-    A subclass gives, besides what a problem gives, the gradients of some of the f_i.
+    A subclass gives, besides what a problem gives, the examples as a pytree of arrays (n, ...), and the gradients of
+    some of the f_i.
     """
 
+    data: eqx.AbstractVar[Any]
     test: eqx.AbstractVar[Any]
 
     @abc.abstractmethod
-    def sum_of_gradients(self, x: Any, indices: jax.Array, weights: jax.Array) -> Any:
-        """sum_j weights_j grad f_{i_j}(x) over indices i_j (b,); of one index () the product."""
+    def example_gradient(self, x: Any, example: Any) -> Any:
+        """grad f_i(x), of an example in the structure of the data."""
 
-    def batch_gradient(self, x: Any, indices: jax.Array, weights: jax.Array | None) -> Any:
-        """grad f_i(x) for one index (); for a batch (b,), the mean (1/b) sum_j grad f_{i_j}(x).
-
-        With `weights`, in the shape of `indices`, each gradient is multiplied by its own.
-        """
-        weights = jnp.ones(indices.shape) if weights is None else weights
-        if not indices.ndim:
-            return self.sum_of_gradients(x, indices, weights)
-        return mean_over(lambda part, shares: self.sum_of_gradients(x, part[0], shares * part[1]), (indices, weights))
+    def examples_at(self, indices: Any) -> Any:
+        """The examples with these indices () or (b,), which lie in 0..n-1, in the structure of the data."""
+        return take(self.data, indices)
 
     @abc.abstractmethod
     def _held_out_risk(self) -> HeldOutRisk:

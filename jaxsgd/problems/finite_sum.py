@@ -19,8 +19,6 @@ from jaxsgd.problems.examples import (
     mean_loss,
     mean_over,
     shapes_of_one,
-    take,
-    total_loss,
 )
 from jaxsgd.problems.function import as_point, constant, value_at
 from jaxsgd.problems.held_out_risk import HeldOutRisk
@@ -104,9 +102,8 @@ class FiniteSum(EmpiricalRisk):
     def gradient(self, x: Any) -> Any:
         return mean_gradient(self.loss, self.data, x)
 
-    def sum_of_gradients(self, x: Any, indices: jax.Array, weights: jax.Array) -> Any:
-        examples = take(self.data, indices)
-        return jax.grad(lambda x: total_loss(self.loss, x, examples, weights))(x)
+    def example_gradient(self, x: Any, example: Any) -> Any:
+        return jax.grad(self.loss)(x, example)
 
     def _held_out_risk(self) -> HeldOutRisk:
         return HeldOutRisk(self.loss, self.test)

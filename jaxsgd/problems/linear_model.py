@@ -1,7 +1,6 @@
 """What least squares and logistic regression share: losses of a linear prediction, and a ridge."""
 
 import abc
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -11,7 +10,7 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array
 from jaxsgd.problems.empirical_risk import EmpiricalRisk
-from jaxsgd.problems.examples import mean_gradient, mean_loss, take
+from jaxsgd.problems.examples import mean_gradient, mean_loss
 from jaxsgd.problems.held_out_risk import HeldOutRisk
 
 
@@ -47,20 +46,19 @@ class LinearModel(EmpiricalRisk):
         return cls.loss(jnp.dot(features, x, precision=jax.lax.Precision.HIGHEST), response)
 
     @property
-    def _data(self) -> tuple[np.ndarray, np.ndarray]:
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
         return self.features, self.responses
 
     def value(self, x: jax.Array) -> jax.Array:
-        return mean_loss(self.example_loss, self._data, x) + self.l2 / 2 * jnp.sum(x * x)
+        return mean_loss(self.example_loss, self.data, x) + self.l2 / 2 * jnp.sum(x * x)
 
     def gradient(self, x: jax.Array) -> jax.Array:
-        return mean_gradient(self.example_loss, self._data, x) + self.l2 * x
+        return mean_gradient(self.example_loss, self.data, x) + self.l2 * x
 
-    def sum_of_gradients(self, x: jax.Array, indices: jax.Array, weights: jax.Array) -> jax.Array:
-        features, responses = take(self._data, indices)
-        product = functools.partial(jnp.dot, precision=jax.lax.Precision.HIGHEST)
-        slopes = weights * self.slope(product(features, x), responses)
-        return product(slopes, features) + self.l2 * jnp.sum(weights) * x
+    def example_gradient(self, x: jax.Array, example: Any) -> jax.Array:
+        features, response = example
+        prediction = jnp.dot(features, x, precision=jax.lax.Precision.HIGHEST)
+        return self.slope(prediction, response) * features + self.l2 * x
 
     def _held_out_risk(self) -> HeldOutRisk:
         return HeldOutRisk(self.example_loss, self.test)

@@ -33,12 +33,20 @@ def schedule_off_by_one(original):
     return lambda self, t: original(self, t + 1)
 
 
+def wrong_sample(original, wrong):
+    def sample(self, *given):
+        drawn, memory = original(self, *given)
+        return jax.tree.map(wrong, drawn), memory
+
+    return sample
+
+
 def noise_too_large(original):
-    return lambda self, drawn, x: jax.tree.map(lambda xi: 1.02 * xi, original(self, drawn, x))
+    return wrong_sample(original, lambda xi: 1.02 * xi)
 
 
 def one_draw_for_all_coordinates(original):
-    return lambda self, drawn, x: jax.tree.map(lambda xi: jnp.broadcast_to(xi[:1], xi.shape), original(self, drawn, x))
+    return wrong_sample(original, lambda xi: jnp.broadcast_to(xi[:1], xi.shape))
 
 
 def one_draw_for_all_steps(original):

@@ -18,7 +18,8 @@ def wrong_noise(monkeypatch, wrong):
     original = Kernel.sample
 
     def sample(self, *given):
-        return jax.tree.map(lambda xi: wrong(xi).astype(xi.dtype), original(self, *given))
+        drawn, memory = original(self, *given)
+        return jax.tree.map(lambda xi: wrong(xi).astype(xi.dtype), drawn), memory
 
     monkeypatch.setattr(Kernel, "sample", sample)
 

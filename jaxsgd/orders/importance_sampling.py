@@ -1,59 +1,15 @@
-"""Orders: which examples an update uses."""
+"""Examples drawn with unequal probabilities."""
 
-import abc
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array
-from jaxsgd.module import Module
+from jaxsgd.orders.order import Drawn, Order, shape_of
 from jaxsgd.streams import Stream
 
 _RESOLUTION = 2**30  # the finest power of two that Stream.integers draws below; then it has no bias
-
-
-class Drawn(NamedTuple):
-    """The examples of one update: indices in 0..n-1, int32, () for one and (b,) for a batch; and a weight for each.
-
-    With weight w_i the gradient of example i is multiplied by w_i, so that its mean over the draws is the gradient
-    of the risk; None stands for weights of 1.
-    """
-
-    indices: Any
-    weights: Any
-
-
-class Order(Module):
-    """Which of n examples each update uses."""
-
-    @abc.abstractmethod
-    def draw(self, stream: Stream, examples: int, batch: int) -> Drawn:
-        """The examples of one update, of fresh random numbers; n = `examples`."""
-
-    @abc.abstractmethod
-    def check(self, has_gradient: np.ndarray, batch: int) -> None:
-        """An error unless batches of this size of these examples can be drawn.
-
-        ``has_gradient`` (n,) is false for an example whose gradient vanishes everywhere.
-        """
-
-
-class WithReplacement(Order):
-    """Every example of every batch is drawn afresh, all n alike.
-
-    An index is the high half of a 32-bit word times n: its probability differs from 1/n by less than 2^-32, a share
-    of n / 2^32 of it at most.
-
-    Source: Lemire (2019), "Fast random integer generation in an interval", arXiv 1805.10941.
-    """
-
-    def draw(self, stream: Stream, examples: int, batch: int) -> Drawn:
-        return Drawn(stream.integers(examples, _shape(batch)), None)
-
-    def check(self, has_gradient: np.ndarray, batch: int) -> None:
-        if len(has_gradient) >= 2**31:
-            raise InvalidInput(f"there must be fewer than 2^31 examples, got {len(has_gradient)}")
 
 
 class ImportanceSampling(Order):
@@ -91,20 +47,24 @@ class ImportanceSampling(Order):
         if not abs(p.sum() - 1) <= 1e-6:
             raise InvalidInput(f"probabilities must have sum 1, got {p.sum():.9g}; divide them by their sum")
         self.probabilities = p
-        ends = np.rint(np.cumsum(p) / p.sum() * _RESOLUTION).astype(np.int64)
-        made = np.diff(ends, prepend=0) / _RESOLUTION
+        self._ends = np.rint(np.cumsum(p) / p.sum() * _RESOLUTION).astype(np.int32)
+        made = self.made
         lost = np.flatnonzero((p > 0) & (made == 0))
         if len(lost):
             raise InvalidInput(
                 f"probabilities must be 0 or larger than 2^-30 = 9.3e-10, got {p[lost[0]]:g} at index [{lost[0]}]"
             )
-        self._ends = ends.astype(np.int32)
         self._weights = np.divide(1, len(p) * made, out=np.zeros(len(p)), where=made > 0)
 
-    def draw(self, stream: Stream, examples: int, batch: int) -> Drawn:
-        number = stream.integers(_RESOLUTION, _shape(batch))
+    @property
+    def made(self) -> np.ndarray:
+        """The probabilities with which examples are drawn (n,), multiples of 2^-30."""
+        return np.diff(self._ends, prepend=0) / _RESOLUTION
+
+    def draw(self, stream: Stream, t: Any, memory: Any, examples: int, batch: int) -> tuple[Drawn, Any]:
+        number = stream.integers(_RESOLUTION, shape_of(batch))
         indices = jnp.searchsorted(self._ends, number, side="right", method="scan_unrolled")
-        return Drawn(indices, jnp.asarray(self._weights)[indices])
+        return Drawn(indices, jnp.asarray(self._weights)[indices]), memory
 
     def check(self, has_gradient: np.ndarray, batch: int) -> None:
         if self.probabilities.shape != has_gradient.shape:
@@ -117,7 +77,3 @@ class ImportanceSampling(Order):
                 f"probabilities must not be 0 where the gradient is not, got 0 at index [{never[0]}]: without that "
                 "example the gradients are biased"
             )
-
-
-def _shape(batch: int) -> tuple[int, ...]:
-    return () if batch == 1 else (batch,)

@@ -1,0 +1,64 @@
+"""The interface of an order."""
+
+import abc
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxsgd.errors import InvalidInput
+from jaxsgd.module import Module
+from jaxsgd.streams import Stream
+
+
+class Drawn(NamedTuple):
+    """The examples of one update: indices in 0..n-1, int32, () for one and (b,) for a batch; and a weight for each.
+
+    With weight w_i the gradient of example i is multiplied by w_i, so that its mean over the draws is the gradient
+    of the risk; None stands for weights of 1.
+    """
+
+    indices: Any
+    weights: Any
+
+
+class Order(Module):
+    """Which of n examples each update uses, for one trajectory.
+
+    Where the examples of an update depend on those of updates before, the trajectory remembers what is needed:
+    `memory` at the start, and then what `draw` returns. Memory is a function of the draws alone, not of x.
+    """
+
+    def memory(self, examples: int) -> Any:
+        """What a trajectory remembers before its first update: a pytree of arrays, () for nothing."""
+        return ()
+
+    @abc.abstractmethod
+    def draw(self, stream: Stream, t: Any, memory: Any, examples: int, batch: int) -> tuple[Drawn, Any]:
+        """The examples of update t, of fresh random numbers and what is remembered; and the next memory."""
+
+    def updates_per_epoch(self, examples: int, batch: int) -> int:
+        """How many updates use n examples: ceil(n/b)."""
+        return -(-examples // batch)
+
+    def examples_used(self, updates: Any, examples: int, batch: int) -> Any:
+        """How many examples the first `updates` updates use, counted as often as they are used."""
+        return updates * batch
+
+    def check(self, has_gradient: np.ndarray, batch: int) -> None:
+        """An error unless batches of this size of these examples can be drawn.
+
+        ``has_gradient`` (n,) is false for an example whose gradient vanishes everywhere.
+        """
+        if len(has_gradient) >= 2**31:
+            raise InvalidInput(f"there must be fewer than 2^31 examples, got {len(has_gradient)}")
+
+
+def shape_of(batch: int) -> tuple[int, ...]:
+    """The shape of the indices of one batch."""
+    return () if batch == 1 else (batch,)
+
+
+def check_batch(batch: int, examples: int, why: str) -> None:
+    """An error if a batch of different examples would need more than there are."""
+    if batch > examples:
+        raise InvalidInput(f"batch must be at most the number of examples, {examples}, {why}, got {batch}")
