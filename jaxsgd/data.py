@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, InvalidType, nearest
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array, nearest
 
 
 class Examples(NamedTuple):
@@ -19,7 +19,9 @@ class Examples(NamedTuple):
     targets: np.ndarray
 
 
-def read(path: str | os.PathLike[str], target: str | int | None = None, standardise: bool = False) -> Examples:
+def read(
+    path: str | os.PathLike[str], target: str | int | None = None, standardise: bool | np.ndarray = False
+) -> Examples:
     """Features and targets from a file.
 
     - ``.npz``: the arrays ``X`` (n, d) and ``y`` (n,).
@@ -34,7 +36,9 @@ def read(path: str | os.PathLike[str], target: str | int | None = None, standard
     - `target`: of a ``.csv`` file, the name of the target's column, or its index, negative from the end; default the
       last.
     - `standardise`: subtract its mean from every feature and divide by its standard deviation (that of n, not n - 1).
-      Features that are constant are left as they are, such as a column of ones. Targets are left as they are.
+      Features that are constant are left as they are, such as a column of ones. Targets are left as they are. Instead
+      of True the features (n', d) of other data, whose means and deviations are taken: those of the training data for
+      test data.
 
     **Returns** `Examples`, a pair: ``LeastSquares(*read("diabetes.csv", standardise=True))``.
 
@@ -56,13 +60,18 @@ def read(path: str | os.PathLike[str], target: str | int | None = None, standard
         raise InvalidInput(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path}: not text in UTF-8: {error}") from error
-    return Examples(_standardised(X) if standardise else X, y)
+    if standardise is False:
+        return Examples(X, y)
+    like = X if standardise is True else finite_array("standardise", standardise)
+    if like.ndim != 2 or len(like) == 0 or like.shape[1] != X.shape[1]:
+        raise InvalidInput(f"{path}: standardise must be features (n, {X.shape[1]}), got shape {like.shape}")
+    return Examples(_standardised(X, like), y)
 
 
-def _standardised(X: np.ndarray) -> np.ndarray:
-    varies = X.min(0) < X.max(0)  # exact, where a standard deviation of rounding errors is not 0
-    centre = np.where(varies, X.mean(0), 0.0)
-    spread = np.where(varies, X.std(0), 1.0)
+def _standardised(X: np.ndarray, like: np.ndarray) -> np.ndarray:
+    varies = like.min(0) < like.max(0)  # exact, where a standard deviation of rounding errors is not 0
+    centre = np.where(varies, like.mean(0), 0.0)
+    spread = np.where(varies, like.std(0), 1.0)
     return (X - centre) / spread
 
 

@@ -101,7 +101,13 @@ EXAMPLES = {
         "random_loss": "loss = 'own:loss'\nsampler = 'own:sampler'",
         "example_sampling": "batch = 2",
     },
-    Order: {"with_replacement": "", "importance_sampling": "probabilities = [0.25, 0.75]"},
+    Order: {
+        "with_replacement": "distinct = true",
+        "importance_sampling": "probabilities = [0.25, 0.75]",
+        "random_reshuffling": "",
+        "shuffle_once": "drop_last = true",
+        "incremental": "",
+    },
     Schedule: {
         "constant": "value = 0.1",
         "piecewise_constant": "boundaries = [5, 10]\nvalues = [0.3, 0.2, 0.1]",
@@ -130,7 +136,7 @@ EXAMPLES = {
         "polynomial": "power = 1",
         "exponential": "decay = 0.9",
     },
-    Grid: {"every": "7", "log_spaced": "5", "at": "[0, 3, 20]"},
+    Grid: {"every": "7", "every_epoch": "2", "log_spaced": "5", "at": "[0, 3, 20]"},
 }
 
 
@@ -157,6 +163,8 @@ def study_with(family: type, kind: str, keys: str) -> str:
         Average: f"[averages.mine]\n{body}",
         Grid: f"[record]\n{kind} = {keys}\n",
     }
+    if kind == "every_epoch":
+        return TOP + EXAMPLE_PROBLEM + "[oracle]\nkind = 'example_sampling'\n" + SCHEDULE + table[family]
     return VALID + table[family]
 
 
@@ -183,6 +191,62 @@ def test_every_kind_can_be_built(write, family, kind):
     }[family]()
     constructor = config.kinds(family)[kind]
     assert isinstance(made, constructor if isinstance(constructor, type) else family)
+
+
+DATA = """epochs = 4
+[problem]
+kind = "KIND"
+l2 = 0.1
+data = {path = "train.csv", target = "y", standardise = true}
+test = {path = "held_out.npz"}
+[oracle]
+kind = "example_sampling"
+order = "random_reshuffling"
+[schedule]
+kind = "constant"
+value = 0.1
+[record]
+every_epoch = 1
+"""
+
+
+@pytest.fixture
+def data_files(tmp_path):
+    """Two files of examples beside the study file."""
+    (tmp_path / "train.csv").write_text("y,a,b\n1,2,10\n0,4,30\n1,6,20\n0,8,20\n")
+    np.savez(tmp_path / "held_out.npz", X=[[5.0, 20.0], [6.0, 30.0]], y=[1.0, 0.0])
+
+
+def test_examples_come_from_files(write, data_files):
+    """Held-out data are standardised as the data are, with means and standard deviations of those."""
+    study = config.read(write(DATA.replace("KIND", "least_squares"))).study
+    X = np.array([[2.0, 10.0], [4.0, 30.0], [6.0, 20.0], [8.0, 20.0]])
+    problem = study.oracle.problem
+    np.testing.assert_allclose(problem.features, (X - X.mean(0)) / X.std(0))
+    np.testing.assert_array_equal(problem.targets, [1.0, 0.0, 1.0, 0.0])
+    np.testing.assert_allclose(problem.test[0], ([[5.0, 20.0], [6.0, 30.0]] - X.mean(0)) / X.std(0))
+    assert study.steps == 16
+    assert study.recorded_steps.tolist() == [0, 4, 8, 12, 16]
+    labels = config.read(write(DATA.replace("KIND", "logistic_regression"))).study.oracle.problem.labels
+    np.testing.assert_array_equal(labels, [1.0, -1.0, 1.0, -1.0])
+    both = "[sweep]\n'oracle.order' = ['with_replacement', 'random_reshuffling']\n"
+    axes = config.read(write(DATA.replace("KIND", "least_squares") + both)).axes
+    assert list(axes["oracle.order"]) == ["with_replacement", "random_reshuffling"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (('path = "train.csv"', 'path = "lost.csv"'), "problem.data: .*lost.csv: No such file"),
+        (('target = "y"', 'target = "z"'), "problem.data: .*train.csv: .*z"),
+        (('path = "train.csv", ', ""), "problem.data.path: missing"),
+        (('target = "y"', 'column = "y"'), "problem.data.column: unknown key"),
+        (("l2 = 0.1", "targets = [1.0]"), "problem.targets: given twice, here and in the file"),
+        (("standardise = true", "standardise = 3"), "problem.data: .*standardise must be features"),
+    ],
+)
+def test_mistakes_in_data_are_located(write, data_files, change, expected):
+    assert re.match(expected, message(write(DATA.replace("KIND", "least_squares").replace(*change))))
 
 
 def test_abstract_and_private_names_are_not_kinds():
@@ -268,7 +332,7 @@ MISTAKES = {
     "missing kind": (VALID.replace('kind = "gaussian"\n', ""), "noise.kind: missing; allowed: gaussian"),
     "kind not a string": (VALID.replace('"gaussian"', "1"), "noise.kind: expected a string, got 1"),
     "missing argument": (VALID.replace("value = 0.1", ""), "schedule.value: missing; constant needs it"),
-    "missing key": (VALID.replace(TOP, ""), "steps: missing; Study needs it"),
+    "missing key": (VALID.replace(TOP, ""), "steps is needed, the number of updates; or epochs"),
     "missing table": (TOP + PROBLEM + NOISE, "schedule: missing; Study needs it"),
     "missing noise": (TOP + PROBLEM + SCHEDULE, "oracle.noise: missing; AdditiveNoise needs it"),
     "noise of gradient descent": (VALID + "[oracle]\nkind = 'full_gradient'", "oracle.noise: unknown key of Full"),

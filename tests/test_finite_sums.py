@@ -1,7 +1,5 @@
 """Means over examples: problems, orders, and SGD with sampled examples, against NumPy in float64 and enumeration."""
 
-import itertools
-import math
 import pickle
 
 import jax
@@ -12,15 +10,15 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression as Reference
 
 import jaxsgd as js
-from jaxsgd import orders, streams
+from jaxsgd import orders
 from jaxsgd.engine.lanes import over_lanes
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import with_own_arrays
-from jaxsgd.oracles import AdditiveNoise, ExampleSampling, FullGradient, RandomLoss
+from jaxsgd.oracles import ExampleSampling
+from jaxsgd.oracles.example_sampling import Sample
 from jaxsgd.orders import ImportanceSampling, WithReplacement
 from jaxsgd.problems import FiniteSum, HeldOutRisk, LeastSquares, LogisticRegression, Quadratic
 from jaxsgd.problems.examples import mean_loss
-from jaxsgd.streams import Replay
 
 RNG = np.random.default_rng(0)
 N, D, L2 = 150, 3, 0.3  # more examples than are taken at once, and no multiple of that
@@ -69,16 +67,21 @@ def responses_of(name):
 # risks and gradients
 
 BATCH, WEIGHTS = np.array([3, 149, 3, 70]), np.array([1.0, 2.0, 0.5, 0.0])
-LARGE = RNG.integers(N, size=130)  # more than are taken at once
+LARGE = RNG.integers(N, size=1100)  # of more numbers than are looked up at once
 
 
 def evaluate(problem, x):
     """Risk and gradient, the latter also by differentiation; gradients of all single examples and of a batch."""
 
     def at(x):
-        each = jax.vmap(lambda i: problem.batch_gradient(x, i, None))(jnp.arange(N))
-        drawn = ((BATCH, None), (BATCH, jnp.array(WEIGHTS)), (LARGE, None))
-        batches = [problem.batch_gradient(x, jnp.array(indices), weights) for indices, weights in drawn]
+        each = jax.vmap(lambda i: problem.example_gradient(x, problem.examples_at(i)))(jnp.arange(N))
+        at_once, one_by_one = (ExampleSampling(problem, batch=len(indices)) for indices in (BATCH, LARGE))
+        looked_up = problem.examples_at(BATCH)
+        batches = [
+            at_once.gradient(x, Sample(looked_up, None)),
+            at_once.gradient(x, Sample(looked_up, jnp.array(WEIGHTS))),
+            one_by_one.gradient(x, Sample(jnp.array(LARGE), None)),
+        ]
         return problem.value(x), problem.gradient(x), jax.grad(problem.value)(x), each, *batches
 
     problem = with_own_arrays(problem)
@@ -252,158 +255,6 @@ def test_equal_test_risks_are_equal():
     assert one != LogisticRegression(A, Y, L2, test=(A, Y)).test_risk
     assert repr(one) == "HeldOutRisk(loss=jaxsgd.problems.linear_model.LinearModel.example_loss, examples=150)"
     assert isinstance(one, HeldOutRisk)
-
-
-# orders
-
-P = np.array([0.05, 0.3, 0.0, 0.15, 0.4, 0.1])
-DRAWS = 2**18
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    """Indices that each order draws of 6 examples, with the generator of simulate."""
-    laws = {"equal": WithReplacement(), "importance": ImportanceSampling(P)}
-
-    def sample(order, ids, key):
-        (request,) = streams.requests_of(lambda stream: order.draw(stream, len(P), 1))
-        numbers = request.unpack(request.draw((key[0], key[1]), ids[None], jnp.zeros((1, DRAWS), jnp.uint32)))[0]
-        return jax.vmap(lambda number: order.draw(Replay((number,)), len(P), 1).indices)(numbers)
-
-    draw = jax.jit(lambda ids, key: {name: sample(order, ids, key) for name, order in laws.items()})
-    return draw(jnp.arange(DRAWS, dtype=jnp.uint32), streams.make_key(5, "gradient"))
-
-
-@pytest.mark.parametrize(("name", "p"), [("equal", np.ones(6) / 6), ("importance", P)])
-def test_frequencies_are_binomial(drawn, name, p):
-    """A probability that is off by 0.01 is found with a power above 1 - 1e-6: 10 standard errors, 5 of which reject."""
-    counts = np.bincount(np.asarray(drawn[name]), minlength=len(p))
-    assert counts.sum() == DRAWS
-    assert counts[p == 0].sum() == 0
-    error = np.sqrt(DRAWS * p * (1 - p))
-    assert 0.01 * DRAWS / error.max() > 10
-    assert np.all(np.abs(counts - DRAWS * p) <= 5 * error)
-    wrong = p + 0.01 * np.array([1, -1, 0, 0, 0, 0])
-    assert np.any(np.abs(counts - DRAWS * wrong) > 5 * np.sqrt(DRAWS * wrong * (1 - wrong)))
-
-
-def test_importance_sampling_makes_its_probabilities_to_the_last_bit():
-    order = ImportanceSampling(P)
-    ends = np.concatenate([[0], np.cumsum(P) * 2**30]).round().astype(int)
-    numbers, expected = [], []
-    for i, (first, end) in enumerate(itertools.pairwise(ends)):
-        if end > first:
-            numbers += [first, end - 1]
-            expected += [i, i]
-    indices, weights = order.draw(Replay((jnp.array(numbers),)), 6, len(numbers))
-    np.testing.assert_array_equal(indices, expected)
-    made = np.diff(ends) / 2**30
-    assert np.abs(made - P).max() < 2**-30
-    np.testing.assert_allclose(weights, 1 / (6 * made[expected]), rtol=1e-7)
-
-
-def test_weights_are_of_the_probabilities_made():
-    """With 100,000 examples the probabilities are rounded by up to 1e-4 of themselves, the gradients not at all."""
-    p = RNG.dirichlet(np.ones(100_000)) + 1e-6
-    order = ImportanceSampling(p / p.sum())
-    made = np.diff(order._ends, prepend=0) / 2**30
-    assert made.sum() == 1
-    np.testing.assert_allclose(made * order._weights * len(p), 1, rtol=1e-15)
-
-
-# SGD, against the enumeration of all sequences of examples
-
-ROWS, TARGETS = np.array([[1.0, 0.5], [-0.5, 1.5], [0.3, -1.0]]), np.array([1.0, -2.0, 0.5])
-CLASSES, P3 = np.array([1.0, -1.0, 1.0]), np.array([0.2, 0.5, 0.3])
-ETA, T, TRAJECTORIES = 0.4, 3, 2**16
-HELD_OUT = (np.array([[2.0, 1.0], [0.0, 1.0]]), np.array([1.0, -1.0]))
-
-
-def wave(x, example):
-    return jnp.sum((x - example) ** 2 / 2 + jnp.cos(x))
-
-
-def linear(slope, loss, l2):
-    """Risk and gradients of the three examples at a point (2,), in float64."""
-    ridge = lambda x: l2 / 2 * x @ x  # noqa: E731
-    return lambda x: loss(ROWS @ x).mean() + ridge(x), lambda x: slope(ROWS @ x)[:, None] * ROWS + l2 * x
-
-
-CASES = {
-    "least squares": (
-        ExampleSampling(LeastSquares(ROWS, TARGETS, 0.1, test=HELD_OUT)),
-        *linear(lambda z: z - TARGETS, lambda z: (z - TARGETS) ** 2 / 2, 0.1),
-        np.ones(3) / 3,
-    ),
-    "importance sampling": (
-        ExampleSampling(LogisticRegression(ROWS, CLASSES, 0.1), ImportanceSampling(P3)),
-        *linear(lambda z: -CLASSES * expit(-CLASSES * z), lambda z: np.logaddexp(0, -CLASSES * z), 0.1),
-        P3,
-    ),
-    "batches of two": (
-        ExampleSampling(FiniteSum(wave, TARGETS, start=[2.0]), batch=2),
-        lambda x: np.mean((x - TARGETS) ** 2) / 2 + np.cos(x[0]),
-        lambda x: (x - TARGETS - np.sin(x))[:, None],
-        np.ones(3) / 3,
-    ),
-}  # fmt: skip
-
-
-def enumerated(oracle, gradients_at, p, observables, weighted=True):
-    """Mean and variance of each observable of x_T, over all sequences of batches with their probabilities."""
-    weights = 1 / (3 * p) if weighted else np.ones(3)
-    start = np.asarray(oracle.problem.start)
-    total, values = [], []
-    batches = list(itertools.product(range(3), repeat=oracle.batch))
-    for sequence in itertools.product(batches, repeat=T):
-        x, chance = start, 1.0
-        for batch in sequence:
-            g = gradients_at(x) * weights[:, None]
-            x, chance = x - ETA * g[list(batch)].mean(0), chance * math.prod(p[i] for i in batch)
-        total.append(chance)
-        values.append([observe(x) for observe in observables])
-    total, values = np.array(total), np.array(values)
-    assert abs(total.sum() - 1) < 1e-12
-    mean = total @ values
-    return mean, total @ (values - mean) ** 2
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_risk_after_some_steps_is_that_of_all_sequences(name):
-    oracle, risk, gradients_at, p = CASES[name]
-    observables, exact = {}, [risk]
-    if oracle.problem.test is not None:
-        observables = {"test_risk": oracle.problem.test_risk}
-        exact.append(lambda x: np.mean((HELD_OUT[0] @ x - HELD_OUT[1]) ** 2) / 2)
-    study = js.Study(
-        oracle=oracle, schedule=js.schedules.constant(ETA), steps=T, record=js.record.every(1), observables=observables
-    )
-    dataset = js.simulate(study, TRAJECTORIES, seed=2).dataset
-    mean, variance = enumerated(oracle, gradients_at, p, exact)
-    wrong, _ = enumerated(oracle, gradients_at, *((p, exact, False) if p is P3 else (np.array([0.3, 0.4, 0.3]), exact)))
-    for i, observable in enumerate(["risk", *observables]):
-        estimate, sem = (float(dataset[f"{observable}_{what}"][-1]) for what in ("mean", "sem"))
-        assert abs(estimate - mean[i]) <= 5 * sem
-        assert abs(float(dataset[f"{observable}_variance"][-1]) / variance[i] - 1) < 0.05
-        assert sem < 0.01 * abs(mean[i])
-        assert abs(estimate - wrong[i]) > 5 * sem  # control: no weights, or other probabilities
-    np.testing.assert_array_equal(dataset.example_gradients, np.arange(T + 1) * oracle.batch)
-
-
-def test_cost_is_counted_in_gradients_of_examples():
-    squares, noise = PROBLEMS["least squares"], js.noise.Gaussian()
-    costs = [
-        (ExampleSampling(squares), 1),
-        (ExampleSampling(squares, batch=32), 32),
-        (FullGradient(squares), N),
-        (AdditiveNoise(squares, noise), N),
-        (AdditiveNoise(Quadratic([1.0]), noise), 1),
-        (FullGradient(Quadratic([1.0])), 1),
-        (RandomLoss(ridge_loss, ridge_loss), 1),
-        (RandomLoss(ridge_loss, ridge_loss, squares), 1),
-    ]
-    for oracle, cost in costs:
-        assert oracle.example_gradients == cost
 
 
 # bad input

@@ -400,7 +400,7 @@ def test_gaussian_fits_only_vectors_of_its_length():
 def test_additive_noise_adds_to_the_gradient_of_a_pytree():
     oracle = oracles.AdditiveNoise(Function(rosenbrock), noise.Gaussian(0.5))
     x = {"a": 2.0, "b": np.array([3.0, 5.0])}
-    xi = served(oracle.sample, x, {"a": 1.0, "b": np.array([-1.0, 2.0])})
+    xi = served(lambda stream, like: oracle.sample(stream, like, 0, ())[0], x, {"a": 1.0, "b": np.array([-1.0, 2.0])})
     gradient, risk = jax.jit(lambda x, xi: (oracle.gradient(x, xi), oracle.risk(x, xi)))(x, xi)
     assert gradient["a"] == 2 + 0.5
     np.testing.assert_allclose(gradient["b"], [-200.5, 201.0])
@@ -548,6 +548,9 @@ VALUES = [
     FiniteSum(rosenbrock, np.eye(50), start={"a": 1.0, "b": np.zeros(50)}),
     orders.WithReplacement(),
     orders.ImportanceSampling(np.ones(50) / 50),
+    orders.RandomReshuffling(drop_last=True),
+    orders.ShuffleOnce(),
+    orders.Incremental(),
     oracles.ExampleSampling(LeastSquares(np.eye(50), np.ones(50)), batch=5),
     noise.Gaussian(),
     noise.Gaussian([0.5, 2.0]),
@@ -562,6 +565,7 @@ VALUES = [
     averages.Suffix(0.3),
     record.every(10),
     record.log_spaced(),
+    record.every_epoch(2),
     record.at([0, 5]),
     chapter.study("polynomial"),
 ]

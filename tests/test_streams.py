@@ -375,6 +375,22 @@ def test_bounds_of_integers_are_checked(bound):
         streams.Recorder().integers(bound)
 
 
+def test_bits_are_the_words_of_the_generator():
+    """All of them, those among them that are NaN where they travel as floats."""
+    key, ids, counters = streams.make_key(3, "gradient"), *ids_and_counters(2**15, 2)
+    values = drawn(request_of(lambda stream: stream.bits((4,))), key, ids, counters)
+    expected = words_of(key, ids, counters)
+    assert values.dtype == np.uint32
+    np.testing.assert_array_equal(values, expected)
+    assert np.isnan(expected.view(np.float32)).sum() > 500
+
+
+def test_integers_take_a_bound_for_each_word():
+    words, bounds = random_words(1000), np.arange(1, 1001, dtype=np.uint32) * 4_000_000
+    exact = [int(word) * int(bound) >> 32 for word, bound in zip(words, bounds, strict=True)]
+    np.testing.assert_array_equal(jax.jit(streams.integers)(words, bounds), exact)
+
+
 def test_rademacher_is_plus_or_minus_one_and_balanced():
     # Exact binomial, N = 2^22: rejects a probability of 0.5012.
     values = draw(lambda stream: stream.rademacher((SIZE,)))

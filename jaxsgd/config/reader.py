@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from jaxsgd import data
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.module import Module
 from jaxsgd.noise import Noise
@@ -34,6 +35,9 @@ class UnknownKey(InvalidInput):
         error.where, error.reason = where, reason
         return error
 
+
+RESPONSES = {"least_squares": "targets", "logistic_regression": "labels"}
+"""The problems that take examples from files, and what they call their responses."""
 
 _PARTS = {"problem": Problem, "noise": Noise}
 """The parts of the oracle that have tables of their own."""
@@ -174,9 +178,41 @@ class Reader:
         expect(isinstance(kind, str), "a string", kind, at)
         if ":" in kind:
             return self.own(family, kind, arguments, at)
+        if kind in RESPONSES:
+            arguments = self.with_examples(kind, arguments, where)
         if kind not in allowed:
             raise InvalidInput(f"{at}: unknown kind {kind!r}; {nearest(kind, allowed)}; or your own 'module:function'")
         return self.call(allowed[kind], arguments, where)
+
+    def with_examples(self, kind: str, arguments: dict[str, Any], where: str) -> dict[str, Any]:
+        """The arguments of a problem, with the examples of the files that the tables `data` and `test` name.
+
+        Test data are standardised as the data are.
+        """
+        if "data" not in arguments:
+            return arguments
+        read, responses = dict(arguments), RESPONSES[kind]
+        for key in {"features", responses} & read.keys():
+            raise InvalidInput(f"{_join(where, key)}: given twice, here and in the file")
+        of_file, place = read.pop("data"), _join(where, "data")
+        examples = self.examples(of_file, place)
+        if isinstance(read.get("test"), dict):
+            like = self.examples(of_file | {"standardise": False}, place).features
+            options = {"standardise": like} if of_file.get("standardise") else {}
+            read["test"] = [part.tolist() for part in self.examples(read["test"], _join(where, "test"), **options)]
+        return read | {"features": examples.features.tolist(), responses: examples.targets.tolist()}
+
+    def examples(self, value: Any, where: str, **options: Any) -> data.Examples:
+        """The examples of a file: a table of its path, relative to the study file, and the arguments of `data.read`."""
+        expect(isinstance(value, dict), "a table with the path of a file", value, where)
+        for key in value:
+            if key not in _hints(data.read):
+                raise UnknownKey.at(_join(where, key), f"unknown key of data.read; {nearest(key, _hints(data.read))}")
+        if "path" not in value:
+            raise InvalidInput(f"{_join(where, 'path')}: missing")
+        expect(isinstance(value["path"], str), "a string", value["path"], _join(where, "path"))
+        with located(where):
+            return data.read(**{**value, "path": self.folder / value["path"], **options})
 
     def grid(self, value: Any, where: str) -> Grid:
         """The record grid: one key, its kind, with its argument as the value."""

@@ -173,7 +173,35 @@ def test_scalar_functions_and_their_gradients(name):
 
 
 # Functions of other things, values only.
+SURE = {"mode": "promise_in_bounds", "wrap_negative_indices": False}
+
+
+def chosen(array, indices):
+    return jnp.asarray(array).at[indices].get(**SURE)
+
+
+def exchanged(x, i):
+    ends = jnp.stack([i, 2 - i])
+    return x.at[ends].set(chosen(x, ends)[::-1], **SURE)
+
+
 OF_MORE = {
+    "entries of the lane": (lambda x, c: (chosen(x, c), chosen(x, c[:2, None]), chosen(x, c[0])), VECTOR, COUNTS),
+    "rows of the lane": (lambda m, c: (chosen(m, c), chosen(m, c[0])), MATRIX, COUNTS),
+    "rows of a constant": (lambda c: (chosen(WIDE, c), chosen(WIDE, c[0]), chosen(CENTRE, c), chosen(Q, 1)), COUNTS),
+    "entries exchanged, at equal places too": (exchanged, VECTOR, INDEX),
+    "a vector with another number": (lambda x, i: x.at[i[None]].set(7.0, **SURE), VECTOR, INDEX),
+    "rows with other numbers": (lambda m, c: m.at[c].set(m[::-1], **SURE), MATRIX, COUNTS[::-1].copy() * 0 + INDEX % 3),
+    "rows added to": (lambda m, i: m.at[i[None]].add(1.0, **SURE), MATRIX, INDEX),
+    "row of a constant beyond its end": (lambda i: lax.dynamic_slice(jnp.asarray(Q), (3 * i, 0), (1, 3)), INDEX),
+    "part of a row of a constant": (lambda i: lax.dynamic_slice(jnp.asarray(WIDE), (i, 1), (1, 2)), INDEX),
+    "scan over a constant": (lambda x: lax.scan(lambda c, row: (c + row @ x, c), 0.0, jnp.asarray(Q)), VECTOR),
+    "scan over nothing": (lambda x: lax.scan(lambda c, _: (c * x, None), jnp.ones(3), length=3), VECTOR),
+    "scan over both, from the end": (
+        lambda x, m: lax.scan(lambda c, r: (c - r[0] @ m, r[1]), jnp.zeros(4), (m.T[:3, :3], x), reverse=True),
+        VECTOR,
+        MATRIX,
+    ),
     "while loop": (bisection, VECTOR),
     "two arguments": (lambda x, y: x @ Q @ y + jnp.outer(x, y)[0, 1], VECTOR, OTHER),
     "scalars": (lambda a, x: a * x + jnp.dot(a, a), SCALAR, VECTOR),
