@@ -26,6 +26,7 @@ _NAMES = {
     "Precision": "inference",
     "simulate": "simulation",
     "sample_paths": "simulation",
+    "sample_coverage": "coverage",
     "Claim": "verification",
     "Report": "verification",
     "Statement": "verification",
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from jaxsgd.assembly import merge as merge
     from jaxsgd.comparison import compare as compare
     from jaxsgd.comparison import tune as tune
+    from jaxsgd.coverage import sample_coverage as sample_coverage
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.inference import Precision as Precision
     from jaxsgd.result import Result as Result

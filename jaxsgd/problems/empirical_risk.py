@@ -52,6 +52,11 @@ class EmpiricalRisk(Problem):
         return None
 
     @property
+    def example_strong_convexity(self) -> float | None:
+        """The largest known mu_min >= 0 such that every f_i is mu_min-strongly convex; 0: every f_i is convex."""
+        return None
+
+    @property
     def gradient_noise(self) -> float | None:
         """(1/n) sum_i ||grad f_i(x*)||^2 at the minimiser, in float64."""
         return None
@@ -59,5 +64,6 @@ class EmpiricalRisk(Problem):
     @property
     def constants(self) -> dict[str, float | None]:
         """What is known of the problem in numbers, by name."""
-        names = ("examples", "minimum", "strong_convexity", "smoothness", "example_smoothness", "gradient_noise")
+        of_examples = ("example_strong_convexity", "example_smoothness", "gradient_noise")
+        names = ("examples", "minimum", "strong_convexity", "smoothness", *of_examples)
         return {name: getattr(self, name) for name in names}

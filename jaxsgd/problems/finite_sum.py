@@ -37,8 +37,8 @@ class FiniteSum(EmpiricalRisk):
     - `minimiser`: x*, in the structure of x. Where it is not given, but `start` is and R is stated to be convex, it is
       found by Newton's method in float64 until the gradient is below 1e-10.
     - `minimum`: R*. If it is not given and x* is known, it is R(x*), in float64.
-    - `strong_convexity`, `smoothness`, `example_smoothness`, `convex`: mu, L, L_max (every f_i is L_max-smooth) and
-      convexity of R, as stated by you.
+    - `strong_convexity`, `smoothness`, `convex`: mu, L and convexity of R, as stated by you.
+    - `example_strong_convexity`, `example_smoothness`: every f_i is mu_min-strongly convex (0: convex), L_max-smooth.
 
     >>> problem = FiniteSum(lambda x, a: (x - a) ** 2 / 2, [1.0, 2.0, 6.0], start=0.0, convex=True)
     >>> float(problem.minimiser)
@@ -55,6 +55,7 @@ class FiniteSum(EmpiricalRisk):
     strong_convexity: Any = None
     smoothness: Any = None
     example_smoothness: Any = None
+    example_strong_convexity: Any = None
     convex: bool | None = None
 
     def __init__(
@@ -68,6 +69,7 @@ class FiniteSum(EmpiricalRisk):
         strong_convexity: float | None = None,
         smoothness: float | None = None,
         example_smoothness: float | None = None,
+        example_strong_convexity: float | None = None,
         convex: bool | None = None,
     ) -> None:
         if not callable(loss):
@@ -81,9 +83,12 @@ class FiniteSum(EmpiricalRisk):
         self.strong_convexity = constant("strong_convexity", strong_convexity)
         self.smoothness = constant("smoothness", smoothness)
         self.example_smoothness = constant("example_smoothness", example_smoothness)
-        if convex is False and self.strong_convexity:
-            raise InvalidInput("a strongly convex function is convex: convex=False contradicts strong_convexity")
-        self.convex = True if self.strong_convexity else convex
+        self.example_strong_convexity = constant("example_strong_convexity", example_strong_convexity)
+        known = self.strong_convexity or self.example_strong_convexity is not None
+        if convex is False and known:
+            name = "strong_convexity" if self.strong_convexity else "example_strong_convexity"
+            raise InvalidInput(f"a strongly convex function is convex: convex=False contradicts {name}")
+        self.convex = True if known else convex
         given = {"minimiser": minimiser, "minimum": minimum}
         self._computed = tuple(name for name, value in given.items() if value is None)
         self.minimiser = as_point("minimiser", minimiser)

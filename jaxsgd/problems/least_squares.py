@@ -93,6 +93,11 @@ class LeastSquares(LinearModel):
         return float(self._eigenvalues()[-1])
 
     @property
+    def example_strong_convexity(self) -> float:
+        d = self.features.shape[1]  # with d > 1 there is a direction in which a_i'x does not change
+        return float(self.l2 + (np.min(self.features**2) if d == 1 else 0.0))
+
+    @property
     def example_smoothness(self) -> float:
         return self._largest_square() + float(self.l2)
 

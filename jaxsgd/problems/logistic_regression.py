@@ -75,6 +75,10 @@ class LogisticRegression(LinearModel):
         return float(self.l2)
 
     @property
+    def example_strong_convexity(self) -> float:
+        return float(self.l2)
+
+    @property
     def example_smoothness(self) -> float:
         return self._largest_square() / 4 + float(self.l2)
 

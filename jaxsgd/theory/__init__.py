@@ -6,7 +6,16 @@ from jaxsgd.theory.bounds.applicable import bounds
 from jaxsgd.theory.bounds.weighted_average import slack
 from jaxsgd.theory.growth import growth_probability
 from jaxsgd.theory.moments import exact
-from jaxsgd.theory.sampling import AT_LEAST_ONCE_LIMIT, EXACTLY_ONCE_LIMIT, at_least_once, exactly_once
+from jaxsgd.theory.sampling import (
+    AT_LEAST_ONCE_LIMIT,
+    EXACTLY_ONCE_LIMIT,
+    at_least_once,
+    coupon_collector,
+    coupon_probability,
+    coverage,
+    distinct_distribution,
+    exactly_once,
+)
 from jaxsgd.theory.stationary_law import stability_limit, stationary
 
 __all__ = [
@@ -14,6 +23,10 @@ __all__ = [
     "EXACTLY_ONCE_LIMIT",
     "at_least_once",
     "bounds",
+    "coupon_collector",
+    "coupon_probability",
+    "coverage",
+    "distinct_distribution",
     "exact",
     "exactly_once",
     "growth_probability",

@@ -1,7 +1,4 @@
-"""Exact moments of SGD: in closed form on a quadratic with Gaussian gradient noise."""
-
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+"""Exact moments of SGD: on a quadratic with Gaussian gradient noise, on finite sums of quadratics, in one dimension."""
 
 import numpy as np
 import xarray as xr
@@ -10,31 +7,13 @@ from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.methods import Sgd
 from jaxsgd.problems import Quadratic
 from jaxsgd.study import Study
-from jaxsgd.theory import one_dimension
+from jaxsgd.theory import finite_sums, one_dimension
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled
-
-_EPS = np.finfo(float).eps
-_DIGITS = 1e-6  # relative error from which on a moment is not known
-
-
-class Law(NamedTuple):
-    """Mean (d,) and covariance (d,) or (d, d) of a Gaussian vector in the eigenbasis, if rounding leaves them known."""
-
-    mean: np.ndarray
-    covariance: np.ndarray
-    known: np.ndarray | bool = True
-
-
-class AverageLaw(NamedTuple):
-    """The law of an average xbar, C = Cov(x, xbar), and how far rounding may have moved mean and covariance."""
-
-    law: Law
-    cross: np.ndarray
-    lost: Law
+from jaxsgd.theory.laws import Law, laws
 
 
 def exact(study: Study) -> xr.Dataset:
-    """Exact moments of SGD on R(x) = 1/2 (x - x*)' A (x - x*) with Gaussian gradient noise; others in one dimension.
+    """Exact moments of SGD on R(x) = 1/2 (x - x*)' A (x - x*) with Gaussian gradient noise, or of sampled examples.
 
     With e = x - x*, S = Cov xi_t and K = I - eta_t A, for any schedule,
 
@@ -55,30 +34,58 @@ def exact(study: Study) -> xr.Dataset:
     `quadrature_error` of what is returned estimates the largest relative error; above 1e-6 it is not returned.
     It takes some seconds for thousands of steps.
 
+    On a finite sum of quadratic losses, `LeastSquares` or a `FiniteSum` of them, the examples that are drawn are the
+    noise. Then means are exact, of averages too, and variances of observables are left out, for which fourth moments
+    would be needed:
+
+    - drawn afresh (`WithReplacement`, `ImportanceSampling`): E Cov(g_t | x_t) is linear in E ee', so that the recursion
+      above goes on with it for S, in O(n d^2) or O(d^4) a step.
+    - `RandomReshuffling` and `ShuffleOnce` of examples with one Hessian: x_s is a linear function of a random
+      permutation of their gradients, for any number of examples.
+    - `RandomReshuffling` with different Hessians: a recursion over all subsets of at most 16 examples.
+    - `ShuffleOnce` with different Hessians: all arrangements into batches, at most 50,000 (8 examples one by one).
+    - `Incremental` and `FullGradient`: no randomness.
+
+    Where examples are drawn afresh and the largest learning rate is not below [`jaxsgd.theory.stability_limit`][] of
+    the oracle, second moments grow: they are still exact, but an average over simulated trajectories hardly ever shows
+    it. Then the attribute `mean_square_stable` is False, and `mean_square_reason` says why.
+
     **Arguments**
 
-    - `study`: with method `Sgd` and oracle `AdditiveNoise(Quadratic, Gaussian)`, `FullGradient(Quadratic)`, or, of
-      one coordinate, `AdditiveNoise(problem, Gaussian)`.
+    - `study`: with method `Sgd` and oracle `AdditiveNoise(Quadratic, Gaussian)`; or `FullGradient` or
+      `ExampleSampling` of `LeastSquares` or a `FiniteSum` of quadratic losses; or `FullGradient(Quadratic)`; or, of one
+      coordinate, `AdditiveNoise(problem, Gaussian)`. The loss of a `FiniteSum` counts as quadratic if it is computed
+      from x by sums and products alone, with at most two factors x, whatever functions of the example they hold.
 
-    **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and `o_variance`
-    of each built-in observable o, `x_mean`, `x_covariance` (unless it would hold over 10^7 numbers) and
+    **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and, but for finite sums,
+    `o_variance` of each built-in observable o, `x_mean`, `x_covariance` (unless it would hold over 10^7 numbers) and
     `learning_rate`. NaN where an average has no value, and where iterates grew so much before they returned that
     rounding leaves less than six digits of it. After an overflow the moments of observables are
     inf, those of x inf or NaN.
 
-    **Raises** `NoExactSolution` with the reason for any other study, and where quadrature does not reach 1e-6.
+    **Raises** `NoExactSolution` with the reason for any other study, where quadrature does not reach 1e-6, and where
+    moments of a finite sum would take more than about a minute.
 
     Source: Bach and Moulines (2013), arXiv 1306.2119, for the recursion; Mathai and Provost (1992),
-    "Quadratic Forms in Random Variables", for their variances.
+    "Quadratic Forms in Random Variables", for their variances; Cochran (1977), "Sampling Techniques", theorem 2.2, for
+    permutations.
 
     >>> from jaxsgd import chapter
     >>> moments = exact(chapter.study("constant"))
     >>> round(float(moments.risk_mean.sel(step=50)), 10)
     0.0590277829
 
+    Five epochs of the mean of four numbers, each once in an epoch:
+
+    >>> from jaxsgd import noise, oracles, orders, problems, schedules
+    >>> problem = problems.LeastSquares(np.ones((4, 1)), [1, 2, 3, 6])
+    >>> oracle = oracles.ExampleSampling(problem, orders.RandomReshuffling())
+    >>> study = Study(oracle=oracle, schedule=schedules.constant(0.1), epochs=5)
+    >>> round(float(exact(study).distance_squared_mean[-1]), 10)
+    0.1363265279
+
     With a constant learning rate on |x| the balance of squared distances gives E|x| = eta (1 + sigma^2) / 2.
 
-    >>> from jaxsgd import noise, oracles, problems, schedules
     >>> oracle = oracles.AdditiveNoise(problems.AbsoluteValue(), noise.Gaussian(std=1.0))
     >>> study = Study(oracle=oracle, schedule=schedules.constant(0.1), steps=300)
     >>> round(float(exact(study).risk_mean[-1]), 10)
@@ -88,6 +95,8 @@ def exact(study: Study) -> xr.Dataset:
         raise InvalidType(f"exact(study) needs a jaxsgd.Study, got {study!r}")
     if not isinstance(study.method, Sgd):
         raise NoExactSolution(f"exact moments need methods.Sgd, got {type(study.method).__name__}")
+    if finite_sums.applies(study.oracle):
+        return finite_sums.exact_moments(study)
     if one_dimension.applies(study) and not isinstance(study.oracle.problem, Quadratic):
         return one_dimension.by_quadrature(study)
     basis = Eigenbasis.of(study.oracle)
@@ -108,41 +117,7 @@ def _recorded(study: Study, basis: Eigenbasis) -> list[Law]:
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
     wanted = set(study.recorded_steps.tolist())
-    laws = _laws(basis, basis.enter(study.x0), rates[: max(wanted)], mixings)
-    kept = [law for step, law in enumerate(laws) if step in wanted]
+    start = Law(basis.enter(study.x0), np.zeros_like(basis.noise))
+    found = laws(basis.eigenvalues, start, lambda _: basis.noise, rates[: max(wanted)], mixings)
+    kept = [law for step, law in enumerate(found) if step in wanted]
     return [Law(*map(np.stack, zip(*of_one, strict=True))) for of_one in zip(*kept, strict=True)]
-
-
-def _laws(
-    basis: Eigenbasis, start: np.ndarray, rates: np.ndarray, mixings: Sequence[np.ndarray]
-) -> Iterator[tuple[Law, ...]]:
-    """The law of x_s and those of its averages, for s = 0, 1, ..."""
-    zero = np.zeros_like(basis.noise)
-    lost = Law(np.zeros_like(start), zero)
-    x, averages = Law(start, zero), [AverageLaw(Law(start, zero), zero, lost)] * len(mixings)
-    yield x, *(_known(average) for average in averages)
-    for t, eta in enumerate(rates.tolist()):
-        k = 1 - eta * basis.eigenvalues
-        K = basis.columns(k)
-        averages = [_mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
-        x = Law(k * x.mean, K * K.T * x.covariance + eta**2 * basis.noise)
-        yield x, *(_known(average) for average in averages)
-
-
-def _known(average: AverageLaw) -> Law:
-    """The law of an average; known where rounding leaves six digits of E e'e."""
-    (mean, U, _), lost = average.law, average.lost
-    variance, lost_variance = (each if each.ndim == 1 else np.diag(each) for each in (U, lost.covariance))
-    size = np.sum(variance + mean**2)
-    error = np.sum(lost_variance + 2 * np.abs(mean) * lost.mean)
-    return Law(mean, U, not error > _DIGITS * size)
-
-
-def _mixed(average: AverageLaw, x: Law, c: float, K: np.ndarray) -> AverageLaw:
-    """The law of xbar + c (x_t - xbar), and its cross-covariance with x_{t+1}, where e_{t+1} = K e_t - eta_t xi_t."""
-    (mean, U, _), C, lost = average
-    law = Law((1 - c) * mean + c * x.mean, (1 - c) ** 2 * U + c * (1 - c) * (C + C.T) + c**2 * x.covariance)
-    of_mean = abs(1 - c) * np.abs(mean) + abs(c) * np.abs(x.mean)
-    of_covariance = (1 - c) ** 2 * np.abs(U) + abs(c * (1 - c)) * np.abs(C + C.T) + c**2 * np.abs(x.covariance)
-    lost = Law(abs(1 - c) * lost.mean + _EPS * of_mean, (1 - c) ** 2 * lost.covariance + _EPS * of_covariance)
-    return AverageLaw(law, K * ((1 - c) * C + c * x.covariance), lost)

@@ -1,4 +1,4 @@
-"""The stationary law of SGD with a constant learning rate on a quadratic with Gaussian gradient noise."""
+"""The stationary law of SGD with a constant learning rate on a quadratic, and up to which one there is any."""
 
 from typing import Any
 
@@ -7,37 +7,48 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
 from jaxsgd.oracles import Oracle
-from jaxsgd.problems import Problem, Quadratic
+from jaxsgd.problems import EmpiricalRisk, Problem, Quadratic
+from jaxsgd.theory import finite_sums
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, rounding
 
 
 def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
-    """The law N(x*, V) that x_t approaches with a constant learning rate eta.
+    """The law that x_t approaches with a constant learning rate eta: N(x*, V) with Gaussian noise on a quadratic.
 
         A V + V A - eta A V A = eta S,    v_ij = eta s_ij / (h_i + h_j - eta h_i h_j)
 
-    in the eigenbasis of A, with eigenvalues h and S = Cov xi_t there.
+    in the eigenbasis of A, with eigenvalues h and S = Cov xi_t there. For examples of quadratic losses, drawn afresh
+    for every batch, S depends on x, and V solves
+
+        A V + V A - eta A V A = eta E Cov(g_t | x_t),
+
+    linear in V; the law is not Gaussian, and its variances of observables are not known.
 
     **Arguments**
 
-    - `oracle`: `AdditiveNoise(Quadratic, Gaussian)` or `FullGradient(Quadratic)`.
-    - `learning_rate`: eta, in (0, 2 / lambda_max).
+    - `oracle`: `AdditiveNoise(Quadratic, Gaussian)` or `FullGradient(Quadratic)`; or `ExampleSampling` with an order
+      that draws afresh, of `LeastSquares` or a `FiniteSum` of quadratic losses.
+    - `learning_rate`: eta, above 0 and below [`jaxsgd.theory.stability_limit`][] of the oracle.
 
     **Returns** `x_mean (coordinate)`, `x_covariance (coordinate, coordinate_2)` unless it would hold over
-    10^7 numbers, and the mean and variance of `risk`, `distance_squared` and `gradient_norm_squared`.
+    10^7 numbers, and the mean and, of Gaussian laws, the variance of `risk`, `distance_squared` and
+    `gradient_norm_squared`.
 
-    **Raises** `InvalidInput` if there is no stationary law, `NoExactSolution` for any other oracle.
+    **Raises** `InvalidInput` if there is no stationary law, `NoExactSolution` for any other oracle; also for those
+    that go through permutations, under which the law depends on the place in the epoch.
 
     Source: Mandt, Hoffman and Blei (2017), arXiv 1704.04289, for small eta; Liu, Ziyin and Ueda (2021),
-    arXiv 2012.03636, for any eta.
+    arXiv 2012.03636, for any eta; Ziyin, Liu, Mori and Ueda (2022), arXiv 2102.05375, for noise that depends on x.
 
     >>> from jaxsgd import noise, oracles
     >>> oracle = oracles.AdditiveNoise(Quadratic([2.0, 4.0]), noise.Gaussian(std=1.0))
     >>> round(float(stationary(oracle, learning_rate=0.1).risk_mean), 10)
     0.0590277778
     """
-    basis = Eigenbasis.of(oracle)
     eta = float(scalar("learning_rate", learning_rate, above=0.0))
+    if finite_sums.applies(oracle):
+        return finite_sums.stationary_moments(oracle, eta)
+    basis = Eigenbasis.of(oracle)
     limit = _limit(basis.eigenvalues.max())
     if eta >= limit:
         raise InvalidInput(f"learning_rate must be below 2 / lambda_max = {limit:g}, got {eta:g}: x_t would not settle")
@@ -51,22 +62,44 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     return labelled(moments, [f"x[{i}]" for i in range(len(mean))])
 
 
-def stability_limit(problem: Problem) -> float:
-    """2 / lambda_max(A): with a constant learning rate, SGD on a quadratic is stable below it only.
+def stability_limit(problem: Problem | Oracle) -> float:
+    """The learning rate below which, and only there, SGD with a constant one is stable: second moments stay bounded.
+
+    On a quadratic whose noise does not depend on x it is 2 / lambda_max(A). With sampled examples of quadratic losses
+    noise grows with x, and the limit is smaller: with H_i the Hessians, H their mean, rho_i = 1 / (n^2 p_i) and q the
+    share of a batch in the variance of one draw (1/b; (n - b) / (b (n - 1)) for b different examples), it is
+
+        1 / max over symmetric M of <M, N M> / <M, H M + M H>,    N M = q sum_i rho_i H_i M H_i + (1 - q) H M H.
+
+    Between it and 2 / lambda_max(H) the mean of x_t settles and its second moment grows without bound: x_t has heavy
+    tails. With orders that go through permutations, only examples of one Hessian have a known limit, 2 / lambda_max.
 
     **Arguments**
 
-    - `problem`: a `Quadratic`.
+    - `problem`: a `Quadratic`; or an oracle, of `Quadratic` or `ExampleSampling` of quadratic losses.
 
-    **Returns** the limit; inf for a quadratic that is constant.
+    **Returns** the limit; inf where the mean Hessian is 0, with those of all examples; 0 where no learning rate is
+    stable.
 
     **Raises** `NoExactSolution` for any other problem, where 2 / smoothness is sufficient, not necessary.
 
+    Source: Défossez and Bach (2015), "Constant step size least-mean-square", arXiv 1412.0156, for least squares, b = 1.
+
     >>> stability_limit(Quadratic([2.0, 4.0]))
     0.5
+    >>> from jaxsgd import oracles, problems
+    >>> oracle = oracles.ExampleSampling(problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0]))
+    >>> round(stability_limit(oracle), 10), round(2 / oracle.problem.smoothness, 10)
+    (0.5882352941, 0.8)
     """
+    if isinstance(problem, Oracle):
+        if finite_sums.applies(problem):
+            return finite_sums.mean_square_limit(problem)
+        return _limit(Eigenbasis.of(problem).eigenvalues.max())
     if not isinstance(problem, Quadratic):
-        raise NoExactSolution(f"the stability limit needs problems.Quadratic, got {type(problem).__name__}")
+        hint = "; of a finite sum it depends on how examples are drawn: give the oracle"
+        hint = hint if isinstance(problem, EmpiricalRisk) else ""
+        raise NoExactSolution(f"the stability limit needs problems.Quadratic, got {type(problem).__name__}{hint}")
     return _limit(problem.smoothness)
 
 

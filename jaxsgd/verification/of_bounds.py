@@ -20,10 +20,10 @@ from jaxsgd.verification.claim import Claim
 
 
 def claims_of(bound: Bound, study: Study) -> Claim:
-    """The claim E Z <= 0, Z = R(point) - R* - c r^2 - sum_t a_t ||g_t||^2, that a bound makes of a study.
+    """The claim E Z <= 0, Z = Q - c r^2 - sum_t a_t ||g_t||^2 - e, that a bound makes of a study.
 
-    Both sides are taken from one and the same trajectory, so that there is no G_t^2 to know or to estimate: the
-    inequality is tested with the second moments of this very run.
+    Q is R(point) - R* or ||x_T - x*||^2. Both sides are taken from one and the same trajectory, so that there is no
+    G_t^2 to know or to estimate: the inequality is tested with the second moments of this very run.
 
     **Arguments**
 
@@ -39,22 +39,24 @@ def claims_of(bound: Bound, study: Study) -> Claim:
     >>> claims_of(WeightedAverage(), chapter.study("constant"))
     Claim('weighted_average': E Z <= 0 at step 50)
     """
-    problem, minimum = _known(bound, study)
+    problem, least = _known(bound, study)
     c, a = bound.coefficients(study)
-    distance = c * distance_squared(study)
-    size = abs(minimum) + distance + float(a.sum()) * in_advance(study)
+    known = c * distance_squared(study) + bound.constant(study)
+    size = abs(least) + known + (float(a.sum()) * in_advance(study) if a.any() else 0.0)
     if not np.isfinite(size):
         raise InvalidInput("E||g_t||^2 is not finite, and neither is the bound")
-    study, risk = _risk_at_point(bound, study, problem)
-    name = unused(f"{bound.name}: gradients", study.path_sums)
+    study, bounded = _bounded(bound, study, problem)
+    if a.any():
+        name = unused(f"{bound.name}: gradients", study.path_sums)
+        study = study.replace(path_sums={**study.path_sums, name: _weighted_squares(a)})
 
     def excess(state: State) -> jax.Array:
-        return risk(state) - (minimum + distance) - state.path_sums[name]
+        return bounded(state) - (least + known) - (state.path_sums[name] if a.any() else 0.0)
 
     return Claim(
         name=bound.name,
         statement=_sentence(bound),
-        study=study.replace(path_sums={**study.path_sums, name: _weighted_squares(a)}),
+        study=study,
         variable=excess,
         relation="<=",
         reference=bound.reference,
@@ -72,19 +74,19 @@ def prior_claim(bound: Bound, study: Study) -> Claim:
 
     **Raises** `InvalidInput` where the bound does not apply, or there is no such L^2.
     """
-    problem, minimum = _known(bound, study)
+    problem, least = _known(bound, study)
     largest = a_priori(study)
     if largest is None:
         raise InvalidInput(
             "no L^2 >= E||g_t||^2 is known before the run; there is one with additive noise, if the problem states "
             "its Lipschitz constant or SGD is projected on a bounded set with x_0 in it"
         )
-    study, risk = _risk_at_point(bound, study, problem)
+    study, bounded = _bounded(bound, study, problem)
     return Claim(
         name=f"{bound.name}, a priori",
         statement=rf"{_sentence(bound)}, with $G_t^2 \le L^2$ known before the run",
         study=study,
-        variable=lambda state: risk(state) - minimum,
+        variable=lambda state: bounded(state) - least,
         relation="<=",
         value=bound.value(study, largest),
         reference=bound.reference,
@@ -110,10 +112,12 @@ def norm_squared(point: Any) -> jax.Array:
 
 
 def _known(bound: Bound, study: Study) -> tuple[Problem, float]:
-    """The problem and R*, where the bound applies."""
+    """The problem and the least value of what is bounded, R* or 0, where the bound applies."""
     reasons, problem = bound.reasons(study), study.oracle.problem
     if reasons:
         raise InvalidInput(f"the bound {bound.name!r} does not apply; it assumes that {'; '.join(reasons)}")
+    if problem is not None and bound.quantity == "distance_squared":
+        return with_own_arrays(problem), 0.0
     if problem is None or problem.minimum is None:
         raise InvalidInput(f"the bound {bound.name!r} needs the minimum R*, which the problem does not state")
     return with_own_arrays(problem), problem.minimum
@@ -127,8 +131,11 @@ def _assumptions(bound: Bound, study: Study) -> list[str]:
     return [f"{one.text} ({one.why})" for one in bound.assumptions(study)]
 
 
-def _risk_at_point(bound: Bound, study: Study, problem: Problem) -> tuple[Study, Callable[[State], jax.Array]]:
-    """The study with what the bounded point needs, and R(point)."""
+def _bounded(bound: Bound, study: Study, problem: Problem) -> tuple[Study, Callable[[State], jax.Array]]:
+    """The study with what the bounded point needs, and R(point) or ||x_T - x*||^2."""
+    if bound.quantity == "distance_squared":
+        x_star = flat(problem.minimiser)
+        return study, lambda state: jnp.sum((flat(state.x) - x_star) ** 2)
     point = bound.point(study)
     if point is None:
         name = unused(f"{bound.name}: risk", study.path_sums)

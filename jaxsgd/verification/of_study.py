@@ -12,6 +12,7 @@ from jaxsgd import theory
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.methods import Sgd
 from jaxsgd.module import brief, with_own_arrays
+from jaxsgd.oracles import ExampleSampling
 from jaxsgd.problems import Problem
 from jaxsgd.record import at
 from jaxsgd.study import State, Study, Update
@@ -34,8 +35,8 @@ def statements_of(study: Study) -> tuple[list[Statement], dict[str, str]]:
     >>> statements, others = statements_of(chapter.study("constant"))
     >>> [statement.name for statement in statements]
     ['exact_moments', 'balance', 'convexity', 'weighted_average', 'last_iterate', 'last_iterate_any_schedule']
-    >>> list(others)
-    ['uniform_strongly_convex', 'lacoste_julien']
+    >>> others["sampling_with_replacement"].partition("; ")[2]
+    'it assumes that examples are drawn by orders.WithReplacement: the oracle is oracles.AdditiveNoise'
     """
     if not isinstance(study, Study):
         raise InvalidType(f"study must be a jaxsgd.Study, got {brief(study)}")
@@ -60,6 +61,8 @@ def statements_of(study: Study) -> tuple[list[Statement], dict[str, str]]:
 def exact_moments(study: Study) -> Statement:
     """The mean of each built-in observable at the last step has its exact value."""
     moments = theory.exact(study.replace(record=at([study.steps]))).isel(step=0)
+    if not moments.attrs.get("mean_square_stable", True):
+        raise InvalidInput(moments.attrs["mean_square_reason"])
     values = {name: float(moments[f"{name}_mean"]) for name in study.built_in if f"{name}_mean" in moments}
     for name, value in values.items():
         if not np.isfinite(value):
@@ -69,6 +72,9 @@ def exact_moments(study: Study) -> Statement:
     if "quadrature_error" in moments.attrs:
         sentence = "In one dimension, with Gaussian noise, the law of an iterate determines that of the next."
         reference = "Nystroem (1930), Acta Math. 54, for the quadrature of the density"
+    if isinstance(study.oracle, ExampleSampling):
+        sentence = "The second moments of SGD on sampled examples of a quadratic finite sum are known."
+        reference = "theory.exact; Mishchenko, Khaled and Richtárik (2020), arXiv 2006.05988, for permutations"
     return Statement(
         name="exact_moments",
         place=PLACE,

@@ -1,9 +1,10 @@
-"""Theorems that bound an expected risk, all in one linear form.
+"""Theorems that bound an expected risk or squared distance, all in one linear form.
 
-    E R(point) - R* <= c r^2 + sum_t a_t G_t^2,    r = ||x_0 - x*||,    G_t^2 = E||g_t||^2,
+    E Q <= c r^2 + sum_t a_t G_t^2 + e,    r = ||x_0 - x*||,    G_t^2 = E||g_t||^2,
 
-where t = 0 .. T-1 and c and a_t depend on what is known before the run alone. One file states one
-theorem: its assumptions, its source, the idea of its proof, and c and a_t. A new one is a subclass of
+where Q is R(point) - R* or ||x_T - x*||^2, t = 0 .. T-1, and c, a_t and e depend on what is known before the
+run alone. One file states one theorem: its assumptions, its source, the idea of its proof, and its
+coefficients. A new one is a subclass of
 [`jaxsgd.theory.bounds.Bound`][], as short as `uniform_strongly_convex.py`; hand it to
 ``jaxsgd.theory.bounds(study, among=[...])``, or list it in `applicable.py`.
 
@@ -14,9 +15,13 @@ The function ``jaxsgd.theory.bounds`` has the name of this package; for what is 
 from jaxsgd.theory.bounds.applicable import EVERY, BoundsReport, Evaluation, Value, bounds
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
+from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
 from jaxsgd.theory.bounds.last_iterate import LastIterate
 from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
+from jaxsgd.theory.bounds.permutations_convex import PermutationsConvex
+from jaxsgd.theory.bounds.permutations_strongly_convex import PermutationsStronglyConvex
+from jaxsgd.theory.bounds.sampling_with_replacement import SamplingWithReplacement
 from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
 from jaxsgd.theory.bounds.weighted_average import Slack, WeightedAverage, slack, tuned_value
 
@@ -26,10 +31,15 @@ __all__ = [
     "Bound",
     "BoundsReport",
     "Coefficients",
+    "DistanceRecursion",
     "Evaluation",
     "LacosteJulien",
     "LastIterate",
     "LastIterateAnySchedule",
+    "PermutationsConvex",
+    "PermutationsStronglyConvex",
+    "Recursion",
+    "SamplingWithReplacement",
     "Slack",
     "UniformStronglyConvex",
     "Value",

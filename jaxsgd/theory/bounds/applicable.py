@@ -17,6 +17,9 @@ from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
 from jaxsgd.theory.bounds.last_iterate import LastIterate
 from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
+from jaxsgd.theory.bounds.permutations_convex import PermutationsConvex
+from jaxsgd.theory.bounds.permutations_strongly_convex import PermutationsStronglyConvex
+from jaxsgd.theory.bounds.sampling_with_replacement import SamplingWithReplacement
 from jaxsgd.theory.bounds.second_moments import (
     SecondMoments,
     a_priori,
@@ -34,6 +37,9 @@ EVERY: tuple[Bound, ...] = (
     LastIterateAnySchedule(),
     UniformStronglyConvex(),
     LacosteJulien(),
+    SamplingWithReplacement(),
+    PermutationsStronglyConvex(),
+    PermutationsConvex(),
 )
 """The bounds that `bounds` looks at."""
 
@@ -52,8 +58,8 @@ class Evaluation:
     - `assumptions`: what the theorem assumes, and whether it is so.
     - `reasons`: why it does not apply; empty where no assumption is known to fail.
     - `values`: by choice of the gradient bound: "along the run" (G_t^2 at each t), "maximum along the run"
-      (L^2 = max_t G_t^2) and "a priori" (L^2 known before the run), as far as they are known.
-    - `gap`: E R(point) - R*, where [`jaxsgd.theory.exact`][] knows it.
+      (L^2 = max_t G_t^2) and "a priori" (L^2 known before the run, or no need of any), as far as they are known.
+    - `gap`: what is bounded, E R(point) - R* or E||x_T - x*||^2, where [`jaxsgd.theory.exact`][] knows it.
     """
 
     bound: Bound
@@ -100,7 +106,8 @@ class BoundsReport:
         raise InvalidInput(f"no bound is named {name!r}; {nearest(name, [e.bound.name for e in self.evaluations])}")
 
     def __repr__(self) -> str:
-        return "\n  ".join(["Bounds of E R(point) - R*", *map(repr, (*self.applicable, *self.not_applicable))])
+        header = "Bounds of E R(point) - R*, or of E||x_T - x*||^2 where the title says so"
+        return "\n  ".join([header, *map(repr, (*self.applicable, *self.not_applicable))])
 
 
 def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = EVERY) -> BoundsReport:
@@ -109,7 +116,7 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
     A value is computed for each legal choice of the gradient bound: G_t^2 = E||g_t||^2 along the run, exact
     or, where a result is given, as measured there; its maximum; and an L^2 known before the run, which there
     is with additive noise, if the risk is Lipschitz or SGD is projected. Only this last value is a prediction;
-    the others say what the theorem gives for this very run.
+    the others say what the theorem gives for this very run. A bound without gradients is known before the run.
 
     **Arguments**
 
@@ -150,7 +157,9 @@ def _moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset | None
 def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, Value]:
     values, L2 = {}, a_priori(study)
     c, a = bound.coefficients(study)
-    start, total = c * distance_squared(study), a.sum()
+    start, total = c * distance_squared(study) + bound.constant(study), a.sum()
+    if total == 0:
+        return {"a priori": Value(float(start), 0.0)}
     if G2 is not None:
         t = np.argmax(G2.mean)
         values["along the run"] = Value(float(start + a @ G2.mean), float(a @ G2.standard_error))
@@ -161,8 +170,12 @@ def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, V
 
 
 def _gap(bound: Bound, study: Study, moments: xr.Dataset | None, average: str) -> float | None:
-    """E R(point) - R*, where both are known."""
+    """E R(point) - R* or E||x_T - x*||^2, where it is known."""
     problem = study.oracle.problem
+    if bound.quantity == "distance_squared":
+        if moments is None or "distance_squared_mean" not in moments:
+            return None
+        return float(moments["distance_squared_mean"][-1])
     if moments is None or problem is None or problem.minimum is None:
         return None
     if bound.point(study) is None:

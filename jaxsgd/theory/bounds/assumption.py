@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from jaxsgd.methods import Projected, Sgd
-from jaxsgd.oracles import AdditiveNoise, FullGradient, RandomLoss
+from jaxsgd.oracles import AdditiveNoise, ExampleSampling, FullGradient, RandomLoss
+from jaxsgd.orders import ImportanceSampling, Incremental, RandomReshuffling, ShuffleOnce, WithReplacement
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, flat, minimiser
 
@@ -57,7 +58,23 @@ def unbiased(study: Study) -> Assumption:
         return Assumption(text, True, "g_t is the gradient")
     if isinstance(oracle, RandomLoss):
         return Assumption(text, True, "R is the mean of the random loss, drawn afresh at every update")
+    if isinstance(oracle, ExampleSampling):
+        return _unbiased_order(text, oracle)
     return Assumption(text, None, f"nothing is known of oracles.{name}")
+
+
+def _unbiased_order(text: str, oracle: ExampleSampling) -> Assumption:
+    order, name = oracle.order, f"orders.{type(oracle.order).__name__}"
+    if isinstance(order, WithReplacement | ImportanceSampling):
+        return Assumption(text, True, f"{name} draws every batch afresh, with the weights that it takes")
+    if oracle.batch == oracle.problem.examples:
+        return Assumption(text, True, "every batch holds all examples")
+    if isinstance(order, RandomReshuffling | ShuffleOnce):
+        why = f"{name}: given the past, the examples that an epoch has used are not drawn again"
+        return Assumption(text, False, why)
+    if isinstance(order, Incremental):
+        return Assumption(text, False, f"{name}: which example comes next is not random")
+    return Assumption(text, None, f"nothing is known of {name}")
 
 
 def descent(study: Study, start_inside: bool) -> Assumption:

@@ -1,7 +1,7 @@
 """The interface of a bound."""
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -20,9 +20,10 @@ class Coefficients(NamedTuple):
 
 
 class Bound(abc.ABC):
-    """A theorem E R(point) - R* <= c r^2 + sum_t a_t G_t^2, r = ||x_0 - x*||, G_t^2 = E||g_t||^2.
+    """A theorem E Q <= c r^2 + sum_t a_t G_t^2 + e, with r = ||x_0 - x*|| and G_t^2 = E||g_t||^2.
 
     - `name`, `title`: an identifier; what the theorem is about, in a few words.
+    - `quantity`: what Q is, "excess_risk" for R(point) - R*, or "distance_squared" for ||x_T - x*||^2.
     - `statement`: the inequality in LaTeX, with t = 0 .. T-1.
     - `reference`: authors, year, theorem, arXiv id.
     """
@@ -31,6 +32,7 @@ class Bound(abc.ABC):
     title: ClassVar[str]
     statement: ClassVar[str]
     reference: ClassVar[str]
+    quantity: ClassVar[Literal["excess_risk", "distance_squared"]] = "excess_risk"
 
     @abc.abstractmethod
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
@@ -38,11 +40,18 @@ class Bound(abc.ABC):
 
     @abc.abstractmethod
     def point(self, study: Study) -> Average | None:
-        """The average that is bounded; None for x_{T-1}, the last point at which a gradient was taken."""
+        """The average that is bounded; None for the last iterate.
+
+        That is x_{T-1} for the risk, the last point at which a gradient was taken, and x_T for the distance.
+        """
 
     @abc.abstractmethod
     def coefficients(self, study: Study) -> Coefficients:
         """c and a_t, for a study of which no assumption is known to fail."""
+
+    def constant(self, study: Study) -> float:
+        """e, likewise."""
+        return 0.0
 
     def reasons(self, study: Study) -> tuple[str, ...]:
         """Why the bound does not apply: the assumptions that fail. Empty where none is known to."""
@@ -50,7 +59,7 @@ class Bound(abc.ABC):
         return tuple(f"{assumption.text}: {assumption.why}" for assumption in failed)
 
     def value(self, study: Study, second_moments: Any) -> float:
-        """c r^2 + sum_t a_t G_t^2.
+        """c r^2 + sum_t a_t G_t^2 + e.
 
         **Arguments**
 
@@ -68,7 +77,7 @@ class Bound(abc.ABC):
                 f"got shape {G2.shape}" + (f" with {G2.min():g}" if G2.size else "")
             )
         c, a = self.coefficients(study)
-        return float(c * distance_squared(study) + a @ np.broadcast_to(G2, a.shape))
+        return float(c * distance_squared(study) + a @ np.broadcast_to(G2, a.shape) + self.constant(study))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(): {self.title}"

@@ -4,7 +4,7 @@ One file holds the statements of one section. `sentences.py` lists what the chap
 with the statements that test it.
 """
 
-from jaxsgd.verification.chapter import bounds, exercises, learning_rates, one_step, sampling, updates
+from jaxsgd.verification.chapter import bounds, exercises, finite_sums, learning_rates, one_step, sampling, updates
 from jaxsgd.verification.chapter.sentences import COMING, SENTENCES, Sentence
 from jaxsgd.verification.statement import Statement
 
@@ -15,10 +15,13 @@ def statements() -> tuple[Statement, ...]:
     """All statements about the chapter, in its order."""
     return (
         *updates.all_statements(),
+        *finite_sums.of_updates(),
         *learning_rates.all_statements(),
         *one_step.all_statements(),
         *bounds.all_statements(),
         *sampling.all_statements(),
+        *finite_sums.of_samples(),
         learning_rates.wide_choice(),
         *exercises.all_statements(),
+        finite_sums.exercise(),
     )

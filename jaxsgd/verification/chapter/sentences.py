@@ -12,9 +12,6 @@ class Sentence(NamedTuple):
 
 
 COMING = {
-    "mean-of-examples": "needs finite sums: the mean over examples of the gradients is the full gradient",
-    "cost-per-update": "needs finite sums: O(1) example gradients for an update of SGD, O(n) for gradient descent",
-    "without-replacement": "needs finite sums: variance and efficiency with and without replacement (exercise 3)",
     "scaled-coordinates": "needs more methods: preconditioning and adaptive rates (exercise 4)",
     "non-convex": (
         "needs non-convex problems: local minima of x^2 (1 + sin x) (exercise 5). That minimising is NP-hard is about "
@@ -65,10 +62,14 @@ SENTENCES = (
     Sentence(_ANALYSIS, "eta = r/(L sqrt T) gives rL/sqrt T", ("tuned-step",)),
     Sentence(_ANALYSIS, "so we converge at the rate 1/sqrt T", ("rate-one-over-sqrt-T",)),
     Sentence(_SAMPLES, "examples as draws from a discrete distribution", ("mean-of-examples",)),
-    Sentence(_SAMPLES, "in practice every example is used once, in random order", ("without-replacement",)),
+    Sentence(_SAMPLES, "in practice every example is used once, in random order", ("four-orders",)),
     Sentence(_SAMPLES, "drawn at least once: 0.63", ("at-least-once",)),
     Sentence(_SAMPLES, "drawn exactly once: 0.37", ("exactly-once",)),
-    Sentence(_SAMPLES, "with replacement has more variance and less efficiency", ("without-replacement",)),
+    Sentence(
+        _SAMPLES,
+        "with replacement has more variance and less efficiency",
+        ("data-efficiency", "shuffling-needs-epochs", "importance-can-hurt"),
+    ),
     Sentence(_SUMMARY, "a wide choice of rates converges on convex problems", ("wide-choice-converges",)),
     Sentence(_SUMMARY, "decrease the rate, but not too fast", ("how-fast-to-decay", "exponential-freezes")),
     Sentence(_SUMMARY, "rates too small or too large are trouble", ("too-small-too-large",)),
@@ -76,7 +77,7 @@ SENTENCES = (
     Sentence(_SUMMARY, "no guarantee for non-convex problems", ("non-convex",)),
     Sentence(_EXERCISES, "1: schedules, iterations, distance from the optimum", ("exercise-1-distances",)),
     Sentence(_EXERCISES, "2: noise on the gradient is a random target", ("exercise-2-random-target",)),
-    Sentence(_EXERCISES, "3: with and without replacement", ("without-replacement",)),
+    Sentence(_EXERCISES, "3: with and without replacement", ("exercise-3-orders", "four-orders", "data-efficiency")),
     Sentence(_EXERCISES, "4: coordinates of very different size", ("scaled-coordinates",)),
     Sentence(_EXERCISES, "5: local minima of x^2 (1 + sin x)", ("non-convex",)),
 )

@@ -70,7 +70,7 @@ def unbiased() -> Statement:
         ),
         remark=(
             "Here the noise is added to the gradient. That the mean over the examples of a data set is the full "
-            "gradient belongs to finite sums, which are not tested yet."
+            "gradient is tested below."
         ),
         reference=BOOK,
     )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
-from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
+from jaxsgd import averages, chapter, methods, noise, oracles, orders, problems, record, schedules
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import (
@@ -23,7 +23,7 @@ from jaxsgd.theory.bounds import (
     WeightedAverage,
 )
 
-BY_NAME = {bound.name: bound for bound in EVERY}
+BY_NAME = {bound.name: bound for bound in EVERY if bound.quantity == "excess_risk"}
 SCHEDULES = {"uniform_strongly_convex": schedules.strongly_convex(2.0), "lacoste_julien": schedules.lacoste_julien(2.0)}
 
 
@@ -90,14 +90,15 @@ def test_no_bound_is_below_the_exact_risk(seed):
 def test_which_bounds_apply():
     report = js.theory.bounds(chapter.study("constant"))
     assert [one.bound.name for one in report.applicable] == list(BY_NAME)[:3]
-    assert [one.bound.name for one in report.not_applicable] == list(BY_NAME)[3:]
+    others = [bound.name for bound in EVERY if bound.quantity == "distance_squared"]
+    assert [one.bound.name for one in report.not_applicable] == [*list(BY_NAME)[3:], *others]
     refused = report["lacoste_julien"]
     assert not refused.values
     assert refused.gap is None
     assert "eta_t = 2 / (mu (t + 2)): eta_1 is 0.1, not 0.0666667" in refused.reasons
     assert set(report["weighted_average"].values) == {"along the run", "maximum along the run"}
     shown = repr(report)
-    assert len(shown.splitlines()) <= 24
+    assert len(shown.splitlines()) <= 30
     for text in ("<= 3.39513 (along the run)", "<= 11.2 (maximum", "exact: 0.276599", "lacoste_julien does not apply"):
         assert text in shown
     with pytest.raises(InvalidInput, match=r"no bound is named 'weighted'; allowed: .*did you mean 'weighted_average'"):
@@ -255,14 +256,19 @@ class OtherOracle(oracles.Oracle):
 
     problem: problems.Problem
 
-    def sample(self, stream, like):
-        return None
+    def sample(self, stream, like, t, memory):
+        return None, memory
 
     def gradient(self, x, sample):
         return 2 * self.problem.gradient(x)
 
     def risk(self, x, sample):
         return self.problem.value(x)
+
+
+def sampled(order, batch=1):
+    squares = problems.LeastSquares([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], [1.0, 2.0, 0.0])
+    return oracles.ExampleSampling(squares, order, batch)
 
 
 class Normalised(methods.Method):
@@ -288,6 +294,10 @@ def test_assumptions_about_oracle_and_method():
     )
     for oracle, holds in (
         (study.oracle, True), (oracles.FullGradient(problem), True), (random, True), (OtherOracle(problem), None),
+        (sampled(orders.WithReplacement()), True), (sampled(orders.WithReplacement(distinct=True), 2), True),
+        (sampled(orders.ImportanceSampling([0.5, 0.25, 0.25])), True), (sampled(orders.RandomReshuffling()), False),
+        (sampled(orders.ShuffleOnce(), 2), False), (sampled(orders.Incremental()), False),
+        (sampled(orders.RandomReshuffling(), 3), True),  # every batch is the whole
     ):  # fmt: skip
         assert assumption(study.replace(oracle=oracle), WeightedAverage(), "E[g_t").holds is holds
     for method, of_average, of_last in (

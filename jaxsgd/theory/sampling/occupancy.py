@@ -32,7 +32,7 @@ def at_least_once(n: Any, draws: Any = None) -> Any:
     >>> round(float(at_least_once(10)), 10)
     0.6513215599
     """
-    n, m = _counts(n, draws)
+    n, m = counts_of(n, draws)
     return 0.0 - np.expm1(xlog1py(m, -1 / n))
 
 
@@ -45,16 +45,16 @@ def exactly_once(n: Any, draws: Any = None) -> Any:
     >>> round(float(exactly_once(10)), 10)
     0.387420489
     """
-    n, m = _counts(n, draws)
+    n, m = counts_of(n, draws)
     return m / n * np.exp(xlog1py(np.maximum(m - 1, 0), -1 / n))
 
 
-def _counts(n: Any, draws: Any) -> tuple[np.ndarray, np.ndarray]:
-    examples = _integers("n", n, at_least=1)
-    return examples, examples if draws is None else _integers("draws", draws, at_least=0)
+def counts_of(n: Any, draws: Any) -> tuple[np.ndarray, np.ndarray]:
+    examples = integers("n", n, at_least=1)
+    return examples, examples if draws is None else integers("draws", draws, at_least=0)
 
 
-def _integers(name: str, value: Any, at_least: int) -> np.ndarray:
+def integers(name: str, value: Any, at_least: int) -> np.ndarray:
     array = finite_array(name, value)
     bad = array[(array < at_least) | (array != np.floor(array))]
     if bad.size:

@@ -1,0 +1,76 @@
+"""The degree of a JAX function as a polynomial of its first argument, read off its program."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+
+# Linear in all of their arguments together.
+_LINEAR = {"neg", "add", "add_any", "sub", "reduce_sum", "cumsum", "reshape", "broadcast_in_dim", "transpose"}
+_LINEAR |= {"squeeze", "expand_dims", "slice", "rev", "concatenate", "pad", "copy", "split"}
+# Linear in their first argument, or in all but it, for the others fixed.
+_LINEAR_IN_FIRST = {"div", "dynamic_slice", "gather"}
+_LINEAR_IN_OTHERS = {"select_n"}
+_PRODUCTS = {"mul", "dot_general"}
+_CALLS = {"jit", "pjit", "closed_call", "remat2"}
+
+
+def degree(function: Callable[[Any, Any], Any], x: Any, parameters: Any) -> float:
+    """An upper bound of the degree of ``function(x, parameters)`` in x, whatever the parameters; inf if there is none.
+
+    Sums, products and what moves entries around are followed through the program; any other operation on what
+    depends on x counts as inf, among them those that AD takes for constant, such as sign, comparison and
+    stop_gradient. So a function of degree 2 is a quadratic, and its gradient by AD is its gradient.
+
+    >>> degree(lambda x, a: (a * x - 1.0) ** 2, 0.0, 2.0), degree(lambda x, a: abs(x), 0.0, 2.0)
+    (2, inf)
+    """
+    with jax.enable_x64(True):
+        program = jax.make_jaxpr(function)(x, parameters)
+    inputs = [1.0] * len(jax.tree.leaves(x)) + [0.0] * len(jax.tree.leaves(parameters))
+    (result,) = _degrees(program.jaxpr, inputs)
+    return int(result) if np.isfinite(result) else np.inf
+
+
+def _degrees(program: Jaxpr, inputs: list[float]) -> list[float]:
+    """The degrees of the outputs, given those of the inputs."""
+    known: dict[Any, float] = dict(zip(program.invars, inputs, strict=True))
+
+    def look_up(variable: Any) -> float:
+        return 0.0 if isinstance(variable, Literal) else known.get(variable, 0.0)
+
+    for equation in program.eqns:
+        degrees = _rule(equation, [look_up(variable) for variable in equation.invars])
+        known.update(zip(equation.outvars, degrees, strict=True))
+    return [look_up(variable) for variable in program.outvars]
+
+
+def _rule(equation: JaxprEqn, given: list[float]) -> list[float]:
+    name, parameters = equation.primitive.name, equation.params
+    if not any(given):
+        return [0.0] * len(equation.outvars)
+    if name in _CALLS:
+        inner = parameters["jaxpr" if "jaxpr" in parameters else "call_jaxpr"]
+        return _degrees(getattr(inner, "jaxpr", inner), given)
+    return [_degree_of(name, parameters, given, equation.invars)] * len(equation.outvars)
+
+
+def _degree_of(name: str, parameters: dict[str, Any], given: list[float], arguments: Any) -> float:
+    floating = name == "convert_element_type" and np.issubdtype(parameters["new_dtype"], np.floating)
+    if name in _LINEAR or floating:
+        return max(given)
+    if name in _LINEAR_IN_FIRST and not any(given[1:]):
+        return given[0]
+    if name in _LINEAR_IN_OTHERS and not given[0]:
+        return max(given[1:])
+    if name in _PRODUCTS:
+        return sum(given)
+    if name == "square":
+        return 2 * given[0]
+    if name == "integer_pow" and parameters["y"] >= 0:
+        return parameters["y"] * given[0]
+    if name == "pow" and isinstance(arguments[1], Literal) and float(arguments[1].val) in (0.0, 1.0, 2.0):
+        return float(arguments[1].val) * given[0]
+    return np.inf

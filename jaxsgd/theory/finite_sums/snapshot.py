@@ -1,0 +1,14 @@
+"""Moments of a finite sum at one step."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxsgd.theory.laws import Law
+
+
+class Snapshot(NamedTuple):
+    """What is known of x_s, in the eigenbasis: its law, E||g_s||^2 of the gradient drawn there, laws of averages."""
+
+    x: Law
+    gradient_norm_squared: float
+    averages: Sequence[Law]

@@ -1,0 +1,107 @@
+"""Examples drawn afresh for every batch: recursions of the mean and the covariance of the iterate."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from jaxsgd.oracles import ExampleSampling, FullGradient
+from jaxsgd.orders import ImportanceSampling, WithReplacement
+from jaxsgd.study import Study
+from jaxsgd.theory.finite_sums.cost import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.examples import LARGEST_TABLE, QuadraticExamples
+from jaxsgd.theory.finite_sums.snapshot import Snapshot
+from jaxsgd.theory.laws import Law, laws
+
+
+class Draws:
+    """The noise of the gradient of independent batches, whose covariance given x depends on x.
+
+    With z = (e, 1), Z = E zz' and G the mean of the G_i, one example drawn with probability p_i and weight
+    1 / (n p_i) has E Cov(g | x) = sum_i rho_i G_i Z G_i' - G Z G' with rho_i = 1 / (n^2 p_i); a batch has a
+    share of it, 1/b for independent draws, and (n - b) / (b (n - 1)) for b different examples.
+
+    - `times`: how often the noise will be asked for, about.
+    """
+
+    def __init__(self, examples: QuadraticExamples, oracle: ExampleSampling | FullGradient, times: int) -> None:
+        weights, self.share = _weights_and_share(oracle, len(examples.gradients))
+        self.mean_map = np.column_stack([np.diag(examples.eigenvalues), examples.drift])
+        self.second_moment, self.multiplications = _second_moment(examples, weights, times)
+
+    def noise(self, x: Law) -> np.ndarray:
+        """E Cov(g_t | x_t) (d, d), for a law of e."""
+        if self.share == 0:
+            return np.zeros_like(x.covariance)
+        z = np.append(x.mean, 1.0)
+        Z = np.outer(z, z)
+        Z[:-1, :-1] += x.covariance
+        return self.share * (self.second_moment(Z) - self.mean_map @ Z @ self.mean_map.T)
+
+    def hessian_noise(self, X: np.ndarray) -> np.ndarray:
+        """The part of it that is linear in the second moment X of e (d, d)."""
+        H, Z = self.mean_map[:, :-1], np.zeros((len(X) + 1,) * 2)
+        Z[:-1, :-1] = X
+        return self.share * (self.second_moment(Z) - H @ X @ H)
+
+
+def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
+    """The moments at the recorded steps.
+
+    With h the eigenvalues of the mean Hessian, k = 1 - eta h, and the noise of `Draws`,
+
+        E e+ = k E e - eta E g,    Cov e+ = k k' Cov e + eta^2 E Cov(g | x),
+
+    which is E ee'+ = M - eta (H M + M H) + eta^2 (q Q + (1 - q) H M H) with Q = E g_i g_i' and the share q. Averages
+    follow as in `jaxsgd.theory.laws`, for which it is enough that the noise has conditional mean 0.
+    """
+    steps, d = int(study.recorded_steps.max()), study.dimension
+    rates = study.learning_rates[: study.steps]
+    mixings = [average.mixing(rates) for average in study.averages.values()]
+    draws = Draws(examples, study.oracle, steps)  # type: ignore[arg-type]
+    check_cost(steps * (OVERHEAD + draws.multiplications + d**2 * (4 + 10 * len(mixings))))
+    start = Law(examples.enter(study.x0), np.zeros((d, d)))
+    wanted = set(study.recorded_steps.tolist())
+    found = laws(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
+    for step, (x, *averages) in enumerate(found):
+        if step in wanted:
+            h = examples.eigenvalues
+            squared_norm = np.sum((h * x.mean + examples.drift) ** 2) + h**2 @ np.diag(x.covariance)
+            yield Snapshot(x, squared_norm + np.trace(draws.noise(x)), averages)
+
+
+def _weights_and_share(oracle: Any, n: int) -> tuple[np.ndarray, float]:
+    """The rho_i (n,), and the share of a batch; gradient descent has all examples in each."""
+    if isinstance(oracle, FullGradient):
+        return np.full(n, 1 / n), 0.0
+    order, b = oracle.order, oracle.batch
+    if isinstance(order, ImportanceSampling):
+        p = order.made
+        return np.divide(1, n**2 * p, out=np.zeros(n), where=p > 0), 1 / b
+    if isinstance(order, WithReplacement) and order.distinct:
+        return np.full(n, 1 / n), (n - b) / (b * (n - 1)) if n > 1 else 0.0
+    return np.full(n, 1 / n), 1 / b
+
+
+def _second_moment(
+    examples: QuadraticExamples, weights: np.ndarray, times: int
+) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
+    """Z -> sum_i weights_i G_i Z G_i' in the cheaper of two ways, O(n d^2) or by a table O(d^4); and its cost."""
+    n, d = examples.gradients.shape
+    size = (d * (d + 1)) ** 2
+    if size > LARGEST_TABLE or size * (times + n / 8) > examples.multiplications * times:
+        return lambda Z: examples.second_moment(weights, Z), examples.multiplications
+    table = _table(examples, weights)
+    return lambda Z: (table @ Z.ravel()).reshape(d, d), float(size)
+
+
+def _table(examples: QuadraticExamples, weights: np.ndarray) -> np.ndarray:
+    """sum_i weights_i G_i (x) G_i (d^2, (d + 1)^2), which takes a vector of Z to one of the second moment."""
+    n, d = examples.gradients.shape
+    total = np.zeros((d * (d + 1),) * 2)
+    chunk = max(1, 10**6 // (d * (d + 1)))
+    for first in range(0, n, chunk):
+        some = slice(first, first + chunk)
+        rows = examples.maps(some).reshape(-1, d * (d + 1))
+        total += (weights[some, None] * rows).T @ rows
+    return total.reshape(d, d + 1, d, d + 1).transpose(0, 2, 1, 3).reshape(d**2, (d + 1) ** 2)
