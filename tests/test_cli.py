@@ -227,6 +227,33 @@ def test_divergence_is_reported(invoke, study, tmp_path):
     assert found["observables"]["risk"]["estimate"] is None
 
 
+UNSTABLE = """
+trajectories = 1000
+steps = 50
+x0 = [1.0]
+[oracle]
+kind = "example_sampling"
+[oracle.problem]
+kind = "least_squares"
+features = [[1.0], [2.0]]
+targets = [0.0, 1.0]
+[schedule]
+kind = "constant"
+value = 0.7
+"""
+
+
+def test_there_is_no_z_where_second_moments_do_not_settle(invoke, study, tmp_path):
+    """2 E h / E h^2 = 0.588 < 0.7 < 0.8 = 2 / E h: the mean settles, its square does not."""
+    study.write_text(UNSTABLE)
+    status, output, _ = invoke("run", study, "--out", tmp_path)
+    assert status == 0
+    found = json.loads((tmp_path / "summary.json").read_text())
+    assert "no z: the largest learning rate, 0.7, is not below 0.588" in output
+    assert {row["z"] for row in found["observables"].values()} == {None}
+    assert found["observables"]["risk"]["exact"] > 100
+
+
 def test_merge(invoke, study, tmp_path):
     made = js.chapter.study("constant", steps=20)
     parts = [tmp_path / "a.nc", tmp_path / "b.nc"]

@@ -17,7 +17,8 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
     - `observables`: for each one, over all trajectories at the last recorded step (`step`), the
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
       standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
-      that of the exact variance where that is known.
+      that of the exact variance where that is known. There is no z above the limit of mean-square stability.
+    - `unstable`: why SGD on sampled examples is not stable in mean square; None where it is, or nobody knows.
     - `target`: whether the target of the run was reached, in words; None without one.
     - `diverged`, `first_diverged_step`: how many trajectories were not finite at the last recorded
       step, and the first recorded step at which one was not.
@@ -38,6 +39,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
         "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
+        "unstable": exact_end.attrs.get("mean_square_reason"),
         "target": result.look or None,
         "diverged": int(end["diverged"]),
         "first_diverged_step": int(first[0]) if len(first) else None,
@@ -48,11 +50,12 @@ def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) 
     estimate, error = _number(end, f"{name}_mean"), _number(end, f"{name}_sem")
     mean, variance = _number(exact, f"{name}_mean"), _number(exact, f"{name}_variance")
     scale = error if variance is None else math.sqrt(variance / trajectories)
+    stable = exact.attrs.get("mean_square_stable", True)
     return {
         "estimate": estimate,
         "standard_error": error,
         "exact": mean,
-        "z": None if estimate is None or mean is None or not scale else (estimate - mean) / scale,
+        "z": None if estimate is None or mean is None or not scale or not stable else (estimate - mean) / scale,
         "min": _number(end, f"{name}_min"),
         "max": _number(end, f"{name}_max"),
     }
@@ -72,6 +75,7 @@ def show(found: Mapping[str, Any], notes: Iterable[str]) -> None:
         cells = (row["estimate"], ".6g"), (row["standard_error"], ".2g"), (row["exact"], ".6g"), (row["z"], "+.2f")
         rows.append([name, *("-" if value is None else format(value, style) for value, style in cells)])
     lines = [f"no exact values: {found['no_exact_solution']}"] if found["no_exact_solution"] else []
+    lines += [f"no z: {found['unstable']}"] if found["unstable"] else []
     lines += notes
     if "paths.png" not in found["files"]:
         lines.append("no paths.png: paths are drawn for studies of two coordinates")

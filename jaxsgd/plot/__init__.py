@@ -3,6 +3,7 @@
 from jaxsgd.plot.bias import frozen_bias
 from jaxsgd.plot.bounds import bound
 from jaxsgd.plot.contours import landscape
+from jaxsgd.plot.coverage import coverage
 from jaxsgd.plot.estimates import curves
 from jaxsgd.plot.forest import verdicts
 from jaxsgd.plot.grid import heatmap
@@ -17,6 +18,7 @@ __all__ = [
     "against",
     "best_rate",
     "bound",
+    "coverage",
     "curves",
     "frequencies",
     "frozen_bias",

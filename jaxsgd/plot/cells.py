@@ -9,6 +9,7 @@ import xarray as xr
 from jaxsgd.errors import InvalidInput, NoExactSolution, nearest
 from jaxsgd.methods import Sgd
 from jaxsgd.module import brief
+from jaxsgd.oracles import ExampleSampling
 from jaxsgd.plot import style
 from jaxsgd.problems import Quadratic
 from jaxsgd.sweep_result import Cell
@@ -66,9 +67,13 @@ def affordable(cells: Sequence[Cell], lines: Sequence[np.ndarray]) -> np.ndarray
 
 
 def _slow(cell: Cell) -> bool:
-    """Whether the exact moments of a cell are found by quadrature."""
+    """Whether the exact moments of a cell are found by quadrature, or are those of sampled examples."""
     study = cell.study
-    if study is None or not isinstance(study.method, Sgd) or not one_dimension.applies(study):
+    if study is None or not isinstance(study.method, Sgd):
+        return False
+    if isinstance(study.oracle, ExampleSampling):
+        return True
+    if not one_dimension.applies(study):
         return False
     return not isinstance(study.oracle.problem, Quadratic)
 

@@ -311,6 +311,43 @@ def test_frequencies_errors(n, rows, message):
         js.plot.frequencies(n, rows, rows, 100)
 
 
+def test_coverage(ax):
+    orders = {"drawn": js.orders.WithReplacement(), "shuffled": js.orders.RandomReshuffling()}
+    updates = [2, 5, 9]
+    exact = {name: js.theory.coverage(order, 10, updates, 2) for name, order in orders.items()}
+    known = exact["drawn"]
+    measured = known.assign(
+        at_least_once_mean=known.at_least_once,
+        exactly_once_mean=known.exactly_once,
+        at_least_once_sem=0.02 + 0 * known.at_least_once,
+        exactly_once_sem=0.03 + 0 * known.exactly_once,
+    ).assign_attrs(order=repr(orders["drawn"]), examples=10, batch=2, trajectories=5000)
+    assert js.plot.coverage(orders, 10, 2, epochs=2, measured={"drawn": measured}, ax=ax) is ax
+    for index, (what, error) in enumerate((("at_least_once", 0.02), ("exactly_once", 0.03))):
+        np.testing.assert_allclose(
+            bars(ax, index), [[0.4, 1.0, 1.8], measured[f"{what}_mean"], np.full(3, error)], rtol=1e-12
+        )
+    lines = [one for one in ax.get_lines() if len(one.get_xdata()) == 11]  # two epochs of 5 updates
+    assert [one.get_linestyle() for one in lines] == ["-", "--"] * 2
+    x = np.arange(11) / 5
+    np.testing.assert_allclose(lines[0].get_ydata(), 1 - 0.9 ** (10 * x))
+    np.testing.assert_allclose(lines[2].get_ydata(), np.minimum(x, 1))
+    np.testing.assert_allclose(lines[3].get_ydata(), np.minimum(x, 2 - x), atol=1e-15)
+    assert labels(ax) == ["drawn", "shuffled", "at least once", "exactly once"]
+    assert "5,000 trajectories ± 2 standard errors" in ax.get_ylabel()
+
+
+def test_coverage_errors():
+    order = js.orders.WithReplacement()
+    with pytest.raises(InvalidType, match="orders must be a dict of orders by name"):
+        js.plot.coverage(order, 10)
+    of_ten = js.theory.coverage(order, 10).assign_attrs(order=repr(order), examples=10, batch=1, trajectories=10)
+    with pytest.raises(InvalidInput, match=r"measured holds 'b', which is not in orders; allowed: a"):
+        js.plot.coverage({"a": order}, 10, measured={"b": of_ten})
+    with pytest.raises(InvalidInput, match=r"measured\['a'\] is of WithReplacement.* with n = 10 and b = 1, not of"):
+        js.plot.coverage({"a": order}, 11, measured={"a": of_ten})
+
+
 # --- several results ---
 
 

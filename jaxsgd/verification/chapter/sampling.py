@@ -6,9 +6,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from jaxsgd import oracles, record, schedules, theory
-from jaxsgd.streams import Stream
+from jaxsgd import oracles, orders, problems, record, schedules, theory
 from jaxsgd.study import Study
 from jaxsgd.verification.chapter import drawing
 from jaxsgd.verification.chapter.common import BOOK
@@ -26,14 +26,11 @@ def counting(n: int) -> Study:
     After the run x_i is the number of times that i was drawn.
     """
 
-    def loss(i: Any, x: jax.Array) -> jax.Array:
+    def loss(x: jax.Array, i: Any) -> jax.Array:
         return -jnp.sum(jnp.where(jnp.arange(n) == i, x, 0.0))
 
-    def draw(stream: Stream) -> Any:
-        return stream.integers(n)
-
     return Study(
-        oracle=oracles.RandomLoss(loss=loss, sampler=draw),
+        oracle=oracles.ExampleSampling(problems.FiniteSum(loss, np.arange(n)), orders.WithReplacement()),
         schedule=schedules.constant(1.0),
         x0=jnp.zeros(n),
         steps=n,
@@ -87,8 +84,7 @@ def _statement(
         place=PLACE,
         sentence=sentence,
         tested=(
-            f"{formula}: {values}; and the limit {limit:.6f}. Measured with the sampler of the engine: SGD on $f(i, "
-            f"x) = "
+            f"{formula}: {values}; and the limit {limit:.6f}. Measured with orders.WithReplacement: SGD on $f_i(x) = "
             r"-x_i$ with learning rate 1 from 0 counts how often each i is drawn; a trajectory gives the share of its "
             r"n "
             "examples as one variable, since the counts of different examples depend on each other."
