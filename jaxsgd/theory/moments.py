@@ -46,6 +46,8 @@ def exact(study: Study) -> xr.Dataset:
     - `ShuffleOnce` with different Hessians: all arrangements into batches, at most 50,000 (8 examples one by one).
     - `Incremental` and `FullGradient`: no randomness.
 
+    The mean of an observable that is the ``test_risk`` of `LeastSquares` is returned too.
+
     Where examples are drawn afresh and the largest learning rate is not below [`jaxsgd.theory.stability_limit`][] of
     the oracle, second moments grow: they are still exact, but an average over simulated trajectories hardly ever shows
     it. Then the attribute `mean_square_stable` is False, and `mean_square_reason` says why.

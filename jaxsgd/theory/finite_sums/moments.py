@@ -1,6 +1,6 @@
 """Exact moments of SGD on a finite sum: which of the routes applies, and what they find."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled
 from jaxsgd.theory.finite_sums import arrangements, common_hessian, subsets, with_replacement
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples, examples_of
+from jaxsgd.theory.finite_sums.held_out import HeldOut, held_out
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.finite_sums.stationary import limit_of
 from jaxsgd.theory.laws import Law
@@ -32,9 +33,10 @@ def exact_moments(study: Study) -> xr.Dataset:
     The method is taken to be plain SGD.
     """
     examples = examples_of(study.oracle.problem, study.x0)  # type: ignore[arg-type]
+    test_risks = held_out(examples, study)
     wide = len(study.recorded_steps) * study.dimension**2 > LARGEST_COVARIANCE
     with np.errstate(over="ignore", invalid="ignore"):
-        rows = [_row(examples, study, snapshot, wide) for snapshot in _snapshots(examples, study)]
+        rows = [_row(examples, study, snapshot, test_risks, wide) for snapshot in _snapshots(examples, study)]
         moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     for name, average in study.averages.items():
         unknown = average.undefined(study.recorded_steps, study.steps)
@@ -59,13 +61,16 @@ def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     return (subsets if isinstance(order, RandomReshuffling) else arrangements).snapshots(examples, study)
 
 
-def _row(examples: QuadraticExamples, study: Study, snapshot: Snapshot, wide: bool) -> dict[str, np.ndarray | float]:
+def _row(
+    examples: QuadraticExamples, study: Study, snapshot: Snapshot, test_risks: Mapping[str, HeldOut], wide: bool
+) -> dict[str, np.ndarray | float]:
     """What is returned of one step, by name."""
     x, squared_norm, averages = snapshot
     row = _observables(examples, study, x)
     row["gradient_norm_squared_mean"] = _overflowed(squared_norm)
     for name, law in zip(study.averages, averages, strict=True):
         row |= _observables(examples, study, law, of=f"_of_{name}")
+    row |= {f"{name}_mean": _overflowed(risk.mean(x)) for name, risk in test_risks.items()}
     row["x_mean"] = examples.centre + examples.vectors @ x.mean
     if not wide:
         row["x_covariance"] = examples.vectors @ x.covariance @ examples.vectors.T

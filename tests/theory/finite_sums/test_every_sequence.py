@@ -15,6 +15,7 @@ from jaxsgd.theory.finite_sums import cost
 
 ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
 TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])
+TEST = np.array([[0.4, -0.3], [1.1, 2.0], [-0.5, 0.6]]), np.array([0.2, 1.0, -2.0])
 START = np.array([1.0, -2.0])
 SHIFT = np.array([0.3, 0.1])
 RATES = np.array([0.3, 0.1, 0.7, 0.2, 0.5, 0.4, 0.15, 0.6, 0.25])
@@ -27,6 +28,8 @@ AVERAGES = {
 
 class Quadratics:
     """f_i(x) = x'H_i x / 2 - v_i'x + k_i in plain NumPy."""
+
+    tested = False  # whether the problem has the test data
 
     def __init__(self, hessians, vectors, constants):
         self.H, self.v, self.k = np.array(hessians), np.array(vectors), np.array(constants)
@@ -46,7 +49,13 @@ class Quadratics:
 
 
 def least_squares(n, l2=0.1):
-    return problems.LeastSquares(ROWS[:n], TARGETS[:n], l2), Quadratics.of_squares(ROWS[:n], TARGETS[:n], l2)
+    plain = Quadratics.of_squares(ROWS[:n], TARGETS[:n], l2)
+    plain.tested = True
+    return problems.LeastSquares(ROWS[:n], TARGETS[:n], l2, TEST), plain
+
+
+def held_out_risk(x):
+    return np.mean((TEST[0] @ x - TEST[1]) ** 2) / 2
 
 
 def tree_loss(x, example):
@@ -109,6 +118,8 @@ def brute_force(plain, order, b, T):
             for of, point in points.items():
                 add(f"risk{of}_mean", s, weight, plain.risk(point))
                 add(f"distance_squared{of}_mean", s, weight, np.sum((point - plain.minimiser) ** 2))
+            if plain.tested:
+                add("held_out_mean", s, weight, held_out_risk(x))
             add("x_mean", s, weight, x)
             add("x_second", s, weight, np.outer(x, x))
             path.append(x)
@@ -127,6 +138,8 @@ def study_of(problem, order, b, T, **changes):
         "record": record.every(1),
         "x0": x0,
     }
+    if getattr(problem, "test", None) is not None:
+        arguments["observables"] = {"held_out": problem.test_risk, "other": lambda x: x[0]}
     return Study(oracle=oracles.ExampleSampling(problem, order, b), steps=T, **(arguments | changes))
 
 

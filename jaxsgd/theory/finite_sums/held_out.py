@@ -1,0 +1,36 @@
+"""The risk of least squares on test data, as a quadratic function of x."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsgd.problems import LeastSquares
+from jaxsgd.study import Study
+from jaxsgd.theory.finite_sums.examples import QuadraticExamples
+from jaxsgd.theory.laws import Law
+
+
+class HeldOut(NamedTuple):
+    """value + slope'e + e'S e / 2, e = Q'(x - c)."""
+
+    value: float
+    slope: np.ndarray
+    hessian: np.ndarray
+
+    def mean(self, law: Law) -> float:
+        """Its mean under a law of e."""
+        moment = law.covariance + np.outer(law.mean, law.mean)
+        return float(self.value + self.slope @ law.mean + np.sum(self.hessian * moment) / 2)
+
+
+def held_out(examples: QuadraticExamples, study: Study) -> dict[str, HeldOut]:
+    """The observables of a study that are the `test_risk` of its problem, by name."""
+    problem = study.oracle.problem
+    if not isinstance(problem, LeastSquares) or problem.test is None:
+        return {}
+    names = [name for name, function in study.observables.items() if function == problem.test_risk]
+    features, targets = problem.test
+    a, residuals = features @ examples.vectors, features @ examples.centre - targets
+    n = len(targets)
+    risk = HeldOut(float(residuals @ residuals) / (2 * n), a.T @ residuals / n, a.T @ a / n)
+    return dict.fromkeys(names, risk)
