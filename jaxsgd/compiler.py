@@ -1,12 +1,21 @@
-"""The one setting of the compiler that must be made before JAX starts."""
+"""Settings of the compiler: one that must be made before JAX starts, and one without which it computes wrongly."""
 
+import functools
 import importlib.util
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 INTERLEAVE = "--xla_backend_extra_options=-force-vector-interleave=4"
 """Loops over lanes run four vectors at a time. The generator is one chain of dependent instructions, whose
 latency that hides: 1.2 to 1.5 times the speed on a CPU. Sums differ in their last bits."""
+
+Options = tuple[tuple[str, int | bool | str], ...]
+
+SAFE: Options = (("xla_cpu_experimental_ynn_fusion_type", ""),)
+"""No fusions for YNNPACK, which cost as much as they gain. With them jaxlib 0.10.2 computes sum(a * x, 1)[:, None] * a
+wrongly in single precision, for x (4, 16, lanes) and a (16, lanes): what a sweep of least squares does."""
 
 _ACCELERATORS = ("jax_cuda12_plugin", "jax_cuda13_plugin", "jax_rocm7_plugin", "libtpu")
 
@@ -23,3 +32,26 @@ def interleave() -> bool:
         return False
     os.environ["XLA_FLAGS"] = f"{flags} {INTERLEAVE}".strip()
     return True
+
+
+@functools.cache
+def accepted(options: Options) -> Options:
+    """Those options that this version of XLA knows."""
+    return tuple(option for option in options if _accepted(option))
+
+
+def _accepted(option: tuple[str, int | bool | str]) -> bool:
+    import jax  # only here: the command line answers --help without it
+
+    try:
+        jax.jit(lambda: 0, compiler_options=dict([option])).lower().compile()
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
+
+
+def jit(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``jax.jit`` with the options that are `SAFE`."""
+    import jax
+
+    return jax.jit(function, compiler_options=dict(accepted(SAFE)))

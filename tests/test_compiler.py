@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxsgd as js
 from jaxsgd import compiler
+from jaxsgd.engine.plan import Plan
 
 SCRIPT = """
 import os
@@ -86,3 +88,22 @@ def test_numbers_agree_to_rounding_and_do_not_mix(tmp_path):
         np.testing.assert_allclose(interleaved[name], values, rtol=1e-5, atol=1e-6, err_msg=str(name))
     with pytest.raises(js.errors.InvalidInput, match="differ in xla_flags"):
         js.merge(results)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_sums_of_products_are_right(axis):
+    """Where `SAFE` is not given, jaxlib 0.10.2 is wrong for axes 1 and 2, from the 33rd row of 1024 numbers on."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(4, 16, 1024)).astype(np.float32)
+    a = random.normal(size=(16, 1024)).astype(np.float32)
+    found = compiler.jit(lambda x, a: jnp.expand_dims(jnp.sum(a * x, axis), axis) * a)(x, a)
+    expected = np.sum(a.astype(float) * x, axis, keepdims=True) * a
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    assert np.abs(expected).max() > 10
+
+
+def test_plans_are_safe():
+    plan = Plan.choose(2, 100, 1000)
+    if plan.compiler_options:  # none where there is an accelerator
+        assert set(compiler.accepted(compiler.SAFE)) <= set(plan.compiler_options)
+    assert compiler.accepted((("no_such_option", True),)) == ()

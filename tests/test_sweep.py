@@ -55,6 +55,19 @@ def test_cells_agree_with_theory(swept):
             assert np.abs(z).max() < 5, (cell.label, o)
 
 
+def test_cells_of_many_coordinates_are_their_studies_run_alone():
+    """Four cells of 16 coordinates, which the compiler's own fusions get wrong: see jaxsgd/compiler.py."""
+    random = np.random.default_rng(0)
+    problem = js.problems.LeastSquares(random.normal(size=(20, 16)), random.normal(size=20))
+    study = js.Study(oracle=js.oracles.ExampleSampling(problem), schedule=js.schedules.constant(0.1), epochs=1)
+    rates = [0.001, 0.003, 0.01, 0.02]
+    swept = js.sweep(lambda rate: study.replace(schedule=js.schedules.constant(rate)), {"rate": rates}, 1024)
+    for cell in swept.cells:
+        alone = js.simulate(cell.study, 1024, progress=False).dataset
+        for name in ("risk_mean", "gradient_norm_squared_mean", "x_mean"):
+            np.testing.assert_allclose(swept.dataset.sel(**cell.point)[name], alone[name], rtol=1e-4, atol=1e-6)
+
+
 def test_values_are_those_of_the_trajectories(swept):
     values = swept.values("risk")
     assert values.shape == (6, N)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsgd import compiler
 from jaxsgd.engine.kernel import Kernel, Span
 from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Inputs, Program
@@ -31,7 +32,7 @@ def count_draws(
 
 @functools.lru_cache(maxsize=16)
 def _compiled(program: Program, updates: tuple[int, ...]) -> Any:
-    return jax.jit(functools.partial(_count, program, updates))
+    return compiler.jit(functools.partial(_count, program, updates))
 
 
 def _count(program: Program, updates: tuple[int, ...], inputs: Inputs, key: jax.Array, span: Span) -> dict[str, Any]:

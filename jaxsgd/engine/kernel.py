@@ -23,8 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxsgd.compiler import Options
 from jaxsgd.engine.lanes import over_lanes, sum_coordinates
-from jaxsgd.engine.plan import Form, Options
+from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.engine.statistics.statistic import Seen

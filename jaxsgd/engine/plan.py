@@ -1,13 +1,13 @@
 """How a study is cut: the one place that chooses sizes and compiler options."""
 
 import dataclasses
-import functools
 import os
 from typing import Self
 
 import jax
-import numpy as np
 
+from jaxsgd import compiler
+from jaxsgd.compiler import Options
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, integer
 
@@ -22,9 +22,6 @@ _CPU_OPTIONS = (
     ("xla_cpu_copy_insertion_use_region_analysis", True),  # 1.1 times: fewer copies of the carry
     ("xla_cpu_scheduler_type", 1),  # 1.1 times where much is recorded: kernels in order, not queued
 )
-
-
-Options = tuple[tuple[str, int | bool], ...]  # of the compiler
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +81,7 @@ class Plan:
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
         needed = BLOCK * _power_of_two(-(-last // BLOCK), up=True)
         if jax.default_backend() == "cpu":
-            return cls(chunk, min(tile, needed), _cores(), Form(), _accepted_options())
+            return cls(chunk, min(tile, needed), _cores(), Form(), compiler.accepted(_CPU_OPTIONS + compiler.SAFE))
         return cls.for_accelerator(dimension, chunk, needed)
 
     @classmethod
@@ -106,20 +103,6 @@ class Plan:
 def _cores() -> int:
     """Those that this process may use, which a cluster's scheduler may limit."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@functools.cache
-def _accepted_options() -> tuple[tuple[str, int | bool], ...]:
-    """Those of the measured options that this version of XLA knows."""
-    return tuple(option for option in _CPU_OPTIONS if _accepted(option))
-
-
-def _accepted(option: tuple[str, int | bool]) -> bool:
-    try:
-        jax.jit(lambda x: x, compiler_options=dict([option])).lower(np.float32(0)).compile()
-    except jax.errors.JaxRuntimeError:
-        return False
-    return True
 
 
 def _power_of_two(number: int, up: bool = False) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from matplotlib.axes import Axes
 
+from jaxsgd import compiler
 from jaxsgd.plot import style
 from jaxsgd.problems import Problem
 
@@ -32,7 +33,9 @@ def landscape(
     _, unravel = ravel_pytree(np.zeros(2) if like is None else like)
     grid = np.meshgrid(np.linspace(*first, _POINTS), np.linspace(*second, _POINTS))
     points = np.stack([axis.ravel() for axis in grid], axis=1).astype(np.float32)
-    risk = np.asarray(jax.jit(jax.vmap(lambda point: problem.value(unravel(point))))(points)).reshape(grid[0].shape)
+    risk = np.asarray(compiler.jit(jax.vmap(lambda point: problem.value(unravel(point))))(points)).reshape(
+        grid[0].shape
+    )
     floor = risk.min() if problem.minimum is None else problem.minimum
     height = np.ma.masked_invalid(np.log2(np.maximum(risk - floor, np.finfo(np.float32).tiny)))
     low, high = max(height.min(), height.max() - _OCTAVES), height.max()

@@ -9,6 +9,7 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd import compiler
 from jaxsgd.errors import InvalidInput, InvalidType, scalar
 from jaxsgd.module import with_own_arrays
 from jaxsgd.problems.empirical_risk import EmpiricalRisk
@@ -129,7 +130,7 @@ class FiniteSum(EmpiricalRisk):
             return weights @ sum(squares[1:], squares[0])
 
         with jax.enable_x64(True):
-            return float(jax.jit(lambda: mean_over(total, data))())
+            return float(compiler.jit(lambda: mean_over(total, data))())
 
     def _risk(self) -> Callable[[Any], jax.Array]:
         """R as a function for programs of their own."""
@@ -144,7 +145,7 @@ class FiniteSum(EmpiricalRisk):
                 flat, unflatten = jax.flatten_util.ravel_pytree(self.start)
 
                 def compiled(transform: Callable) -> Callable[[np.ndarray], np.ndarray]:
-                    function = jax.jit(transform(lambda x: risk(unflatten(x))))
+                    function = compiler.jit(transform(lambda x: risk(unflatten(x))))
                     return lambda x: np.asarray(function(x))
 
                 value, gradient, hessian = compiled(lambda f: f), compiled(jax.grad), compiled(jax.hessian)

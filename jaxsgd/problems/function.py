@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd import compiler
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
 from jaxsgd.module import brief
 from jaxsgd.problems.problem import Problem
@@ -66,7 +67,7 @@ def value_at(name: str, f: Callable[[Any], jax.Array], minimiser: Any) -> float:
     """f at the minimiser in float64, or an error, which names it, unless it is one finite number."""
     try:
         with jax.enable_x64(True):
-            value = np.asarray(jax.jit(lambda x: f(x))(minimiser), np.float64)
+            value = np.asarray(compiler.jit(lambda x: f(x))(minimiser), np.float64)
     except Exception as error:
         raise InvalidType(
             f"{name} cannot be computed at the minimiser: {type(error).__name__}: {error}; "

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 from jax.flatten_util import ravel_pytree
 
+from jaxsgd import compiler
 from jaxsgd.engine.program import is_number
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.noise import Gaussian
@@ -103,7 +104,7 @@ def _compiled(treedef: Any, fixed: tuple[Any, ...], point: Structure) -> Callabl
 
         return jax.vmap(at, in_axes=-1, out_axes=-1)(point.unflatten(points[None]))
 
-    return jax.jit(both)
+    return compiler.jit(both)
 
 
 def _hashable(value: Any) -> bool:

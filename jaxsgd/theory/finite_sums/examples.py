@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.problems import EmpiricalRisk, FiniteSum, LeastSquares
 from jaxsgd.theory.eigenbasis import rounding
@@ -226,7 +227,7 @@ def _compiled(loss: Callable, treedef: Any, shapes: tuple[tuple[int, ...], ...])
 
         return flat_loss(x), jax.grad(flat_loss)(x), jax.hessian(flat_loss)(x)
 
-    return jax.jit(jax.vmap(of_one, (None, 0)))
+    return compiler.jit(jax.vmap(of_one, (None, 0)))
 
 
 def _flat(x: Any) -> np.ndarray:
