@@ -76,6 +76,31 @@ def test_a_machine_without_a_compiler(load, monkeypatch):
         with_c._compiler()
 
 
+@pytest.mark.parametrize(
+    ("name", "order"),
+    [
+        ("NumPy over trajectories, one core", "with replacement"),
+        ("NumPy over trajectories, one core", "reshuffled"),
+        ("JAX, vmap of scan", "with replacement"),
+        ("jaxsgd", "with replacement"),
+        ("C, by hand", "with replacement"),
+        ("C, by hand", "reshuffled"),
+    ],
+)
+def test_peers_on_sampled_examples_agree(load, name, order):
+    """With theory where examples are drawn afresh, else with jaxsgd."""
+    sampling = load("sampling")
+    peers = sampling.available()
+    if name not in peers:
+        pytest.skip("there is no C compiler")
+    seconds, moments = peers[name](order, 1024)
+    assert seconds > 0
+    sampling.check(name, order, moments, 1024)
+    other = {"with replacement": "reshuffled", "reshuffled": "with replacement"}[order]
+    with pytest.raises(load("workload").WrongResult, match="expected"):
+        sampling.check(name, other, moments, 1024)
+
+
 def test_studies_can_be_built(load):
     own = load("own")
     assert {study.dimension for study in own.user_studies().values()} == {10, 16, 20}

@@ -11,8 +11,8 @@ from jaxsgd.streams import integers
 
 
 def new_deck(examples: int) -> np.ndarray:
-    """The examples 0..n-1 in order, int32."""
-    return np.arange(examples, dtype=np.int32)
+    """The examples 0..n-1 in order, in the smallest integers that hold them, since there is a deck for each trajectory."""
+    return np.arange(examples).astype(np.min_scalar_type(examples - 1))
 
 
 def deal(deck: Any, positions: Any, words: Any) -> tuple[jax.Array, jax.Array]:
@@ -37,7 +37,7 @@ def deal(deck: Any, positions: Any, words: Any) -> tuple[jax.Array, jax.Array]:
         ends = jnp.stack([p + integers(word, (n - p).astype(jnp.uint32)).astype(jnp.int32), p])
         cards = deck.at[ends].get(mode="promise_in_bounds", wrap_negative_indices=False)
         deck = deck.at[ends].set(cards[::-1], mode="promise_in_bounds", wrap_negative_indices=False)
-        return deck, cards[0]
+        return deck, cards[0].astype(jnp.int32)
 
     positions = jnp.broadcast_to(jnp.asarray(positions, jnp.int32), jnp.shape(words))
     if not jnp.shape(words):

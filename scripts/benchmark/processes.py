@@ -68,8 +68,13 @@ def _child(command: list[str], without: tuple[str, ...] = ()) -> tuple[float, st
     return time.perf_counter() - began, done.stdout
 
 
+def numbers_of(command: list[str], without: tuple[str, ...] = ()) -> list[float]:
+    """The numbers that a Python process prints."""
+    return [float(word) for word in _child(command, without)[1].split()]
+
+
 def _numbers(what: str, number: int, without: tuple[str, ...] = ()) -> list[float]:
-    return [float(word) for word in _child([__file__, what, str(number)], without)[1].split()]
+    return numbers_of([__file__, what, str(number)], without)
 
 
 def _main(what: str, number: int) -> None:

@@ -23,6 +23,7 @@ import compare
 import own
 import processes
 import report
+import sampling
 import typer
 from measure import FULL, QUICK, Section, machine
 from peers import available
@@ -66,6 +67,8 @@ def main(
     show(table)
     report.figure(curves, facts).savefig(out / "throughput.png", dpi=200)
     show(compare.a_thousand(peers, scale))
+    for measure in (sampling.throughput, sampling.many_examples):
+        show(measure(scale))
     for measure in (own.steps, own.dimensions, own.gradients, own.kept, own.precision, own.sweeps):
         show(measure(scale))
     for measure in (processes.start, processes.first_call, processes.memory, processes.settings):

@@ -1,4 +1,4 @@
-"""The peer that is written in C: limit.c, compiled when this file is imported, for this processor."""
+"""Peers that are written in C, compiled for this processor: limit.c when this file is imported."""
 
 import os
 import shutil
@@ -13,26 +13,34 @@ _FLAGS = ("-O3", "-march=native", "-mprefer-vector-width=512", "-ffast-math", "-
 _VECTORS = {"__AVX512F__": "AVX-512", "__AVX2__": "AVX2", "__ARM_NEON": "NEON"}  # the widest comes first
 
 
-class Limit:
-    """The program, in a temporary folder that goes when this does. ``note`` says how it was compiled."""
+class Program:
+    """A compiled file, in a temporary folder that goes when this does. ``note`` says how it was compiled."""
 
-    def __init__(self, compiler: str) -> None:
+    def __init__(self, source: str) -> None:
+        compiler = _compiler()
         self._folder = tempfile.TemporaryDirectory(prefix="jaxsgd-benchmark-")
-        self._program = str(Path(self._folder.name, "limit"))
+        self._path = str(Path(self._folder.name, "limit"))
         empty = ("-E", "-x", "c", os.devnull)
         flags = [flag for flag in _FLAGS if not _call(compiler, flag, *empty).returncode]
-        built = _call(compiler, *flags, str(Path(__file__).with_name("limit.c")), "-lm", "-o", self._program)
+        built = _call(compiler, *flags, str(Path(__file__).with_name(source)), "-lm", "-o", self._path)
         if built.returncode:
-            raise ImportError(f"{compiler} does not compile limit.c: {' '.join(built.stderr.split())}")
+            raise ImportError(f"{compiler} does not compile {source}: {' '.join(built.stderr.split())}")
         macros = _call(compiler, *flags, "-dM", *empty).stdout
         vectors = next((name for macro, name in _VECTORS.items() if f" {macro} " in macros), "no known vectors")
         self.note = f"{vectors}: {Path(compiler).name} {' '.join(flags)}"
 
+    def lines(self, *arguments: object) -> list[str]:
+        """What it prints."""
+        return _call(self._path, *map(str, arguments)).stdout.splitlines()
+
+
+class Limit(Program):
+    """The peer of the chapter's quadratic."""
+
     def measure(self, trajectories: int, every: int) -> tuple[float, np.ndarray]:
         """Seconds by the program's own clock, which does not count the start of a process; moments."""
-        done = _call(self._program, *map(str, (trajectories, STEPS, every, CORES)))
-        lines = done.stdout.splitlines()
-        return float(lines[0]), np.array([line.split() for line in lines[1:]], float)
+        seconds, *moments = self.lines(trajectories, STEPS, every, CORES)
+        return float(seconds), np.array([line.split() for line in moments], float)
 
     def __call__(self, trajectories: int, every: int) -> np.ndarray:
         return self.measure(trajectories, every)[1]
@@ -50,4 +58,4 @@ def _compiler() -> str:
     raise ImportError("there is no C compiler")
 
 
-limit = Limit(_compiler())
+limit = Limit("limit.c")
