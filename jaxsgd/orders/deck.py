@@ -11,7 +11,7 @@ from jaxsgd.streams import integers
 
 
 def new_deck(examples: int) -> np.ndarray:
-    """The examples 0..n-1 in order, in the smallest integers that hold them, since there is a deck for each trajectory."""
+    """The examples 0..n-1 in order, in the smallest integers that hold them: each trajectory has a deck of its own."""
     return np.arange(examples).astype(np.min_scalar_type(examples - 1))
 
 
