@@ -206,9 +206,9 @@ class Study:
 
     @property
     def width(self) -> int:
-        """Numbers in the working set of one trajectory, by which tiles are chosen: those of x, or of what is drawn."""
+        """Numbers in the working set of one trajectory, by which tiles are chosen: those of x and of what is drawn."""
         remembered = sum(np.size(leaf) for leaf in jax.tree.leaves(self.oracle.memory()))
-        return max(self.dimension, self.oracle.example_floats, remembered // _REMEMBERED)
+        return max(self.dimension + self.oracle.example_floats, remembered // _REMEMBERED)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
