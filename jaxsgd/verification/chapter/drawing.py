@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd import plot, record, simulation, theory
+from jaxsgd.coverage import sample_coverage
 from jaxsgd.oracles import FullGradient
 from jaxsgd.study import Study
 from jaxsgd.verification.chapter import common
@@ -203,6 +204,32 @@ def frequencies(seed: int) -> "Figure":
         )
     table = np.array(rows)
     plot.frequencies(sizes, table[:, 0], table[:, 1], trajectories=20_000, ax=ax)
+    return figure
+
+
+def orders(seed: int) -> "Figure":
+    """The squared distance from the optimum after every epoch, by order."""
+    from jaxsgd.verification.chapter.finite_sums import ORDERS, towards_mean
+
+    figure, (ax,) = _figure()
+    studies = {name: towards_mean(order).replace(record=record.every_epoch(1)) for name, order in ORDERS.items()}
+    results = {
+        name: simulation.simulate(study, TRAJECTORIES, seed, statistics=(), progress=False)
+        for name, study in studies.items()
+    }
+    plot.curves(results, ("distance_squared",), {name: theory.exact(study) for name, study in studies.items()}, ax=ax)
+    return figure
+
+
+def coverage(seed: int) -> "Figure":
+    """How much of the examples three epochs use, with and without replacement."""
+    from jaxsgd.verification.chapter.finite_sums import ORDERS
+
+    figure, (ax,) = _figure()
+    drawn = {name: ORDERS[name] for name in ("with-replacement", "reshuffled")}
+    after = (50, 100, 150, 200, 250)
+    measured = {name: sample_coverage(order, 100, after, trajectories=2048, seed=seed) for name, order in drawn.items()}
+    plot.coverage(drawn, 100, measured=measured, ax=ax)
     return figure
 
 

@@ -13,6 +13,7 @@ from jaxsgd.oracles import ExampleSampling, FullGradient
 from jaxsgd.orders import ImportanceSampling, Incremental, Order, RandomReshuffling, ShuffleOnce, WithReplacement
 from jaxsgd.problems import EmpiricalRisk, FiniteSum, LeastSquares, LogisticRegression
 from jaxsgd.study import State, Study, Update
+from jaxsgd.verification.chapter import drawing
 from jaxsgd.verification.chapter.common import BOOK
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.statement import Statement
@@ -194,6 +195,7 @@ def four_orders() -> Statement:
         claims=claims,
         remark="Which order is best depends on the learning rate and on the number of epochs, see below.",
         reference=SHUFFLING,
+        figure=drawing.orders,
     )
 
 
@@ -258,8 +260,12 @@ def data_efficiency() -> Statement:
                 margin=0.005,
             ),
         ),
-        remark="It is so in these examples; it need not be so early, see the condition number below.",
+        remark=(
+            "It is so in these examples; it need not be so early, see the condition number below. The figure: an epoch "
+            "with replacement never sees 37% of the examples."
+        ),
         reference=SHUFFLING,
+        figure=drawing.coverage,
     )
 
 
