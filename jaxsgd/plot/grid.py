@@ -13,6 +13,7 @@ from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.plot import cells, style
 
 _LABELS = 8  # values written along a side, no more
+_MOST_CHARACTERS = 36  # of values that stand side by side; more are slanted
 
 
 def heatmap(comparison: Comparison, x: str | None = None, y: str | None = None, ax: Axes | None = None) -> Axes:
@@ -88,6 +89,8 @@ class _Side:
             texts = [_text(value) for value in self.values[every]]
             ax.set(**{f"{which}ticks": self.centres[every], f"{which}ticklabels": texts})
             ax.tick_params(which, which="minor", length=0, labelleft=False, labelbottom=False)
+            if which == "x" and sum(map(len, texts)) > _MOST_CHARACTERS:
+                ax.tick_params("x", labelrotation=45)
 
 
 def _colours(ax: Axes, across: _Side, up: _Side, means: np.ma.MaskedArray, comparison: Comparison) -> None:
