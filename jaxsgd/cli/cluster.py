@@ -15,7 +15,7 @@ _PATIENCE = 10  # seconds in which a scheduler must answer
 def dask_executor(address: str) -> Iterator[Executor]:
     """An executor on the cluster with its scheduler at this address, such as ``tcp://10.0.0.1:8786``."""
     try:
-        from distributed import Client, Worker, WorkerPlugin
+        from distributed import Client, Worker, WorkerPlugin  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise InvalidInput(f"--dask needs Dask ({error}): pip install 'jaxsgd[dask]'") from error
 
