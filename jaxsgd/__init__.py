@@ -17,24 +17,24 @@ _MODULES = (
 )  # fmt: skip
 _NAMES = {
     "Study": "study",
-    "State": "study",
-    "Update": "study",
+    "State": "state",
+    "Update": "state",
     "Plan": "engine",
-    "Result": "result",
-    "load": "assembly",
-    "merge": "assembly",
+    "Result": "results.result",
+    "load": "results.files",
+    "merge": "results.files",
     "Precision": "inference",
-    "simulate": "simulation",
-    "sample_paths": "simulation",
-    "sample_coverage": "coverage",
+    "simulate": "runs.simulation",
+    "sample_paths": "runs.simulation",
+    "sample_coverage": "runs.examples_used",
     "Claim": "verification",
     "Report": "verification",
     "Statement": "verification",
     "verify": "verification",
-    "sweep": "sweeps",
-    "SweepResult": "sweep_result",
-    "compare": "comparison",
-    "tune": "comparison",
+    "sweep": "runs.sweeps",
+    "SweepResult": "results.sweep_result",
+    "compare": "runs.comparison",
+    "tune": "runs.comparison",
 }
 __all__ = ["__version__", *_MODULES, *_NAMES]
 
@@ -54,21 +54,21 @@ if TYPE_CHECKING:
     from jaxsgd import schedules as schedules
     from jaxsgd import streams as streams
     from jaxsgd import theory as theory
-    from jaxsgd.assembly import load as load
-    from jaxsgd.assembly import merge as merge
-    from jaxsgd.comparison import compare as compare
-    from jaxsgd.comparison import tune as tune
-    from jaxsgd.coverage import sample_coverage as sample_coverage
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.inference import Precision as Precision
-    from jaxsgd.result import Result as Result
-    from jaxsgd.simulation import sample_paths as sample_paths
-    from jaxsgd.simulation import simulate as simulate
-    from jaxsgd.study import State as State
+    from jaxsgd.results.files import load as load
+    from jaxsgd.results.files import merge as merge
+    from jaxsgd.results.result import Result as Result
+    from jaxsgd.results.sweep_result import SweepResult as SweepResult
+    from jaxsgd.runs.comparison import compare as compare
+    from jaxsgd.runs.comparison import tune as tune
+    from jaxsgd.runs.examples_used import sample_coverage as sample_coverage
+    from jaxsgd.runs.simulation import sample_paths as sample_paths
+    from jaxsgd.runs.simulation import simulate as simulate
+    from jaxsgd.runs.sweeps import sweep as sweep
+    from jaxsgd.state import State as State
+    from jaxsgd.state import Update as Update
     from jaxsgd.study import Study as Study
-    from jaxsgd.study import Update as Update
-    from jaxsgd.sweep_result import SweepResult as SweepResult
-    from jaxsgd.sweeps import sweep as sweep
     from jaxsgd.verification import Claim as Claim
     from jaxsgd.verification import Report as Report
     from jaxsgd.verification import Statement as Statement

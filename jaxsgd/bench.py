@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxsgd import chapter, record
-from jaxsgd.result import Result
-from jaxsgd.simulation import DEFAULT_STATISTICS, simulate
+from jaxsgd.results.result import Result
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS, simulate
 from jaxsgd.study import Study
 
 TRAJECTORIES = 2**20

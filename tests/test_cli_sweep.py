@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
-from jaxsgd import config, sweeps
+from jaxsgd import config
 from jaxsgd.engine.checkpoint import Shelf
+from jaxsgd.runs import arrangement, axes
 
 STUDY = """
 steps = 100
@@ -58,7 +59,7 @@ def assert_same_sums(path, other):
 
 def exact_risks(study):
     file = config.read(study)
-    return [float(js.theory.exact(cell.study).risk_mean[-1]) for cell in sweeps.make_cells(file.make, file.axes)]
+    return [float(js.theory.exact(cell.study).risk_mean[-1]) for cell in axes.make_cells(file.make, file.axes)]
 
 
 def test_a_sweep(invoke, study, tmp_path):
@@ -157,7 +158,7 @@ def test_a_sweep_cannot_be_verified(invoke, study, tmp_path):
 def several(study):
     """Trajectories that make two chunks and a bit of a third."""
     file = config.read(study)
-    return 2 * sweeps.chunk_of(sweeps.make_cells(file.make, file.axes)) + 1000
+    return 2 * arrangement.chunk_of(axes.make_cells(file.make, file.axes)) + 1000
 
 
 @pytest.fixture

@@ -10,7 +10,9 @@ import pytest
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.study import State, Study, blank_state, takes_state
+from jaxsgd.state import State
+from jaxsgd.study import Study
+from jaxsgd.tracing import blank_state, takes_state
 
 STEPS = 50  # one length for all, so that schedules are compiled once
 QUADRATIC = problems.Quadratic(curvature=[2.0, 4.0])

@@ -11,7 +11,7 @@ import xarray as xr
 
 import jaxsgd as js
 from jaxsgd.cli.terminal import number, print_table
-from jaxsgd.comparison import Comparison
+from jaxsgd.runs.comparison import Comparison
 
 _MOST, _OTHERS = 12, 3  # cells that are shown, and those of them that cannot be the best
 _TABLE = "comparison.csv"
@@ -32,7 +32,7 @@ def write(result: js.SweepResult, compared: Mapping[str, Comparison], folder: pa
     """Write all comparisons to a table with a row for each observable and cell; the name of its file, if there are any.
 
     Its columns are the observable, the axes, the mean with its standard error, and those of
-    [`jaxsgd.comparison.Comparison.dataset`][], where the `standard_error` is that of the difference.
+    [`jaxsgd.runs.comparison.Comparison.dataset`][], where the `standard_error` is that of the difference.
     """
     if not compared:
         return []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import jaxsgd as js
 from jaxsgd import plot
-from jaxsgd.comparison import Comparison
+from jaxsgd.runs.comparison import Comparison
 
 Drawings = Mapping[str, Callable[[Axes], object]]
 """What draws each figure, by the name of its file."""

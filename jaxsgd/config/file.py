@@ -11,8 +11,8 @@ from jaxsgd.config.axes import path_of, place, read_axes, with_value
 from jaxsgd.config.reader import Reader, UnknownKey, located, study_keys
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import Precision
+from jaxsgd.runs.axes import make_cells
 from jaxsgd.study import Study
-from jaxsgd.sweeps import make_cells
 
 RUN = {
     "trajectories": int,

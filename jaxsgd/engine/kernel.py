@@ -29,8 +29,8 @@ from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.engine.statistics.statistic import Seen
+from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
-from jaxsgd.study import State, Update
 
 
 class Span(NamedTuple):

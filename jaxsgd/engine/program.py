@@ -15,7 +15,8 @@ import numpy as np
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.structure import Structure
-from jaxsgd.study import Study, blank_state, takes_state
+from jaxsgd.study import Study
+from jaxsgd.tracing import blank_state, takes_state
 
 
 class Inputs(NamedTuple):

@@ -9,7 +9,7 @@ from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.plot import style
 from jaxsgd.plot.estimates import thinned
 from jaxsgd.problems import Quadratic
-from jaxsgd.result import Result
+from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
 

@@ -9,7 +9,7 @@ from jaxsgd.averages import StepSizeWeighted
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.plot import style
 from jaxsgd.plot.estimates import thinned
-from jaxsgd.result import Result
+from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.second_moments import exact_moments
 

@@ -12,7 +12,7 @@ from jaxsgd.module import brief
 from jaxsgd.oracles import ExampleSampling
 from jaxsgd.plot import style
 from jaxsgd.problems import Quadratic
-from jaxsgd.sweep_result import Cell
+from jaxsgd.results.sweep_result import Cell
 from jaxsgd.theory import exact, one_dimension
 
 _FAR = 1e3  # times the median: what is larger has run away, and would press all others together

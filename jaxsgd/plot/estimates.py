@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.plot import style
-from jaxsgd.result import Result
+from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 
 _POINTS = 16  # estimates drawn one by one

@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
-from jaxsgd.comparison import Comparison
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.plot import cells, style
+from jaxsgd.runs.comparison import Comparison
 
 _LABELS = 8  # values written along a side, no more
 _MOST_CHARACTERS = 36  # of values that stand side by side; more are slanted

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxsgd.comparison import Comparison
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.plot import cells, style
+from jaxsgd.runs.comparison import Comparison
 
 _APART = 1 / 40  # of the width, between the points of several series at one number of steps
 

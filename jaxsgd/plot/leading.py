@@ -3,11 +3,11 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from jaxsgd.comparison import Comparison
 from jaxsgd.errors import InvalidType, integer
 from jaxsgd.plot import cells, style
 from jaxsgd.plot.estimates import curves
-from jaxsgd.sweep_result import SweepResult
+from jaxsgd.results.sweep_result import SweepResult
+from jaxsgd.runs.comparison import Comparison
 
 
 def leaders(swept: SweepResult, comparison: Comparison, most: int = 5, ax: Axes | None = None) -> Axes:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest, scalar
 from jaxsgd.plot import cells, style
-from jaxsgd.sweep_result import Cell, SweepResult
+from jaxsgd.results.sweep_result import Cell, SweepResult
 
 _EXACT: dict[str, Any] = {"linestyle": "--", "color": "black", "linewidth": 1, "label": "exact"}
 _DIVERGED, _ABOVE = "X", "^"  # marks of cells that have no place on the scale

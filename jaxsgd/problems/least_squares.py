@@ -30,7 +30,7 @@ class LeastSquares(LinearModel):
     Source: Björck (1996), Numerical Methods for Least Squares Problems, sections 1.2 and 2.4.
 
     >>> problem = LeastSquares(features=[[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], targets=[1.0, 2.0, 0.0])
-    >>> problem.minimum
+    >>> round(problem.minimum, 10)
     0.5
     """
 

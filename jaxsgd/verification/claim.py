@@ -10,7 +10,8 @@ import numpy as np
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest, scalar
 from jaxsgd.inference import Relation
 from jaxsgd.module import brief
-from jaxsgd.study import Study, blank_state, takes_state
+from jaxsgd.study import Study
+from jaxsgd.tracing import blank_state, takes_state
 
 Variable = str | Callable[[Any], Any]
 

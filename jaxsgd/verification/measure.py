@@ -13,8 +13,10 @@ from jaxsgd import inference, streams
 from jaxsgd.errors import InvalidInput
 from jaxsgd.inference import Measurement
 from jaxsgd.record import at
-from jaxsgd.simulation import simulate, trajectory_values
-from jaxsgd.study import State, Study, blank_state, takes_state
+from jaxsgd.runs.simulation import simulate, trajectory_values
+from jaxsgd.state import State
+from jaxsgd.study import Study
+from jaxsgd.tracing import blank_state, takes_state
 from jaxsgd.verification.claim import Claim
 
 PILOT = 2**14

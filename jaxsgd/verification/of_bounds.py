@@ -12,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 from jaxsgd.errors import InvalidInput
 from jaxsgd.module import with_own_arrays
 from jaxsgd.problems import Problem
-from jaxsgd.study import State, Study, Update
+from jaxsgd.state import State, Update
+from jaxsgd.study import Study
 from jaxsgd.theory.bounds import Bound
 from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.second_moments import a_priori, in_advance

@@ -15,7 +15,8 @@ from jaxsgd.module import brief, with_own_arrays
 from jaxsgd.oracles import ExampleSampling
 from jaxsgd.problems import Problem
 from jaxsgd.record import at
-from jaxsgd.study import State, Study, Update
+from jaxsgd.state import State, Update
+from jaxsgd.study import Study
 from jaxsgd.theory.bounds import EVERY, Bound
 from jaxsgd.theory.bounds.geometry import distance_squared, minimiser
 from jaxsgd.theory.bounds.second_moments import in_advance

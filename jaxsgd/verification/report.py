@@ -86,7 +86,7 @@ class Report:
 
     def save(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Write `report.html`, which needs no network, `verdicts.json` and the figures; the files written."""
-        from jaxsgd.verification.output import write
+        from jaxsgd.verification.pages.output import write
 
         return write(self, Path(folder))
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 import jaxsgd as js
-from jaxsgd.comparison import Comparison
 from jaxsgd.plot.style import COLOURS, MARKERS
-from jaxsgd.sweep_result import Cell
+from jaxsgd.results.sweep_result import Cell
+from jaxsgd.runs.comparison import Comparison
 
 Makers = Mapping[str, Callable[..., js.Study]]
 

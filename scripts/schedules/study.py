@@ -25,8 +25,8 @@ import numpy as np
 import typer
 
 import jaxsgd as js
-from jaxsgd.comparison import Comparison
-from jaxsgd.sweep_result import Cell
+from jaxsgd.results.sweep_result import Cell
+from jaxsgd.runs.comparison import Comparison
 from jaxsgd.theory.bounds import LastIterate, LastIterateAnySchedule, WeightedAverage
 
 AVERAGES = {

@@ -22,13 +22,13 @@ import pytest
 from bits import assert_same, assert_same_sums
 
 import jaxsgd as js
-from jaxsgd import provenance, simulation
 from jaxsgd.engine import checkpoint as checkpoints
 from jaxsgd.engine import driver
 from jaxsgd.engine.checkpoint import Checkpoint, DamagedPart
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.statistics import Moments
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs import provenance, simulation
 
 STUDY = js.chapter.study("polynomial", steps=20)
 PLAN = js.Plan(chunk=1024, tile=1024, workers=2)

@@ -17,9 +17,9 @@ import pytest
 from bits import assert_same, assert_same_sums
 
 import jaxsgd as js
-from jaxsgd import simulation
 from jaxsgd.engine import job as jobs
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs import simulation
 
 PLAN = js.Plan(chunk=2048, tile=1024, workers=2)
 N = 12 * PLAN.chunk + 700

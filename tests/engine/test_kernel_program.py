@@ -16,7 +16,7 @@ import jaxsgd as js
 from jaxsgd.engine import kernel
 from jaxsgd.engine.kernel import Kernel, Span
 from jaxsgd.engine.plan import Form
-from jaxsgd.simulation import DEFAULT_STATISTICS, make_layout, make_task
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout, make_task
 
 STUDY = js.chapter.study("polynomial")
 STEPS = 50

@@ -14,11 +14,11 @@ import pytest
 from bits import assert_same
 
 import jaxsgd as js
-from jaxsgd import progress, sweeps
 from jaxsgd.engine import cells as engine_cells
 from jaxsgd.engine import driver
 from jaxsgd.engine.checkpoint import DamagedPart
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs import arrangement, axes, progress, sweeps
 
 GRID = js.record.at([0, 10, 20])
 AXES = {"initial": [0.02, 0.1, 0.3], "power": [0.0, 0.5]}
@@ -30,7 +30,7 @@ def make(initial=0.1, power=0.5):
     return study.replace(schedule=js.schedules.polynomial(initial, 0.1, power), record=GRID)
 
 
-CHUNK = sweeps.chunk_of(sweeps.make_cells(make, AXES))
+CHUNK = arrangement.chunk_of(axes.make_cells(make, AXES))
 N = 3 * CHUNK + 500
 
 

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import jaxsgd as js
-from jaxsgd.comparison import Comparison
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs.comparison import Comparison
 
 N = 2000
 STEPS = 20

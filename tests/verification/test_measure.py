@@ -14,7 +14,7 @@ from jaxsgd import inference
 from jaxsgd.engine.driver import Task
 from jaxsgd.errors import InvalidInput
 from jaxsgd.record import at
-from jaxsgd.simulation import trajectory_values
+from jaxsgd.runs.simulation import trajectory_values
 from jaxsgd.verification import measure as module
 from jaxsgd.verification.measure import MOST, PILOT, POWER, Sample, Subject, measure
 

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 import jaxsgd as js
 from jaxsgd.inference import Measurement, Verdict, judge
 from jaxsgd.verification import Claim, Finding, Report, Section, Statement
-from jaxsgd.verification.mathml import render
-from jaxsgd.verification.numerals import number, signed, with_error
-from jaxsgd.verification.output import write
+from jaxsgd.verification.pages.mathml import render
+from jaxsgd.verification.pages.numerals import number, signed, with_error
+from jaxsgd.verification.pages.output import write
 
 STUDY = js.chapter.study("constant", steps=5)
 EVIL = "<script>alert('&')</script>"

@@ -8,7 +8,7 @@ import jaxsgd as js
 from jaxsgd.cli import figures, summary
 from jaxsgd.cli.runs.run import Run
 from jaxsgd.cli.shard import Shard
-from jaxsgd.cost import Cost
+from jaxsgd.runs.cost import Cost
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jaxsgd as js
-from jaxsgd import cost, sweeps
 from jaxsgd.cli import comparisons, figures
 from jaxsgd.cli.runs.run import Run
 from jaxsgd.cli.shard import Shard
-from jaxsgd.sweep_result import Cell
+from jaxsgd.results.sweep_result import Cell
+from jaxsgd.runs import arrangement, axes, cost
 
 _SHOWN = 6  # values of an axis
 _ELSEWHERE = ("trajectories", "seed", "first_trajectory")  # arguments on which neither depends
@@ -21,7 +21,7 @@ class RunOfSweep(Run):
     """The call of ``sweep``, and the comparison of its cells."""
 
     def cut(self, shard: Shard) -> Mapping[str, Any]:
-        return shard.ids(self.arguments["trajectories"], sweeps.chunk_of(self._cells, **self._recorded), "sweep")
+        return shard.ids(self.arguments["trajectories"], arrangement.chunk_of(self._cells, **self._recorded), "sweep")
 
     def call(self, **options: Any) -> js.SweepResult:
         return js.sweep(self.file.make, self._axes, **self.arguments, **options)
@@ -61,7 +61,7 @@ class RunOfSweep(Run):
 
     @functools.cached_property
     def _cells(self) -> Sequence[Cell]:
-        return sweeps.make_cells(self.file.make, self._axes)
+        return axes.make_cells(self.file.make, self._axes)
 
 
 def _values(values: Sequence[Any]) -> str:

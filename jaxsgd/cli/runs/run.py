@@ -14,7 +14,7 @@ from typing import Any
 
 from jaxsgd import config
 from jaxsgd.cli.shard import Shard
-from jaxsgd.cost import Cost
+from jaxsgd.runs.cost import Cost
 
 _UNITS = {"h": 3600.0, "min": 60.0, "s": 1.0}
 _SIZES = {"GB": 1e9, "MB": 1e6, "kB": 1e3}

@@ -9,7 +9,7 @@ import xarray as xr
 
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, nearest
-from jaxsgd.result import Result
+from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.bound import Bound

@@ -13,7 +13,7 @@ from jaxsgd.methods import Projected
 from jaxsgd.module import with_own_arrays
 from jaxsgd.oracles import AdditiveNoise, FullGradient
 from jaxsgd.record import every
-from jaxsgd.result import Result
+from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, farthest, flat, minimiser
 from jaxsgd.theory.moments import exact

@@ -15,7 +15,8 @@ import xarray as xr
 from scipy.optimize import minimize_scalar
 
 from jaxsgd import chapter, problems, record, schedules, theory
-from jaxsgd.study import State, Study, Update
+from jaxsgd.state import State, Update
+from jaxsgd.study import Study
 from jaxsgd.verification.claim import Claim, Variable
 
 START_DISTANCE_SQUARED = 29.0

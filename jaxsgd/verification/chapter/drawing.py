@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from jaxsgd import plot, record, simulation, theory
-from jaxsgd.coverage import sample_coverage
+from jaxsgd import plot, record, theory
 from jaxsgd.oracles import FullGradient
+from jaxsgd.runs import simulation
+from jaxsgd.runs.examples_used import sample_coverage
 from jaxsgd.study import Study
 from jaxsgd.verification.chapter import common
+from jaxsgd.verification.chapter.example_studies import ORDERS, counting, towards_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from jaxsgd.result import Result
+    from jaxsgd.results.result import Result
 
 TRAJECTORIES = 100_000
 
@@ -192,7 +194,6 @@ def rate(seed: int) -> "Figure":
 
 def frequencies(seed: int) -> "Figure":
     """How often an example is drawn in n draws with replacement."""
-    from jaxsgd.verification.chapter.sampling import counting
 
     figure, (ax,) = _figure()
     sizes = np.array([1, 2, 5, 10, 30, 100])
@@ -209,7 +210,6 @@ def frequencies(seed: int) -> "Figure":
 
 def orders(seed: int) -> "Figure":
     """The squared distance from the optimum after every epoch, by order."""
-    from jaxsgd.verification.chapter.finite_sums import ORDERS, towards_mean
 
     figure, (ax,) = _figure()
     studies = {name: towards_mean(order).replace(record=record.every_epoch(1)) for name, order in ORDERS.items()}
@@ -223,7 +223,6 @@ def orders(seed: int) -> "Figure":
 
 def coverage(seed: int) -> "Figure":
     """How much of the examples three epochs use, with and without replacement."""
-    from jaxsgd.verification.chapter.finite_sums import ORDERS
 
     figure, (ax,) = _figure()
     drawn = {name: ORDERS[name] for name in ("with-replacement", "reshuffled")}

@@ -1,7 +1,6 @@
 """Finite sums, of which all parts of the chapter speak: gradients of examples, their cost, and orders of examples."""
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,73 +8,32 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import record, schedules, theory
-from jaxsgd.oracles import ExampleSampling, FullGradient
-from jaxsgd.orders import ImportanceSampling, Incremental, Order, RandomReshuffling, ShuffleOnce, WithReplacement
-from jaxsgd.problems import EmpiricalRisk, FiniteSum, LeastSquares, LogisticRegression
-from jaxsgd.study import State, Study, Update
+from jaxsgd.oracles import FullGradient
+from jaxsgd.orders import ImportanceSampling, RandomReshuffling, WithReplacement
+from jaxsgd.problems import FiniteSum
+from jaxsgd.state import State, Update
+from jaxsgd.study import Study
 from jaxsgd.verification.chapter import drawing
 from jaxsgd.verification.chapter.common import BOOK
+from jaxsgd.verification.chapter.example_studies import (
+    EPOCHS,
+    MEANS,
+    ORDERS,
+    ROWS,
+    TARGETS,
+    T,
+    at_rate,
+    logistic,
+    running_mean,
+    squares,
+    study,
+    towards_mean,
+)
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.statement import Statement
 
 UPDATES, SAMPLES = "Stochastic gradient updates", "Stochastic gradients and finite samples"
 SHUFFLING = "Mishchenko, Khaled and Richtárik (2020), arXiv 2006.05988; theory.exact"
-
-ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
-TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])
-MEANS = np.array([-2.0, -0.5, 0.3, 1.2, 3.0])
-"""Examples a_i of f_i(x) = (x - a_i)^2 / 2, of which the mean, 0.4, is the minimiser."""
-ORDERS: dict[str, Order] = {
-    "with-replacement": WithReplacement(),
-    "reshuffled": RandomReshuffling(),
-    "shuffled-once": ShuffleOnce(),
-    "incremental": Incremental(),
-}
-EPOCHS, T = 10, 200
-
-
-@functools.cache
-def squares(copies: int = 1) -> LeastSquares:
-    """Least squares of the six examples, or of so many copies of them, which have the same mean."""
-    return LeastSquares(np.tile(ROWS, (copies, 1)), np.tile(TARGETS, copies))
-
-
-@functools.cache
-def means() -> LeastSquares:
-    """The mean of five numbers as a minimiser."""
-    return LeastSquares(np.ones((5, 1)), MEANS)
-
-
-@functools.cache
-def logistic() -> LogisticRegression:
-    """Logistic regression of the signs of the six targets."""
-    return LogisticRegression(ROWS, TARGETS > 0.2, 0.1)
-
-
-def study(
-    problem: EmpiricalRisk, order: Order, schedule: Callable[[Any], Any], steps: int, start: tuple[float, ...]
-) -> Study:
-    """SGD with one example at a time, recorded at its end."""
-    oracle = ExampleSampling(problem, order)
-    return Study(oracle=oracle, schedule=schedule, x0=list(start), steps=steps, record=record.at([steps]))
-
-
-def at_rate(problem: EmpiricalRisk, order: Order, rate: float, steps: int) -> Study:
-    """A constant learning rate, from 0."""
-    return study(problem, order, schedules.constant(rate), steps, (0.0,) * len(problem.start))
-
-
-def towards_mean(order: Order) -> Study:
-    """Ten epochs on the mean of five numbers, from 2, with learning rate 0.1."""
-    return study(means(), order, _TENTH, EPOCHS * len(MEANS), (2.0,))
-
-
-def running_mean(order: Order) -> Study:
-    """Ten epochs on the mean of five numbers, from 2, with learning rate 1/(t + 1)."""
-    return study(means(), order, _INVERSE, EPOCHS * len(MEANS), (2.0,))
-
-
-_TENTH, _INVERSE = schedules.constant(0.1), schedules.inverse_time(1.0, 1.0)
 
 
 def exactly(name: str, text: str, one: Study, observable: str = "distance_squared", **options: Any) -> Claim:

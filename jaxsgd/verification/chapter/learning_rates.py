@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import schedules
-from jaxsgd.study import State, Study, Update
+from jaxsgd.state import State, Update
+from jaxsgd.study import Study
 from jaxsgd.verification.chapter import common, drawing
 from jaxsgd.verification.chapter.common import BOOK
 from jaxsgd.verification.claim import Claim

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from scipy.special import chndtr
 
-from jaxsgd.study import State, Update
+from jaxsgd.state import State, Update
 from jaxsgd.theory.growth import growth_probability
 from jaxsgd.verification.chapter import common
 from jaxsgd.verification.chapter.common import ANALYSIS, BOOK, LARGEST, PROOF

@@ -1,53 +1,17 @@
 """The chapter's fourth section: how often an example is drawn when one draws with replacement."""
 
 import dataclasses
-import functools
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from jaxsgd import oracles, orders, problems, record, schedules, theory
-from jaxsgd.study import Study
+from jaxsgd import theory
 from jaxsgd.verification.chapter import drawing
 from jaxsgd.verification.chapter.common import BOOK
+from jaxsgd.verification.chapter.example_studies import counting
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.statement import Statement
 
 PLACE = "Stochastic gradients and finite samples"
 SIZES = (2, 10, 100)
-
-
-@functools.cache
-def counting(n: int) -> Study:
-    """SGD that counts: n updates on f(i, x) = -x_i, i drawn with replacement, with learning rate 1 from 0.
-
-    After the run x_i is the number of times that i was drawn.
-    """
-
-    def loss(x: jax.Array, i: Any) -> jax.Array:
-        return -jnp.sum(jnp.where(jnp.arange(n) == i, x, 0.0))
-
-    return Study(
-        oracle=oracles.ExampleSampling(problems.FiniteSum(loss, np.arange(n)), orders.WithReplacement()),
-        schedule=schedules.constant(1.0),
-        x0=jnp.zeros(n),
-        steps=n,
-        observe=(),
-        observables={"at least once": share_at_least_once, "exactly once": share_exactly_once},
-        record=record.at([n]),
-    )
-
-
-def share_at_least_once(x: jax.Array) -> jax.Array:
-    """The share of the examples that were drawn at least once."""
-    return jnp.mean(jnp.where(x > 0.5, 1.0, 0.0))
-
-
-def share_exactly_once(x: jax.Array) -> jax.Array:
-    """The share of the examples that were drawn exactly once."""
-    return jnp.mean(jnp.where((x > 0.5) & (x < 1.5), 1.0, 0.0))
 
 
 def _statement(

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import averages, oracles
-from jaxsgd.study import Update
+from jaxsgd.state import Update
 from jaxsgd.verification.chapter import common, drawing
 from jaxsgd.verification.chapter.common import BOOK
 from jaxsgd.verification.claim import Claim

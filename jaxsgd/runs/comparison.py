@@ -9,8 +9,8 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import BestSet, best_set, best_set_independent, separate
-from jaxsgd.sweep_result import Cell, SweepResult
-from jaxsgd.sweeps import run_cells
+from jaxsgd.results.sweep_result import Cell, SweepResult
+from jaxsgd.runs.sweeps import run_cells
 
 _SHOWN = 12
 

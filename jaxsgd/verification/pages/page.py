@@ -3,12 +3,15 @@
 import html
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from jaxsgd.verification.article import anchor, article, badge, references
-from jaxsgd.verification.mathml import render
-from jaxsgd.verification.numerals import number
-from jaxsgd.verification.report import Report, Section
-from jaxsgd.verification.stylesheet import STYLE
+from jaxsgd.verification.pages.article import anchor, article, badge, references
+from jaxsgd.verification.pages.mathml import render
+from jaxsgd.verification.pages.numerals import number
+from jaxsgd.verification.pages.stylesheet import STYLE
+
+if TYPE_CHECKING:
+    from jaxsgd.verification.report import Report, Section
 
 _IN_WORDS = ("claims", "trajectory-steps", "seconds", "command")  # facts that the summary has in a sentence
 _YEAR = re.compile(r"\(\d{4}\)")
@@ -19,7 +22,7 @@ def file_name(name: str) -> str:
     return f"{anchor(name)}.png"
 
 
-def page(report: Report, images: Mapping[str, bytes]) -> str:
+def page(report: "Report", images: Mapping[str, bytes]) -> str:
     """The page.
 
     - `images`: PNG files, by the name of the statement that they belong to.
@@ -36,7 +39,7 @@ def page(report: Report, images: Mapping[str, bytes]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _head(report: Report) -> str:
+def _head(report: "Report") -> str:
     title = html.escape(report.title)
     return f"""<!DOCTYPE html>
 <html lang="en" xmlns="http://www.w3.org/1999/xhtml">
@@ -56,7 +59,7 @@ It is REFUTED if the data contradict one of its claims, and INCONCLUSIVE if they
 would. All claims are judged together: the probability that any true one is refuted is at most &#945;.</p>"""
 
 
-def _summary(report: Report) -> str:
+def _summary(report: "Report") -> str:
     """What was tested, how, and with which result, in one paragraph."""
     facts = dict(report.facts)
     work = ""
@@ -72,7 +75,7 @@ def _summary(report: Report) -> str:
     )
 
 
-def _places(report: Report) -> dict[str, list[Section]]:
+def _places(report: "Report") -> "dict[str, list[Section]]":
     """The sections by their place, in order."""
     places: dict[str, list[Section]] = {}
     for section in report.sections:
@@ -80,7 +83,7 @@ def _places(report: Report) -> dict[str, list[Section]]:
     return places
 
 
-def _contents(report: Report) -> str:
+def _contents(report: "Report") -> str:
     lines = ['<nav aria-label="Contents">']
     for place, sections in _places(report).items():
         lines.append(f"<h2>{html.escape(place)}</h2>\n<ol>")
@@ -91,7 +94,7 @@ def _contents(report: Report) -> str:
     return "\n".join([*lines, "</nav>"])
 
 
-def _not_tested(report: Report) -> str:
+def _not_tested(report: "Report") -> str:
     if not report.not_tested:
         return ""
     items = (
@@ -100,7 +103,7 @@ def _not_tested(report: Report) -> str:
     return "\n".join(["<section>\n<h2>Not tested</h2>\n<dl>", *items, "</dl>\n</section>"])
 
 
-def _references(report: Report) -> str:
+def _references(report: "Report") -> str:
     """The publications that statements refer to: parts of a reference that have a year, or all of one without."""
     found: dict[str, None] = {}
     for section in report.sections:
@@ -113,7 +116,7 @@ def _references(report: Report) -> str:
     return "\n".join(["<section>\n<h2>References</h2>\n<ul>", *items, "</ul>\n</section>"])
 
 
-def _how_to_read(report: Report) -> str:
+def _how_to_read(report: "Report") -> str:
     return f"""<section>
 <h2>How to read the tables</h2>
 <dl>

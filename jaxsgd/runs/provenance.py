@@ -9,8 +9,8 @@ from typing import Any
 from jaxsgd.engine.driver import Task
 from jaxsgd.engine.environment import BITWISE, environment
 from jaxsgd.engine.fingerprint import fingerprint
-from jaxsgd.layout import Layout
 from jaxsgd.module import brief
+from jaxsgd.results.layout import Layout
 from jaxsgd.study import Study
 
 

@@ -6,11 +6,14 @@ import html
 import re
 import shlex
 import urllib.parse
+from typing import TYPE_CHECKING
 
 from jaxsgd.inference import Verdict
-from jaxsgd.verification.mathml import render
-from jaxsgd.verification.numerals import number, signed, with_error
-from jaxsgd.verification.report import Finding, Report, Section
+from jaxsgd.verification.pages.mathml import render
+from jaxsgd.verification.pages.numerals import number, signed, with_error
+
+if TYPE_CHECKING:
+    from jaxsgd.verification.report import Finding, Report, Section
 
 RELATIONS = {"==": "=", "<=": "≤", ">=": "≥", "within": "≈"}
 COLUMNS = ("Estimate ± standard error", "Claimed", "z or p", "Detectable / margin", "Trajectories", "Verdict")
@@ -32,7 +35,7 @@ def references(text: str) -> str:
     return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv \1</a>', render(text))
 
 
-def article(section: Section, report: Report, figure: tuple[int, bytes] | None) -> str:
+def article(section: "Section", report: "Report", figure: tuple[int, bytes] | None) -> str:
     """The sentence, what is tested, the claims, what is to be said of them, and how to repeat the test.
 
     - `figure`: its number on the page, and the PNG file.
@@ -60,7 +63,7 @@ def article(section: Section, report: Report, figure: tuple[int, bytes] | None) 
     return "\n".join([*parts, "</article>"])
 
 
-def _claims(section: Section) -> str:
+def _claims(section: "Section") -> str:
     head = "".join(f'<th scope="col">{column}</th>' for column in COLUMNS)
     bodies = [_claim(finding, section.statement.reference) for finding in section.findings]
     return "\n".join(
@@ -68,7 +71,7 @@ def _claims(section: Section) -> str:
     )
 
 
-def _claim(finding: Finding, reference: str) -> str:
+def _claim(finding: "Finding", reference: str) -> str:
     claim, measured, judged = finding.claim, finding.measurement, finding.judgement
     about = f"{render(claim.statement)} <code>{html.escape(claim.name)}</code>"
     if claim.reference and claim.reference != reference:
@@ -103,7 +106,7 @@ def _figure(name: str, seed: int, index: int, image: bytes) -> str:
     )
 
 
-def _command(name: str, report: Report) -> str:
+def _command(name: str, report: "Report") -> str:
     """What repeats the test of one statement: on the command line if that made the report, otherwise in Python."""
     command = report.facts.get("command")
     if command is None:

@@ -12,7 +12,7 @@ import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger, Range
 from jaxsgd.errors import InexactMerge, InvalidInput
-from jaxsgd.storage import FORMAT
+from jaxsgd.results.storage import FORMAT
 
 # Results that are the same in these can be merged. The fingerprint covers them all: what has a name is named first.
 _SAME = ("kind", "seed", "precision", "chunks", "jax", "jaxlib", "xla_flags", "study", "sweep", "compare", "compare_at",

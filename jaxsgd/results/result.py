@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from jaxsgd import storage
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.errors import InvalidInput
-from jaxsgd.estimates import Estimates
-from jaxsgd.layout import Layout
-from jaxsgd.storage import Saved
+from jaxsgd.results import storage
+from jaxsgd.results.estimates import Estimates
+from jaxsgd.results.layout import Layout
+from jaxsgd.results.storage import Saved
 from jaxsgd.study import Study
 
 

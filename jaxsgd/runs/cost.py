@@ -12,10 +12,10 @@ from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span
 from jaxsgd.errors import integer
 from jaxsgd.record import every
-from jaxsgd.simulation import DEFAULT_STATISTICS, make_layout, make_task
+from jaxsgd.results.sweep_result import Cell
+from jaxsgd.runs.arrangement import arrange
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout, make_task
 from jaxsgd.study import Study
-from jaxsgd.sweep_result import Cell
-from jaxsgd.sweeps import arrange
 
 _PILOT_STEPS = 200
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxsgd import provenance, streams
+from jaxsgd import streams
 from jaxsgd.engine import driver
 from jaxsgd.engine.driver import Errand, Task, Work
 from jaxsgd.engine.execution import Execution, execution
@@ -21,9 +21,10 @@ from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import Paths, Statistic, Values
 from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, finite_array, integer, nearest
 from jaxsgd.inference.sequential import PILOT, Look, Precision
-from jaxsgd.layout import Layout
-from jaxsgd.progress import Progress
-from jaxsgd.result import Result
+from jaxsgd.results.layout import Layout
+from jaxsgd.results.result import Result
+from jaxsgd.runs import provenance
+from jaxsgd.runs.progress import Progress
 from jaxsgd.study import Study
 
 DEFAULT_STATISTICS = ("mean", "variance", "extremes", "x")

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jaxsgd.verification.report import Finding, Report, Section
+if TYPE_CHECKING:
+    from jaxsgd.verification.report import Finding, Report, Section
+
 
 SCHEMA = 1
 """Version of what `record` returns; it changes when a key gets another meaning or goes away."""
 
 
-def record(report: Report) -> dict[str, Any]:
+def record(report: "Report") -> dict[str, Any]:
     """What `verdicts.json` says of a report; null where a number is not finite or not known.
 
     - `schema`: 1.
@@ -44,7 +46,7 @@ def record(report: Report) -> dict[str, Any]:
     return _plain(content)
 
 
-def _statement(section: Section) -> dict[str, Any]:
+def _statement(section: "Section") -> dict[str, Any]:
     texts = ("name", "place", "sentence", "tested", "remark", "reference")
     return {
         **{name: getattr(section.statement, name) for name in texts},
@@ -53,7 +55,7 @@ def _statement(section: Section) -> dict[str, Any]:
     }
 
 
-def _claim(finding: Finding) -> dict[str, Any]:
+def _claim(finding: "Finding") -> dict[str, Any]:
     claim, measured, judged = finding.claim, finding.measurement, finding.judgement
     return {
         "name": claim.name,

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd import streams
-from jaxsgd.engine.coverage import NEVER, count_draws
+from jaxsgd.engine.examples_used import NEVER, count_draws
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, finite_array, integer

@@ -4,11 +4,11 @@ import os
 from collections.abc import Sequence
 from typing import TypeVar
 
-from jaxsgd import storage
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.estimates import Estimates
-from jaxsgd.result import Result
-from jaxsgd.sweep_result import SweepResult
+from jaxsgd.results import storage
+from jaxsgd.results.estimates import Estimates
+from jaxsgd.results.result import Result
+from jaxsgd.results.sweep_result import SweepResult
 
 Results = TypeVar("Results", bound=Estimates)
 

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxsgd.verification.page import file_name, page
-from jaxsgd.verification.record import record
-from jaxsgd.verification.report import Report, Section
+from jaxsgd.verification.pages.page import file_name, page
+from jaxsgd.verification.pages.record import record
+
+if TYPE_CHECKING:
+    from jaxsgd.verification.report import Report, Section
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,11 +18,11 @@ if TYPE_CHECKING:
 _DPI = 150
 
 
-def write(report: Report, folder: Path) -> list[Path]:
+def write(report: "Report", folder: Path) -> list[Path]:
     """Write a report into a folder, which is made if need be.
 
     - `report.html`: all of it on one page that needs no network.
-    - `verdicts.json`: the numbers, see [`jaxsgd.verification.record.record`][].
+    - `verdicts.json`: the numbers, see [`jaxsgd.verification.pages.record.record`][].
     - A PNG file for each statement, under its name: its figure, or where it has none its claims, each estimate
       with its interval in units of the margin.
 
@@ -45,7 +47,7 @@ def write(report: Report, folder: Path) -> list[Path]:
     return written
 
 
-def _forest(section: Section) -> "Figure":
+def _forest(section: "Section") -> "Figure":
     """The claims of a section, (estimate - value) / margin."""
     from matplotlib.figure import Figure
 

@@ -6,6 +6,7 @@ recorded, 2000 trajectories.
 
 import io
 import json
+import pathlib
 import sys
 
 import h5py
@@ -16,8 +17,9 @@ import pytest
 import xarray as xr
 
 import jaxsgd as js
-from jaxsgd import layout, progress, storage
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.results import layout, storage
+from jaxsgd.runs import progress
 
 N = 2000
 STUDY = js.chapter.study("polynomial", steps=10).replace(
@@ -379,3 +381,18 @@ def test_plans_that_are_none(numbers, error, match):
     if numbers["chunk"] == 4096:
         with pytest.raises(error, match=match):
             js.Plan(chunk=4096, tile=1024, workers=1).replace(tile=numbers["tile"])
+
+
+KEPT = pathlib.Path(__file__).parent
+
+
+def test_results_of_before_the_rooms_load():
+    """Files that were written when layouts were one flat record; the numbers are those that were printed then."""
+    study = js.load(KEPT / "format-2-study.nc")
+    assert study.dataset.risk_mean.values[-1].hex() == "0x1.25df0bc54a692p-4"
+    assert {"risk_quantile", "near_probability", "risk_step_covariance", "x_covariance"} <= set(study.dataset)
+    sweep = js.load(KEPT / "format-2-sweep.nc")
+    expected = [10.615950714111328, 1.163818208694458, 3.421330814361572, 0.07174591634670893]
+    assert sweep.dataset.risk_mean.values.ravel().tolist() == expected
+    assert sweep.result(1).at(20).risk_mean == expected[3]
+    assert sweep.values("risk").shape == (2, 1500)

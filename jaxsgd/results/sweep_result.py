@@ -11,15 +11,15 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from jaxsgd import storage
 from jaxsgd.engine.cells import of_cell, of_cells
 from jaxsgd.engine.ledger import Ledger, Sums
 from jaxsgd.engine.statistics import Values
 from jaxsgd.errors import InvalidInput, integer, nearest
-from jaxsgd.estimates import Estimates
-from jaxsgd.layout import Layout
-from jaxsgd.result import Result
-from jaxsgd.storage import Saved
+from jaxsgd.results import storage
+from jaxsgd.results.estimates import Estimates
+from jaxsgd.results.layout import Layout
+from jaxsgd.results.result import Result
+from jaxsgd.results.storage import Saved
 from jaxsgd.study import Study
 
 
