@@ -1,16 +1,16 @@
 """Figures. Each function draws on ``ax``, or on new axes of pyplot, and returns the Axes."""
 
-from jaxsgd.plot.bias import frozen_bias
-from jaxsgd.plot.bounds import bound
+from jaxsgd.plot.bias_and_variance import frozen_bias
+from jaxsgd.plot.bound_and_slack import bound
 from jaxsgd.plot.contours import landscape
-from jaxsgd.plot.coverage import coverage
 from jaxsgd.plot.estimates import curves
 from jaxsgd.plot.forest import verdicts
-from jaxsgd.plot.grid import heatmap
+from jaxsgd.plot.heat_map import heatmap
 from jaxsgd.plot.horizons import best_rate
 from jaxsgd.plot.leading import leaders
 from jaxsgd.plot.learning_rates import schedule
 from jaxsgd.plot.sampling import frequencies
+from jaxsgd.plot.share_of_examples import coverage
 from jaxsgd.plot.sweeps import against, sensitivity
 from jaxsgd.plot.trajectories import paths
 

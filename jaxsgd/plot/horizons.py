@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.plot import cells, style
+from jaxsgd.plot import cell_values as cells
+from jaxsgd.plot import style
 from jaxsgd.runs.comparison import Comparison
 
 _APART = 1 / 40  # of the width, between the points of several series at one number of steps

@@ -7,7 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, nearest, scalar
-from jaxsgd.plot import cells, style
+from jaxsgd.plot import cell_values as cells
+from jaxsgd.plot import style
 from jaxsgd.results.sweep_result import Cell, SweepResult
 
 _EXACT: dict[str, Any] = {"linestyle": "--", "color": "black", "linewidth": 1, "label": "exact"}

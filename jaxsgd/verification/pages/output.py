@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxsgd.verification.pages.page import file_name, page
-from jaxsgd.verification.pages.record import record
+from jaxsgd.verification.pages.verdicts_json import record
 
 if TYPE_CHECKING:
     from jaxsgd.verification.report import Report, Section
@@ -22,7 +22,7 @@ def write(report: "Report", folder: Path) -> list[Path]:
     """Write a report into a folder, which is made if need be.
 
     - `report.html`: all of it on one page that needs no network.
-    - `verdicts.json`: the numbers, see [`jaxsgd.verification.pages.record.record`][].
+    - `verdicts.json`: the numbers, see [`jaxsgd.verification.pages.verdicts_json.record`][].
     - A PNG file for each statement, under its name: its figure, or where it has none its claims, each estimate
       with its interval in units of the margin.
 

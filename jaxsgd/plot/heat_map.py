@@ -9,7 +9,8 @@ from matplotlib.colors import LogNorm, Normalize
 from matplotlib.patches import Rectangle
 
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
-from jaxsgd.plot import cells, style
+from jaxsgd.plot import cell_values as cells
+from jaxsgd.plot import style
 from jaxsgd.runs.comparison import Comparison
 
 _LABELS = 8  # values written along a side, no more
