@@ -1,11 +1,15 @@
-"""The base of every public value: a frozen pytree with a short repr and ``.replace``."""
+"""The base of every public value: a frozen pytree with a short repr and ``.replace``, abstract or final."""
 
+import dataclasses
 import inspect
+import sys
 from typing import Any, Self
 
 import equinox as eqx
 import jax
 import numpy as np
+
+from jaxsgd.errors import InvalidType
 
 
 def brief(value: Any) -> str:
@@ -24,8 +28,71 @@ def brief(value: Any) -> str:
     return repr(value)
 
 
-class Module(eqx.Module):
-    """A frozen pytree. Numbers are float64 NumPy leaves; everything else is static."""
+class Facts:
+    """What may be known of the members of a family, such as the covariance of a noise.
+
+    A subclass lists the facts of one family, each with the value that says that it is not known. Theory asks these
+    facts alone, never which class it has before it. A member declares what is known of it by a class attribute, a
+    field or a property of the same name.
+    """
+
+
+class AbstractOrFinal:
+    """The rule that a class is either abstract, for others to derive from, or complete, and then final.
+
+    What a complete class declares of itself need not be true of a class that changes it: a subclass of plain SGD
+    that takes the sign of the gradient would go on to state that it is plain SGD.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for base in cls.__bases__:
+            root = AbstractOrFinal in base.__bases__
+            if issubclass(base, AbstractOrFinal) and not (root or base is AbstractOrFinal or is_abstract(base)):
+                raise InvalidType(_why_final(cls.__name__, base))
+
+
+def is_abstract(kind: type) -> bool:
+    """Whether a class leaves something for its subclasses to define."""
+    return inspect.isabstract(kind) or bool(getattr(kind, "__abstractvars__", ()))
+
+
+def facts_of(kind: type) -> list[str]:
+    """The names of the facts that members of a family may declare, in order."""
+    lists = [each for each in reversed(kind.__mro__) if issubclass(each, Facts) and Facts in each.__bases__]
+    named = [name for each in lists for name in (*inspect.get_annotations(each), *vars(each))]
+    return [name for name in dict.fromkeys(named) if not name.startswith("_")]
+
+
+def public_name(kind: type) -> str:
+    """The shortest dotted name under which a class can be imported."""
+    parts = kind.__module__.split(".")
+    prefixes = [".".join(parts[: end + 1]) for end in range(len(parts))]
+    found = (each for each in prefixes if getattr(sys.modules.get(each), kind.__name__, None) is kind)
+    return f"{next(found, kind.__module__)}.{kind.__name__}"
+
+
+def _why_final(name: str, base: type) -> str:
+    family = next(each for each in base.__mro__ if is_abstract(each))
+    needed = sorted({*getattr(family, "__abstractmethods__", ()), *getattr(family, "__abstractvars__", ())})
+    facts = [fact for fact in facts_of(family) if fact not in needed]
+    declared = f", and declare what is known of it: {', '.join(facts)}" if facts else ""
+    return (
+        f"{name} cannot derive from {public_name(base)}, which is complete: what it states of itself would be taken "
+        f"for true of {name}. Derive from {public_name(family)}, define {', '.join(needed)}{declared}"
+    )
+
+
+class Module(AbstractOrFinal, eqx.Module):
+    """A frozen pytree, abstract or final. Numbers are float64 NumPy leaves; everything else is static."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for name in inspect.get_annotations(cls):
+            # A field that replaces a fact is needed, unless it has a default of its own: the dataclass would otherwise
+            # take the value of the fact, unknown, for its default.
+            if name not in cls.__dict__ and name in facts_of(cls):
+                setattr(cls, name, dataclasses.field())
 
     def _arguments(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters if hasattr(self, name)}

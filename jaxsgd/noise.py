@@ -8,24 +8,50 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array, semidefinite
-from jaxsgd.module import Module
+from jaxsgd.module import Facts, Module
 from jaxsgd.streams import Stream
 
 
-class Noise(Module):
-    """The law of the noise xi in g = grad R(x) + xi."""
+class NoiseFacts(Facts):
+    """What may be known of the law of a noise xi. None stands for not known.
+
+    - `normal`: whether xi is normal. With it the variances of observables are exact on a quadratic.
+    - `symmetric`: whether xi and -xi have one law.
+    - `bounded`: whether ||xi|| is at most some number.
+    """
+
+    normal: bool | None = None
+    symmetric: bool | None = None
+    bounded: bool | None = None
+
+    def covariance_matrix(self, dimension: int) -> np.ndarray | None:
+        """Cov xi, (d, d) in ``jax.flatten_util`` order; (d,) where it is diagonal. None: infinite, or not known."""
+        return None
+
+
+class Noise(NoiseFacts, Module):
+    """The law of the noise xi in g = grad R(x) + xi, of mean zero and independent of everything before.
+
+    A noise of one's own gives `sample`, and declares what is known of its law. With the covariance
+    [`jaxsgd.theory.exact`][] knows means and covariances, and bounds have values before the run:
+
+    >>> class Uniform(Noise):
+    ...     half: float
+    ...     symmetric, bounded = True, True
+    ...
+    ...     def sample(self, stream, like):
+    ...         return jax.tree.map(lambda leaf: self.half * (2 * stream.uniform(leaf.shape) - 1), like)
+    ...
+    ...     def covariance_matrix(self, dimension):
+    ...         return np.full(dimension, self.half**2 / 3)
+    """
 
     @abc.abstractmethod
     def sample(self, stream: Stream, like: Any) -> Any:
         """One draw of xi in the structure of ``like``."""
 
-    @abc.abstractmethod
     def check(self, shapes: list[tuple[int, ...]]) -> None:
-        """An error unless the noise fits parameters whose leaves have these shapes."""
-
-    @abc.abstractmethod
-    def covariance_matrix(self, dimension: int) -> np.ndarray:
-        """Cov xi, (d, d) in ``jax.flatten_util`` order; (d,) where it is diagonal."""
+        """An error unless the noise fits parameters whose leaves have these shapes; most noise fits all."""
 
 
 class Gaussian(Noise):
@@ -43,6 +69,8 @@ class Gaussian(Noise):
     std: np.ndarray | None
     covariance: np.ndarray | None
     _root: np.ndarray | None  # B with B B' = covariance
+    normal = True
+    symmetric = True
 
     def __init__(self, std: Any = None, covariance: Any = None) -> None:
         if covariance is None:
@@ -66,6 +94,12 @@ class Gaussian(Noise):
         semidefinite("covariance", self.covariance, "no noise has a negative variance")
         values, vectors = np.linalg.eigh(self.covariance)
         self._root = vectors * np.sqrt(np.maximum(values, 0))
+
+    @property
+    def bounded(self) -> bool:
+        """Only without any noise."""
+        spread = self.std if self.covariance is None else self.covariance
+        return not np.any(spread)
 
     def sample(self, stream: Stream, like: Any) -> Any:
         z = stream.normal_like(like)

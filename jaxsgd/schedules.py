@@ -159,7 +159,7 @@ class cosine(Schedule):
 
     initial: np.ndarray
     horizon: np.ndarray
-    final: np.ndarray = 0.0  # type: ignore[assignment]
+    final: np.ndarray
 
     def __init__(self, initial: Any, horizon: Any, final: Any = 0.0) -> None:
         self.initial, self.horizon = scalar("initial", initial), scalar("horizon", horizon, above=0.0)

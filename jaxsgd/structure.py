@@ -1,5 +1,6 @@
-"""How a flat vector and a pytree of arrays turn into each other, many at a time."""
+"""Pytrees taken apart: flat vectors and trees of arrays, many at a time; numbers, and what is static."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -40,3 +41,35 @@ class Structure(NamedTuple):
         """Leaves (*shape, lanes) to (size, lanes)."""
         leaves = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(tree)]
         return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+
+def flat(tree: Any) -> np.ndarray:
+    """The numbers of a pytree as one float64 vector (d,), in ``jax.flatten_util`` order."""
+    return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
+
+
+class Skeleton(NamedTuple):
+    """A pytree without its numbers, which may change without a new compilation; hashable if what is left is.
+
+    - `fixed`: its leaves, with None where a number stands.
+    """
+
+    treedef: Any
+    fixed: tuple[Any, ...]
+
+    @classmethod
+    def split(cls, tree: Any) -> "tuple[Skeleton, tuple[Any, ...]]":
+        """The skeleton of a pytree, and its numbers."""
+        leaves, treedef = jax.tree.flatten(tree)
+        fixed = tuple(None if is_number(leaf) else leaf for leaf in leaves)
+        return cls(treedef, fixed), tuple(leaf for leaf in leaves if is_number(leaf))
+
+    def filled(self, numbers: Iterable[Any]) -> Any:
+        """The pytree with these numbers in it."""
+        given = iter(numbers)
+        return jax.tree.unflatten(self.treedef, [next(given) if leaf is None else leaf for leaf in self.fixed])
+
+
+def is_number(leaf: Any) -> bool:
+    """Whether a leaf of a pytree is data, and not a part of the program."""
+    return isinstance(leaf, np.ndarray | np.generic | jax.Array | float | int) and not isinstance(leaf, bool)

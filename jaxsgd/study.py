@@ -17,8 +17,8 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
 from jaxsgd.state import Update
-from jaxsgd.streams import Request, requests_of
-from jaxsgd.tracing import blank_state, check_functions
+from jaxsgd.streams import Request
+from jaxsgd.tracing import traced
 
 if TYPE_CHECKING:
     from jaxsgd.runs.cost import Cost
@@ -78,7 +78,7 @@ class Study:
         self.method.check(self.dimension)
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
         self._check_rates()
-        check_functions(self)
+        traced(self)
 
     def _updates(self, epochs: int | None) -> int:
         """T, from `steps` or `epochs`."""
@@ -148,11 +148,10 @@ class Study:
         """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made."""
         return schedules.learning_rates(self.schedule, self.steps + 1)
 
-    @functools.cached_property
+    @property
     def requests(self) -> tuple[Request, ...]:
         """What one step draws."""
-        like = blank_state(self).x
-        return requests_of(lambda stream: self.oracle.sample(stream, like, np.int32(0), self.oracle.memory())[0])
+        return traced(self).requests
 
     @functools.cached_property
     def recorded_steps(self) -> np.ndarray:

@@ -1,26 +1,77 @@
-"""Whether what a study is made of can be traced for one trajectory, and has the right shapes."""
+"""Whether what a study is made of can be traced for one trajectory, and has the right shapes.
+
+Studies of one structure, which differ in numbers alone, are traced once: a sweep over thousands of learning rates
+costs one trace.
+"""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.compiler import remember
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
 from jaxsgd.state import State, Update
-from jaxsgd.streams import Recorder
+from jaxsgd.streams import Recorder, Request
+from jaxsgd.structure import Skeleton, Structure
 
 if TYPE_CHECKING:
     from jaxsgd.study import Study
 
+_STRUCTURES = 1024  # that are remembered
+
+
+class Blank(NamedTuple):
+    """A State without numbers: the structure of x, the names of averages and path sums, and the precision."""
+
+    point: Structure
+    averages: tuple[str, ...]
+    path_sums: tuple[str, ...]
+    precision: np.dtype
+
+    @classmethod
+    def of(cls, state: State) -> "Blank":
+        leaves = jax.tree.leaves(state.x)
+        return cls(Structure.of(state.x), tuple(state.averages), tuple(state.path_sums), np.dtype(leaves[0].dtype))
+
+    @property
+    def fields(self) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """Those of the State, as shapes and types."""
+        x, number = self.point.like(self.precision), jax.ShapeDtypeStruct((), self.precision)
+        return x, dict.fromkeys(self.averages, x), dict.fromkeys(self.path_sums, number)
+
+
+class Given(NamedTuple):
+    """What a study gives to be traced, without the numbers."""
+
+    oracle: Skeleton
+    numbers: tuple[jax.ShapeDtypeStruct, ...]
+    blank: Blank
+    observables: tuple[tuple[str, Callable[[Any], Any]], ...]
+    path_sums: tuple[tuple[str, Callable[[Update], Any]], ...]
+
+    @classmethod
+    def of(cls, study: "Study") -> "Given":
+        oracle, numbers = Skeleton.split(study.oracle)
+        blank = Blank.of(blank_state(study))
+        shapes = tuple(_as_in_programs(number, blank.precision) for number in numbers)
+        return cls(oracle, shapes, blank, tuple(study.observables.items()), tuple(study.path_sums.items()))
+
+
+class Traced(NamedTuple):
+    """What a trace has shown: what one step draws, and of each observable whether it takes a State."""
+
+    requests: tuple[Request, ...]
+    takes_state: tuple[bool, ...]
+
 
 def blank_state(study: "Study") -> State:
     """A State of shapes and types, in the precision that JAX is set to."""
-    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
-    x = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, number.dtype), study.x0)
-    return State(x, dict.fromkeys(study.averages, x), dict.fromkeys(study.path_sums, number))
+    precision = np.dtype(jnp.result_type(float))
+    return State(*Blank(Structure.of(study.x0), tuple(study.averages), tuple(study.path_sums), precision).fields)
 
 
 def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool:
@@ -29,12 +80,17 @@ def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool
     It is tried on the State first: a function of x fails there, because a State is not an array,
     not a pytree, and has nothing but its three fields. An error if it fails on both, or is no scalar.
     """
-    fields = (state.x, dict(state.averages), dict(state.path_sums))
+    return _takes_state(what, function, Blank.of(state))
+
+
+@remember(_STRUCTURES)
+def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
+    x, averages, path_sums = blank.fields
     try:
-        shape, on_state = jax.eval_shape(lambda *fields: function(State(*fields)), *fields), True
+        shape, on_state = jax.eval_shape(lambda *fields: function(State(*fields)), x, averages, path_sums), True
     except Exception as of_state:
         try:
-            shape, on_state = jax.eval_shape(function, state.x), False
+            shape, on_state = jax.eval_shape(function, x), False
         except Exception as of_x:
             raise InvalidType(
                 f"{what}: {brief(function)} can be computed neither on x ({_reason(of_x)}) "
@@ -44,23 +100,42 @@ def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool
     return on_state
 
 
-def check_functions(study: "Study") -> None:
-    """An error unless risk, gradient, observables and path sums can be traced and are scalars."""
+def traced(study: "Study") -> Traced:
+    """What a study draws and observes; an error unless risk, gradient, observables and path sums can be traced."""
+    return _traced(Given.of(study))
+
+
+@remember(_STRUCTURES)
+def _traced(given: Given) -> Traced:
     # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
-    state, oracle = blank_state(study), study.oracle
-    x = state.x
-    t = jax.ShapeDtypeStruct((), jnp.int32)
-    draw = lambda like, t, memory: oracle.sample(Recorder(), like, t, memory)[0]  # noqa: E731
-    sample = _traced("the sample of the oracle", draw, x, t, oracle.memory())
-    _scalar("the risk", oracle.risk, x, sample)
-    gradient = _traced("the gradient", oracle.gradient, x, sample)
+    x, numbers, recorder = given.blank.fields[0], given.numbers, Recorder()
+
+    def of_oracle(numbers: Any) -> Any:
+        return given.oracle.filled(numbers)
+
+    def draw(numbers: Any, t: Any) -> Any:
+        oracle = of_oracle(numbers)
+        return oracle.sample(recorder, x, t, oracle.memory())[0]
+
+    t, number = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), given.blank.precision)
+    sample = _shape("the sample of the oracle", draw, numbers, t)
+    _scalar("the risk", lambda numbers, x, sample: of_oracle(numbers).risk(x, sample), numbers, x, sample)
+    gradient = _shape(
+        "the gradient", lambda numbers, x, sample: of_oracle(numbers).gradient(x, sample), numbers, x, sample
+    )
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
-        raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(study.x0)}, got {_shapes(gradient)}")
-    for name, function in study.observables.items():
-        takes_state(f"observable {name!r}", function, state)
-    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
-    for name, function in study.path_sums.items():
+        raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
+    on_state = tuple(_takes_state(f"observable {name!r}", f, given.blank) for name, f in given.observables)
+    for name, function in given.path_sums:
         _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), t, number, x, x, x)
+    return Traced(tuple(recorder.requests), on_state)
+
+
+def _as_in_programs(number: Any, precision: np.dtype) -> jax.ShapeDtypeStruct:
+    """Shape and type that a number of an oracle has in a compiled program."""
+    array = np.asarray(number)
+    floating = np.issubdtype(array.dtype, np.floating)
+    return jax.ShapeDtypeStruct(array.shape, precision if floating else jax.dtypes.canonicalize_dtype(array.dtype))
 
 
 def _shapes(tree: Any) -> Any:
@@ -79,7 +154,7 @@ def _reason(error: Exception) -> str:
     return f"{name}: {lines[0]}" if lines else name
 
 
-def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+def _shape(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return jax.eval_shape(function, *arguments)
     except Exception as error:
@@ -87,7 +162,7 @@ def _traced(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 def _scalar(what: str, function: Callable[..., Any], *arguments: Any) -> None:
-    _one_number(what, _traced(what, function, *arguments))
+    _one_number(what, _shape(what, function, *arguments))
 
 
 def _one_number(what: str, result: Any) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
-from jaxsgd.structure import Structure
+from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.tracing import blank_state, takes_state
+from jaxsgd.tracing import blank_state, takes_state, traced
 
 
 class Inputs(NamedTuple):
@@ -47,8 +47,7 @@ class Event(NamedTuple):
 class Program:
     """The static part of a study: everything that shapes the compiled code."""
 
-    treedef: Any
-    fixed: tuple[Any, ...]
+    skeleton: Skeleton
     point: Structure
     requests: tuple[streams.Request, ...]
     record: tuple[int, ...]
@@ -69,13 +68,7 @@ class Program:
 
     def rebuild(self, leaves: tuple[Any, ...]) -> tuple[Any, Any]:
         """Oracle and method, with these numbers in them."""
-        numbers = iter(leaves)
-        return jax.tree.unflatten(self.treedef, [next(numbers) if item is None else item for item in self.fixed])
-
-
-def is_number(leaf: Any) -> bool:
-    """Whether a leaf of a pytree is data, which may change without a new compilation."""
-    return isinstance(leaf, np.ndarray | np.generic | jax.Array | float | int) and not isinstance(leaf, bool)
+        return self.skeleton.filled(leaves)
 
 
 def prepare(
@@ -83,21 +76,20 @@ def prepare(
 ) -> tuple[Program, Inputs]:
     """The program and the numbers of a study, in the precision that JAX is set to."""
     dtype = jnp.zeros(()).dtype
-    leaves, treedef = jax.tree.flatten((study.oracle, study.method))
-    state = blank_state(study)
+    skeleton, numbers = Skeleton.split((study.oracle, study.method))
+    state, found = blank_state(study), traced(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
     problem = study.oracle.problem
     program = Program(
-        treedef=treedef,
-        fixed=tuple(None if is_number(leaf) else leaf for leaf in leaves),
+        skeleton=skeleton,
         point=Structure.of(study.x0),
-        requests=study.requests,
+        requests=found.requests,
         record=tuple(int(step) for step in study.recorded_steps),
         observed=study.observed,
         built_in=study.built_in,
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
-        observables=tuple(Event(n, f, takes_state(n, f, state)) for n, f in study.observables.items()),
+        observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
         events=tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items()),
         path_sums=tuple(study.path_sums.items()),
         statistics=statistics,
@@ -105,9 +97,9 @@ def prepare(
     )
     mixing = [np.append(average.mixing(study.learning_rates[:-1]), 0.0) for average in study.averages.values()]
     inputs = Inputs(
-        leaves=tuple(_cast(leaf, dtype) for leaf in leaves if is_number(leaf)),
-        start=_flat(study.x0).astype(dtype),
-        minimiser=None if problem is None or problem.minimiser is None else _flat(problem.minimiser).astype(dtype),
+        leaves=tuple(_cast(number, dtype) for number in numbers),
+        start=flat(study.x0).astype(dtype),
+        minimiser=None if problem is None or problem.minimiser is None else flat(problem.minimiser).astype(dtype),
         coefficients=np.stack([study.learning_rates, *mixing], -1).astype(dtype),
         visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
@@ -117,7 +109,3 @@ def prepare(
 def _cast(leaf: Any, dtype: Any) -> np.ndarray:
     array = np.asarray(leaf)
     return array.astype(dtype) if np.issubdtype(array.dtype, np.floating) else array
-
-
-def _flat(tree: Any) -> np.ndarray:
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])

@@ -54,6 +54,11 @@ class ExampleSampling(Oracle):
         self.batch = integer("batch", batch, at_least=1)
         order.check(problem.has_gradient, self.batch)
 
+    @property
+    def unbiased(self) -> bool | None:
+        whole = self.order.distinct and self.batch == self.problem.examples
+        return True if whole else self.order.unbiased
+
     def memory(self) -> Any:
         return self.order.memory(self.problem.examples)
 

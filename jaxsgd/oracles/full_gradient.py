@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxsgd.errors import InvalidType
 from jaxsgd.oracles.oracle import Oracle
@@ -19,10 +20,16 @@ class FullGradient(Oracle):
     """
 
     problem: Problem
+    unbiased = True
+    normal = True
+    full_gradient = True
 
     def __check_init__(self) -> None:
         if not isinstance(self.problem, Problem):
             raise InvalidType(f"problem must be one of jaxsgd.problems, got {self.problem!r}")
+
+    def gradient_covariance(self, dimension: int) -> np.ndarray:
+        return np.zeros(dimension)
 
     def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[None, Any]:
         return None, memory

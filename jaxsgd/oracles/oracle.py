@@ -5,13 +5,35 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import numpy as np
 
-from jaxsgd.module import Module
+from jaxsgd.module import Facts, Module
+from jaxsgd.orders import Order
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
 
-class Oracle(Module):
+class OracleFacts(Facts):
+    """What may be known of how gradients are drawn. None stands for not known.
+
+    - `unbiased`: whether E[g_t | everything before] is the gradient of R at x_t, or a subgradient.
+    - `normal`: whether g_t given x_t is normal; a constant counts as normal.
+    - `full_gradient`: whether g_t is the gradient of R, without any randomness.
+    - `order`, `batch`: where g_t is a mean over examples, in which order they are drawn, and how many for each update.
+    """
+
+    unbiased: bool | None = None
+    normal: bool | None = None
+    full_gradient: bool | None = None
+    order: Order | None = None
+    batch: int = 1
+
+    def gradient_covariance(self, dimension: int) -> np.ndarray | None:
+        """Cov(g_t | x_t) where it is the same at every x, (d, d), or (d,) if diagonal; None where not, or not known."""
+        return None
+
+
+class Oracle(OracleFacts, Module):
     """Draws the stochastic gradient g_t of one trajectory at one step.
 
     The draw is split in two, so that it can be made before the point is known and shared between

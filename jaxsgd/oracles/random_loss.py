@@ -29,6 +29,7 @@ class RandomLoss(Oracle):
     loss: Callable[[Any, Any], jax.Array]
     sampler: Callable[[Stream], Any]
     problem: Problem | None = None
+    unbiased = True
 
     def __check_init__(self) -> None:
         for name, value in (("loss", self.loss), ("sampler", self.sampler)):

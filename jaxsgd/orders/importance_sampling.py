@@ -37,6 +37,9 @@ class ImportanceSampling(Order):
     probabilities: np.ndarray
     _ends: np.ndarray  # example i has the numbers from ends[i - 1] to ends[i] - 1 out of 2^30
     _weights: np.ndarray
+    fresh = True
+    unbiased = True
+    distinct = False
 
     def __init__(self, probabilities: Any) -> None:
         p = finite_array("probabilities", probabilities)
@@ -55,6 +58,13 @@ class ImportanceSampling(Order):
                 f"probabilities must be 0 or larger than 2^-30 = 9.3e-10, got {p[lost[0]]:g} at index [{lost[0]}]"
             )
         self._weights = np.divide(1, len(p) * made, out=np.zeros(len(p)), where=made > 0)
+
+    @property
+    def uniform(self) -> bool:
+        return bool(np.ptp(self.made) == 0)
+
+    def probabilities_of(self, examples: int) -> np.ndarray:
+        return self.made
 
     @property
     def made(self) -> np.ndarray:

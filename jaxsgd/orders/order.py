@@ -1,12 +1,12 @@
 """The interface of an order."""
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from jaxsgd.errors import InvalidInput
-from jaxsgd.module import Module
+from jaxsgd.module import Facts, Module
 from jaxsgd.streams import Stream
 
 
@@ -21,7 +21,30 @@ class Drawn(NamedTuple):
     weights: Any
 
 
-class Order(Module):
+class OrderFacts(Facts):
+    """What may be known of the law of an order. None stands for not known.
+
+    - `fresh`: whether batches are independent of each other, all with one law.
+    - `unbiased`: whether the weighted mean of g over a batch has, given all batches before, the mean over all examples.
+    - `uniform`: whether the law stays the same if examples change their places.
+    - `distinct`: whether the examples of a batch are different ones; if not, and batches are fresh, its examples are
+      independent.
+    - `shuffled`: of orders that go through a permutation once in every epoch, when they draw a uniform random one;
+      "never" stands for the order of the data.
+    """
+
+    fresh: bool | None = None
+    unbiased: bool | None = None
+    uniform: bool | None = None
+    distinct: bool | None = None
+    shuffled: Literal["every epoch", "once", "never"] | None = None
+
+    def probabilities_of(self, examples: int) -> np.ndarray | None:
+        """Of fresh batches the p_i (n,) with which an example of a batch is example i, as far as they are known."""
+        return np.full(examples, 1 / examples) if self.fresh and self.uniform else None
+
+
+class Order(OrderFacts, Module):
     """Which of n examples each update uses, for one trajectory.
 
     Where the examples of an update depend on those of updates before, the trajectory remembers what is needed:

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import flag
-from jaxsgd.orders.deck import deal, new_deck
 from jaxsgd.orders.order import Drawn, Order, check_batch
+from jaxsgd.orders.random_permutation import exchanged, identity
 from jaxsgd.streams import Stream
 
 
@@ -22,30 +22,35 @@ class Permutation(Order):
     **Arguments**
 
     - `drop_last`: leave out what does not fill a batch.
+
+    A permutation of one's own gives `indices_at`, and declares `shuffled` and `uniform`.
     """
 
     drop_last: bool = eqx.field(static=True, default=False)
+    fresh = False
+    unbiased = False  # given the past, the examples that an epoch has used are not drawn again
+    distinct = True
 
     def __check_init__(self) -> None:
         flag("drop_last", self.drop_last)
 
     @abc.abstractmethod
-    def cards(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
+    def indices_at(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
         """The examples at these positions of this epoch's permutation; and the next memory."""
 
     def draw(self, stream: Stream, t: Any, memory: Any, examples: int, batch: int) -> tuple[Drawn, Any]:
         updates = self.updates_per_epoch(examples, batch)
         first = t % updates * batch
         if batch == 1:
-            indices, memory = self.cards(stream, t, memory, first, t // updates)
+            indices, memory = self.indices_at(stream, t, memory, first, t // updates)
             return Drawn(indices, None), memory
         positions = first + jnp.arange(batch)
         left = examples % batch
         if self.drop_last or not left:
-            indices, memory = self.cards(stream, t, memory, positions, t // updates)
+            indices, memory = self.indices_at(stream, t, memory, positions, t // updates)
             return Drawn(indices, None), memory
-        # The last position stands for those behind it, with weight 0: there a card can only stay where it is.
-        indices, memory = self.cards(stream, t, memory, jnp.minimum(positions, examples - 1), t // updates)
+        # The last position stands for those behind it, with weight 0: there an example can only stay where it is.
+        indices, memory = self.indices_at(stream, t, memory, jnp.minimum(positions, examples - 1), t // updates)
         used = jnp.where(positions < examples, 1.0, 0.0)
         return Drawn(indices, used * batch / jnp.sum(used)), memory
 
@@ -71,11 +76,14 @@ class RandomReshuffling(Permutation):
     arXiv 2006.05988, algorithm 1.
     """
 
-    def memory(self, examples: int) -> Any:
-        return new_deck(examples)
+    shuffled = "every epoch"
+    uniform = True
 
-    def cards(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
-        return deal(memory, positions, stream.bits(jnp.shape(positions)))
+    def memory(self, examples: int) -> Any:
+        return identity(examples)
+
+    def indices_at(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
+        return exchanged(memory, positions, stream.bits(jnp.shape(positions)))
 
 
 class ShuffleOnce(Permutation):
@@ -85,12 +93,15 @@ class ShuffleOnce(Permutation):
     is SGD with random shuffling?", arXiv 1908.00045 ("single shuffling").
     """
 
-    def memory(self, examples: int) -> Any:
-        return new_deck(examples)
+    shuffled = "once"
+    uniform = True
 
-    def cards(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
+    def memory(self, examples: int) -> Any:
+        return identity(examples)
+
+    def indices_at(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
         words = stream.bits(jnp.shape(positions))
-        return deal(memory, positions, jnp.where(epoch == 0, words, jnp.zeros_like(words)))
+        return exchanged(memory, positions, jnp.where(epoch == 0, words, jnp.zeros_like(words)))
 
 
 class Incremental(Permutation):
@@ -100,5 +111,8 @@ class Incremental(Permutation):
     survey", arXiv 1507.01030.
     """
 
-    def cards(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
+    shuffled = "never"
+    uniform = False
+
+    def indices_at(self, stream: Stream, t: Any, memory: Any, positions: Any, epoch: Any) -> tuple[Any, Any]:
         return positions, memory

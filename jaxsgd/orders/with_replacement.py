@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import flag
-from jaxsgd.orders.deck import deal, new_deck
 from jaxsgd.orders.order import Drawn, Order, check_batch, shape_of
+from jaxsgd.orders.random_permutation import exchanged, identity
 from jaxsgd.streams import Stream
 
 
@@ -28,19 +28,22 @@ class WithReplacement(Order):
     """
 
     distinct: bool = eqx.field(static=True, default=False)
+    fresh = True
+    unbiased = True
+    uniform = True
 
     def __check_init__(self) -> None:
         flag("distinct", self.distinct)
 
     def memory(self, examples: int) -> Any:
-        return new_deck(examples) if self.distinct else ()
+        return identity(examples) if self.distinct else ()
 
     def draw(self, stream: Stream, t: Any, memory: Any, examples: int, batch: int) -> tuple[Drawn, Any]:
         if not self.distinct:
             return Drawn(stream.integers(examples, shape_of(batch)), None), memory
         words = stream.bits(shape_of(batch))
-        cards, deck = deal(memory, jnp.arange(batch) if batch > 1 else 0, words)
-        return Drawn(cards, None), deck
+        indices, permutation = exchanged(memory, jnp.arange(batch) if batch > 1 else 0, words)
+        return Drawn(indices, None), permutation
 
     def check(self, has_gradient: np.ndarray, batch: int) -> None:
         super().check(has_gradient, batch)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.problems.problem import Problem
+from jaxsgd.problems.problem import CentredConvex
 from jaxsgd.problems.separable import per_coordinate, positive
 
 
-class AbsoluteValue(Problem):
+class AbsoluteValue(CentredConvex):
     """R(x) = sum_i scale_i |x_i - x*_i|, with minimum 0 at x*.
 
     The gradient is the subgradient scale_i sign(x_i - x*_i), 0 at the kink. Where no coordinate is at its kink
@@ -30,7 +30,8 @@ class AbsoluteValue(Problem):
     """
 
     scale: np.ndarray
-    minimiser: np.ndarray = 0.0  # type: ignore[assignment]
+    minimiser: np.ndarray
+    strong_convexity = 0.0
 
     def __init__(self, scale: Any = 1.0, minimiser: Any = 0.0) -> None:
         self.scale, self.minimiser = per_coordinate(scale=scale, minimiser=minimiser)
@@ -43,21 +44,5 @@ class AbsoluteValue(Problem):
         return jnp.multiply(self.scale, jnp.sign(x - self.minimiser))
 
     @property
-    def start(self) -> np.ndarray:
-        return np.zeros(self.minimiser.shape)
-
-    @property
-    def minimum(self) -> float:
-        return 0.0
-
-    @property
-    def strong_convexity(self) -> float:
-        return 0.0
-
-    @property
     def lipschitz(self) -> float:
         return float(np.linalg.norm(self.scale))
-
-    @property
-    def convex(self) -> bool:
-        return True

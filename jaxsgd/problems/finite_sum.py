@@ -15,14 +15,12 @@ from jaxsgd.module import with_own_arrays
 from jaxsgd.problems.empirical_risk import EmpiricalRisk
 from jaxsgd.problems.examples import (
     as_examples,
-    count,
     mean_gradient,
     mean_loss,
     mean_over,
     shapes_of_one,
 )
 from jaxsgd.problems.function import as_point, constant, value_at
-from jaxsgd.problems.held_out_risk import HeldOutRisk
 from jaxsgd.problems.newton import minimise
 
 
@@ -50,14 +48,14 @@ class FiniteSum(EmpiricalRisk):
     data: Any
     test: Any
     _computed: tuple[str, ...] = eqx.field(static=True)  # the arguments that were not given
-    start: Any = None
-    minimiser: Any = None
-    minimum: Any = None
-    strong_convexity: Any = None
-    smoothness: Any = None
-    example_smoothness: Any = None
-    example_strong_convexity: Any = None
-    convex: bool | None = None
+    start: Any
+    minimiser: Any
+    minimum: Any
+    strong_convexity: Any
+    smoothness: Any
+    example_smoothness: Any
+    example_strong_convexity: Any
+    convex: bool | None
 
     def __init__(
         self,
@@ -111,26 +109,16 @@ class FiniteSum(EmpiricalRisk):
     def example_gradient(self, x: Any, example: Any) -> Any:
         return jax.grad(self.loss)(x, example)
 
-    def _held_out_risk(self) -> HeldOutRisk:
-        return HeldOutRisk(self.loss, self.test)
-
     @property
-    def examples(self) -> int:
-        return count(self.data)
+    def example_value(self) -> Callable[[Any, Any], jax.Array]:
+        return self.loss
 
     @property
     def gradient_noise(self) -> float | None:
         if self.minimiser is None:
             return None
-        loss, data, x = self.loss, *with_own_arrays((self.data, self.minimiser))
-
-        def total(part: Any, weights: jax.Array) -> jax.Array:
-            gradients = jax.vmap(jax.grad(loss), (None, 0))(x, part)
-            squares = [jnp.sum(leaf.reshape(len(weights), -1) ** 2, 1) for leaf in jax.tree.leaves(gradients)]
-            return weights @ sum(squares[1:], squares[0])
-
         with jax.enable_x64(True):
-            return float(compiler.jit(lambda: mean_over(total, data))())
+            return float(_gradient_noise(self.loss)(*with_own_arrays((self.minimiser, self.data))))
 
     def _risk(self) -> Callable[[Any], jax.Array]:
         """R as a function for programs of their own."""
@@ -159,3 +147,18 @@ class FiniteSum(EmpiricalRisk):
             raise InvalidType(
                 f"loss cannot be computed and differentiated at the start: {type(error).__name__}: {error}"
             ) from error
+
+
+@compiler.remember(maxsize=32)
+def _gradient_noise(loss: Callable[[Any, Any], jax.Array]) -> Callable[[Any, Any], jax.Array]:
+    """The mean of ||grad f_i(x)||^2, a compiled function of x and of the examples."""
+
+    def mean_square(x: Any, examples: Any) -> jax.Array:
+        def total(part: Any, weights: jax.Array) -> jax.Array:
+            gradients = jax.vmap(jax.grad(loss), (None, 0))(x, part)
+            squares = [jnp.sum(leaf.reshape(len(weights), -1) ** 2, 1) for leaf in jax.tree.leaves(gradients)]
+            return weights @ sum(squares[1:], squares[0])
+
+        return mean_over(total, examples)
+
+    return compiler.jit(mean_square)

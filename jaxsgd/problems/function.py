@@ -28,12 +28,12 @@ class Function(Problem):
     """
 
     f: Callable[[Any], jax.Array]
-    minimiser: Any = None
-    minimum: Any = None
-    strong_convexity: Any = None
-    smoothness: Any = None
-    lipschitz: Any = None
-    convex: bool | None = None
+    minimiser: Any
+    minimum: Any
+    strong_convexity: Any
+    smoothness: Any
+    lipschitz: Any
+    convex: bool | None
 
     def __init__(
         self,

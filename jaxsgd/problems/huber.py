@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.problems.problem import Problem
+from jaxsgd.problems.problem import CentredConvex
 from jaxsgd.problems.separable import per_coordinate, positive
 
 
-class Huber(Problem):
+class Huber(CentredConvex):
     """R(x) = sum_i scale_i h(x_i - x*_i), h(u) = u^2 / (2 delta) if |u| <= delta, otherwise |u| - delta / 2.
 
     It has minimum 0 at x*, and delta -> 0 gives [`jaxsgd.problems.AbsoluteValue`][]. It is Lipschitz with
@@ -31,7 +31,8 @@ class Huber(Problem):
 
     delta: np.ndarray
     scale: np.ndarray
-    minimiser: np.ndarray = 0.0  # type: ignore[assignment]
+    minimiser: np.ndarray
+    strong_convexity = 0.0
 
     def __init__(self, delta: Any = 1.0, scale: Any = 1.0, minimiser: Any = 0.0) -> None:
         self.delta, self.scale, self.minimiser = per_coordinate(delta=delta, scale=scale, minimiser=minimiser)
@@ -47,28 +48,12 @@ class Huber(Problem):
         return jnp.multiply(self.scale, jnp.clip((x - self.minimiser) / self.delta, -1, 1))
 
     @property
-    def start(self) -> np.ndarray:
-        return np.zeros(self.minimiser.shape)
-
-    @property
-    def minimum(self) -> float:
-        return 0.0
-
-    @property
-    def strong_convexity(self) -> float:
-        return 0.0
-
-    @property
     def smoothness(self) -> float:
         return float((self.scale / self.delta).max())
 
     @property
     def lipschitz(self) -> float:
         return float(np.linalg.norm(self.scale))
-
-    @property
-    def convex(self) -> bool:
-        return True
 
     @property
     def kinks(self) -> np.ndarray:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, scalar
+from jaxsgd.problems.empirical_risk import SquaredResiduals
 from jaxsgd.problems.linear_model import LinearModel, design, held_out_design
 
 
@@ -39,8 +40,8 @@ class LeastSquares(LinearModel):
     l2: np.ndarray
     test: tuple[np.ndarray, np.ndarray] | None
     _factor: np.ndarray
-    minimiser: Any = None
-    minimum: Any = None
+    minimiser: np.ndarray
+    minimum: float
 
     def __init__(self, features: Any, targets: Any, l2: Any = 0.0, test: Any = None) -> None:
         self.features, self.targets = design(features, targets, "targets")
@@ -74,15 +75,20 @@ class LeastSquares(LinearModel):
         image = jnp.matmul(self._factor, error, precision=jax.lax.Precision.HIGHEST)
         return jnp.matmul(jnp.transpose(self._factor), image, precision=jax.lax.Precision.HIGHEST) + self.l2 * error
 
-    def _slopes_at_minimiser(self) -> np.ndarray:
-        return self.features @ self.minimiser - self.targets
-
     def _eigenvalues(self) -> np.ndarray:
         """Those of the Hessian A'A / n + l2 I, increasing (d,)."""
         n, d = self.features.shape
         values = np.linalg.svd(self._factor, compute_uv=False)
         values = np.where(values > np.finfo(float).eps * max(n, d) * values.max(), values, 0.0)
         return np.sort(np.append(values**2, np.zeros(d - len(values)))) + self.l2
+
+    @property
+    def squared_residuals(self) -> SquaredResiduals:
+        return SquaredResiduals(self.features, self.targets, float(self.l2))
+
+    @property
+    def hessian(self) -> np.ndarray:
+        return self._factor.T @ self._factor + self.l2 * np.eye(self.features.shape[1])
 
     @property
     def strong_convexity(self) -> float:

@@ -19,6 +19,7 @@ class LinearModel(EmpiricalRisk):
 
     features: eqx.AbstractVar[np.ndarray]
     l2: eqx.AbstractVar[np.ndarray]
+    convex = True
 
     @property
     @abc.abstractmethod
@@ -35,10 +36,6 @@ class LinearModel(EmpiricalRisk):
     def slope(prediction: Any, response: Any) -> jax.Array:
         """The derivative of l(z, y) in z, elementwise."""
 
-    @abc.abstractmethod
-    def _slopes_at_minimiser(self) -> np.ndarray:
-        """The derivatives of l(a_i'x*, y_i) (n,), in float64."""
-
     @classmethod
     def example_loss(cls, x: Any, example: Any) -> jax.Array:
         """l(a'x, y) of one example (a, y), without the ridge."""
@@ -48,6 +45,9 @@ class LinearModel(EmpiricalRisk):
     @property
     def data(self) -> tuple[np.ndarray, np.ndarray]:
         return self.features, self.responses
+
+    def example_value(self, x: jax.Array, example: Any) -> jax.Array:
+        return self.example_loss(x, example) + self.l2 / 2 * jnp.sum(x * x)
 
     def value(self, x: jax.Array) -> jax.Array:
         return mean_loss(self.example_loss, self.data, x) + self.l2 / 2 * jnp.sum(x * x)
@@ -64,10 +64,6 @@ class LinearModel(EmpiricalRisk):
         return HeldOutRisk(self.example_loss, self.test)
 
     @property
-    def examples(self) -> int:
-        return self.features.shape[0]
-
-    @property
     def has_gradient(self) -> np.ndarray:
         return self.features.any(1) | (self.l2 > 0)
 
@@ -76,12 +72,12 @@ class LinearModel(EmpiricalRisk):
         return np.zeros(self.features.shape[1])
 
     @property
-    def convex(self) -> bool:
-        return True
-
-    @property
-    def gradient_noise(self) -> float:
-        gradients = self._slopes_at_minimiser()[:, None] * self.features + self.l2 * self.minimiser
+    def gradient_noise(self) -> float | None:
+        if self.minimiser is None:
+            return None
+        with jax.enable_x64(True):
+            slopes = np.asarray(self.slope(self.features @ self.minimiser, self.responses))
+        gradients = slopes[:, None] * self.features + self.l2 * self.minimiser
         return float(np.mean(np.einsum("ij,ij->i", gradients, gradients)))
 
     def _largest_square(self) -> float:

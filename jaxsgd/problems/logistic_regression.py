@@ -39,9 +39,9 @@ class LogisticRegression(LinearModel):
     labels: np.ndarray
     l2: np.ndarray
     test: tuple[np.ndarray, np.ndarray] | None
-    minimiser: Any = None
-    minimum: Any = None
-    smoothness: Any = None
+    minimiser: np.ndarray
+    minimum: float
+    smoothness: float
 
     def __init__(self, features: Any, labels: Any, l2: Any, test: Any = None) -> None:
         self.features, given = design(features, labels, "labels")
@@ -99,9 +99,6 @@ class LogisticRegression(LinearModel):
         slopes = np.abs(self._slopes(x))
         weighted = self.features * (slopes * (1 - slopes) / self.examples)[:, None]
         return self.features.T @ weighted + self.l2 * np.eye(len(x))
-
-    def _slopes_at_minimiser(self) -> np.ndarray:
-        return self._slopes(self.minimiser)
 
 
 def _signs(name: str, labels: np.ndarray) -> np.ndarray:

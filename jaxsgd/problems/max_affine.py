@@ -34,7 +34,9 @@ class MaxAffine(Problem):
 
     slopes: np.ndarray
     offsets: np.ndarray
-    minimiser: Any = None
+    minimiser: np.ndarray
+    convex = True
+    strong_convexity = 0.0
 
     def __init__(self, slopes: Any, offsets: Any = 0.0) -> None:
         self.slopes = finite_array("slopes", slopes)
@@ -58,16 +60,8 @@ class MaxAffine(Problem):
         return float((self.slopes @ self.minimiser + self.offsets).max())
 
     @property
-    def strong_convexity(self) -> float:
-        return 0.0
-
-    @property
     def lipschitz(self) -> float:
         return float(np.linalg.norm(self.slopes, axis=1).max())
-
-    @property
-    def convex(self) -> bool:
-        return True
 
     @property
     def kinks(self) -> np.ndarray:

@@ -6,14 +6,57 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsgd.module import Module
+from jaxsgd.module import Facts, Module
 
 
-class Problem(Module):
+class ProblemFacts(Facts):
+    """What may be known of a problem R. None stands for not known, and nothing that needs it is computed.
+
+    - `start`: a default start, such as zeros where the problem knows the shape of x.
+    - `examples`: n, where R is the mean of the losses of n examples; one gradient of R costs n of examples.
+    - `minimiser`: a minimiser x*, in the structure of x.
+    - `minimum`: the minimum R* = R(x*).
+    - `strong_convexity`: the largest known mu with R(y) >= R(x) + <grad R(x), y - x> + mu/2 ||y - x||^2.
+    - `smoothness`: the smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||.
+    - `lipschitz`: the smallest known G with |R(x) - R(y)| <= G ||x - y||.
+    - `convex`: whether R is convex.
+    - `hessian`: of a quadratic R the constant Hessian A with R(x) = R* + 1/2 (x - x*)' A (x - x*): its diagonal (d,)
+      or all of it (d, d), in ``jax.flatten_util`` order. It needs a minimiser and a minimum.
+    """
+
+    start: Any = None
+    examples: int = 1
+    minimiser: Any = None
+    minimum: float | None = None
+    strong_convexity: float | None = None
+    smoothness: float | None = None
+    lipschitz: float | None = None
+    convex: bool | None = None
+    hessian: np.ndarray | None = None
+
+    @property
+    def kinks(self) -> np.ndarray:
+        """Of a risk of one coordinate: the points (k,) between which it is smooth, as far as they are known.
+
+        Unless a subclass says more, this is the minimiser, where many risks have their only kink.
+        """
+        leaves = jax.tree.leaves(self.minimiser)
+        return np.concatenate([np.zeros(0), *map(np.ravel, leaves)])
+
+
+class Problem(ProblemFacts, Module):
     """A risk R(x) to be minimised over x, a pytree of arrays.
 
-    A subclass gives ``value`` for one x. What is known beyond it, it states; what is not known is
-    None, and nothing that needs it is computed.
+    A problem of one's own gives `value` for one x, and declares what is known of it, as class attributes, fields or
+    properties. With what this one declares it has exact moments, bounds and verdicts:
+
+    >>> class Parabola(Problem):
+    ...     minimiser: np.ndarray
+    ...     minimum, convex, strong_convexity, smoothness = 0.0, True, 2.0, 2.0
+    ...     hessian = np.array([2.0])
+    ...
+    ...     def value(self, x):
+    ...         return ((x - self.minimiser) ** 2).sum()
     """
 
     @abc.abstractmethod
@@ -24,51 +67,14 @@ class Problem(Module):
         """The gradient of R at x, in the structure of x."""
         return jax.grad(self.value)(x)
 
-    @property
-    def start(self) -> Any:
-        """A default start: zeros where the problem knows the shape of x, otherwise None."""
-        return None
+
+class CentredConvex(Problem):
+    """A convex risk of one vector, with minimum 0 at x*, which is known."""
+
+    minimum = 0.0
+    convex = True
 
     @property
-    def examples(self) -> int:
-        """n, where R is the mean of the losses of n examples; otherwise 1. One gradient of R costs n of examples."""
-        return 1
-
-    @property
-    def minimiser(self) -> Any:
-        """A minimiser x*, in the structure of x."""
-        return None
-
-    @property
-    def minimum(self) -> float | None:
-        """The minimum R* = R(x*)."""
-        return None
-
-    @property
-    def strong_convexity(self) -> float | None:
-        """The largest known mu with R(y) >= R(x) + <grad R(x), y - x> + mu/2 ||y - x||^2."""
-        return None
-
-    @property
-    def smoothness(self) -> float | None:
-        """The smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||."""
-        return None
-
-    @property
-    def lipschitz(self) -> float | None:
-        """The smallest known G with |R(x) - R(y)| <= G ||x - y||."""
-        return None
-
-    @property
-    def convex(self) -> bool | None:
-        """Whether R is convex."""
-        return None
-
-    @property
-    def kinks(self) -> np.ndarray:
-        """Of a risk of one coordinate: the points (k,) between which it is smooth, as far as they are known.
-
-        Unless a subclass says more, this is the minimiser, where many risks have their only kink.
-        """
-        leaves = jax.tree.leaves(self.minimiser)
-        return np.concatenate([np.zeros(0), *map(np.ravel, leaves)])
+    def start(self) -> np.ndarray:
+        """The origin."""
+        return np.zeros(self.minimiser.shape)

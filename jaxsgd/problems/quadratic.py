@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array, semidefinite
-from jaxsgd.problems.problem import Problem
+from jaxsgd.problems.problem import CentredConvex
 
 
-class Quadratic(Problem):
+class Quadratic(CentredConvex):
     """R(x) = 1/2 (x - x*)' A (x - x*), with minimum 0 at x*.
 
     **Arguments**
@@ -23,7 +23,7 @@ class Quadratic(Problem):
     """
 
     curvature: np.ndarray
-    minimiser: np.ndarray = 0.0  # type: ignore[assignment]
+    minimiser: np.ndarray
 
     def __init__(self, curvature: Any, minimiser: Any = 0.0) -> None:
         self.curvature = finite_array("curvature", curvature)
@@ -54,12 +54,8 @@ class Quadratic(Problem):
         return jnp.matmul(self.curvature, error, precision=jax.lax.Precision.HIGHEST)
 
     @property
-    def start(self) -> np.ndarray:
-        return np.zeros(self.minimiser.shape)
-
-    @property
-    def minimum(self) -> float:
-        return 0.0
+    def hessian(self) -> np.ndarray:
+        return self.curvature
 
     @property
     def strong_convexity(self) -> float:
@@ -68,7 +64,3 @@ class Quadratic(Problem):
     @property
     def smoothness(self) -> float:
         return float(self._eigenvalues().max())
-
-    @property
-    def convex(self) -> bool:
-        return True
