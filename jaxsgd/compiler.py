@@ -68,7 +68,7 @@ def remember(maxsize: int) -> Callable[[Function], Function]:
     def decorate(function: Function) -> Function:
         cached = functools.lru_cache(maxsize)(function)
 
-        @functools.wraps(function)
+        @functools.wraps(cached)
         def call(*arguments: Any) -> Any:
             try:
                 hash(arguments)

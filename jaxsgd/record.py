@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, integer
+from jaxsgd.module import AbstractOrFinal
 
 
 @dataclasses.dataclass(frozen=True)
-class Grid(abc.ABC):
+class Grid(AbstractOrFinal, abc.ABC):
     """A rule that gives the recorded steps of a study."""
 
     @abc.abstractmethod

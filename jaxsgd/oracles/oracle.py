@@ -17,7 +17,7 @@ class OracleFacts(Facts):
     """What may be known of how gradients are drawn. None stands for not known.
 
     - `unbiased`: whether E[g_t | everything before] is the gradient of R at x_t, or a subgradient.
-    - `normal`: whether g_t given x_t is normal; a constant counts as normal.
+    - `normal`: whether g_t is normal given everything before; a constant counts as normal.
     - `full_gradient`: whether g_t is the gradient of R, without any randomness.
     - `order`, `batch`: where g_t is a mean over examples, in which order they are drawn, and how many for each update.
     """
@@ -29,7 +29,10 @@ class OracleFacts(Facts):
     batch: int = 1
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
-        """Cov(g_t | x_t) where it is the same at every x, (d, d), or (d,) if diagonal; None where not, or not known."""
+        """Cov g_t given everything before, where it is the same at every x: (d, d), or (d,) if it is diagonal.
+
+        None stands for one that depends on x, or is not known.
+        """
         return None
 
 

@@ -40,7 +40,10 @@ class OrderFacts(Facts):
     shuffled: Literal["every epoch", "once", "never"] | None = None
 
     def probabilities_of(self, examples: int) -> np.ndarray | None:
-        """Of fresh batches the p_i (n,) with which an example of a batch is example i, as far as they are known."""
+        """Of fresh batches the p_i (n,) with which an example of a batch is example i, as far as they are known.
+
+        Unbiased draws with other than equal p_i have the weights 1 / (n p_i).
+        """
         return np.full(examples, 1 / examples) if self.fresh and self.uniform else None
 
 

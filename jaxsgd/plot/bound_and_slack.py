@@ -82,13 +82,14 @@ def _slack(study: Study) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray],
     if not moved.any():
         raise InvalidInput("the bound needs a positive learning rate at some t, all of them are 0")
     H = np.cumsum(eta)[moved]
-    # A quadratic has R* = 0 and <x - x*, grad R(x)> = 2 R(x).
-    gap = moments["risk_of_xbar_mean"].values[1:][moved]
-    risk = np.cumsum(eta * moments["risk_mean"].values[:-1])[moved] / H
+    # A quadratic, the only risk with exact moments of averages, has <x - x*, grad R(x)> = 2 (R(x) - R*).
+    minimum = _minimum(study)
+    gap = moments["risk_of_xbar_mean"].values[1:][moved] - minimum
+    excess = np.cumsum(eta * (moments["risk_mean"].values[:-1] - minimum))[moved] / H
     distance = moments["distance_squared_mean"].values
     parts = {
-        "Jensen": np.maximum(risk - gap, 0),  # 0 to rounding at s = 1
-        "convexity": risk,
+        "Jensen": np.maximum(excess - gap, 0),  # 0 to rounding at s = 1
+        "convexity": excess,
         "final distance": distance[1:][moved] / (2 * H),
     }
     largest = np.maximum.accumulate(moments["gradient_norm_squared_mean"].values[:-1])
@@ -96,9 +97,16 @@ def _slack(study: Study) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray],
     return np.arange(1, study.steps + 1)[moved], gap, parts, looser
 
 
+def _minimum(study: Study) -> float:
+    """R*, which is known where exact moments are."""
+    return float(study.oracle.problem.minimum)  # type: ignore[union-attr, arg-type]
+
+
 def _estimated(study: Study, result: Result) -> dict[str, Any]:
     """Points of E R(xbar_s)."""
-    weighted = [name for name, average in study.averages.items() if isinstance(average, StepSizeWeighted)]
+    rates = study.learning_rates[: study.steps]
+    wanted = StepSizeWeighted().mixing(rates)
+    weighted = [name for name, average in study.averages.items() if np.array_equal(average.mixing(rates), wanted)]
     if not weighted:
         raise InvalidInput(
             'the study keeps no average whose estimates could be drawn: give it averages={"eta": '
@@ -108,7 +116,7 @@ def _estimated(study: Study, result: Result) -> dict[str, Any]:
     dataset = thinned(study, result, [name])
     return {
         "x": dataset["step"].values,
-        "estimates": dataset[f"{name}_mean"].values,
+        "estimates": dataset[f"{name}_mean"].values - _minimum(study),
         "standard_errors": dataset[f"{name}_sem"].values,
         "label": style.sample(result.trajectories),
     }

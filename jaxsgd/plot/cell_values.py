@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from jaxsgd.errors import InvalidInput, NoExactSolution, nearest
-from jaxsgd.methods import Sgd
+from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.module import brief
-from jaxsgd.oracles import ExampleSampling
 from jaxsgd.plot import style
-from jaxsgd.problems import Quadratic
 from jaxsgd.results.sweep_result import Cell
-from jaxsgd.theory import exact, one_dimension
+from jaxsgd.theory import exact_moments
 
 _FAR = 1e3  # times the median: what is larger has run away, and would press all others together
 _MOST_SLOW = 32  # cells of a figure whose exact moments take up to a second each
@@ -40,12 +37,7 @@ def numbers(cells: Sequence[Cell], axis: str) -> np.ndarray:
 
 def known(cell: Cell) -> xr.Dataset | None:
     """What theory knows of a cell; None where it knows nothing, or the cell's study is not at hand."""
-    if cell.study is None:
-        return None
-    try:
-        return exact(cell.study)
-    except NoExactSolution:
-        return None
+    return None if cell.study is None else exact_moments.known(cell.study)
 
 
 def affordable(cells: Sequence[Cell], lines: Sequence[np.ndarray]) -> np.ndarray:
@@ -67,15 +59,9 @@ def affordable(cells: Sequence[Cell], lines: Sequence[np.ndarray]) -> np.ndarray
 
 
 def _slow(cell: Cell) -> bool:
-    """Whether the exact moments of a cell are found by quadrature, or are those of sampled examples."""
-    study = cell.study
-    if study is None or not isinstance(study.method, Sgd):
-        return False
-    if isinstance(study.oracle, ExampleSampling):
-        return True
-    if not one_dimension.applies(study):
-        return False
-    return not isinstance(study.oracle.problem, Quadratic)
+    """Whether the way to the exact moments of a cell may take seconds."""
+    route = None if cell.study is None else exact_moments.route_of(cell.study)
+    return route is not None and route.slow
 
 
 def ceiling(means: np.ndarray) -> float:

@@ -1,11 +1,11 @@
 """What theory says: exact moments, bounds, stationary laws, probabilities of sampling. NumPy, float64."""
 
-# Like every import of a submodule it sets jaxsgd.theory.bounds, here to the package, and only the first
-# time: the function that is then imported under this name stays.
-from jaxsgd.theory.bounds.applicable import bounds
-from jaxsgd.theory.bounds.weighted_average import slack
+from typing import TYPE_CHECKING
+
+from jaxsgd.theory import bounds as bounds  # a package that can be called
+from jaxsgd.theory.bounds import Bound, slack
+from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth import growth_probability
-from jaxsgd.theory.moments import exact
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -15,12 +15,17 @@ from jaxsgd.theory.sampling import (
     coverage,
     distinct_distribution,
     exactly_once,
+    examples_used,
 )
 from jaxsgd.theory.stationary_law import stability_limit, stationary
+
+if TYPE_CHECKING:
+    from jaxsgd.theory.bounds.applicable import bounds as bounds  # what a call of the package does
 
 __all__ = [
     "AT_LEAST_ONCE_LIMIT",
     "EXACTLY_ONCE_LIMIT",
+    "Bound",
     "at_least_once",
     "bounds",
     "coupon_collector",
@@ -29,6 +34,7 @@ __all__ = [
     "distinct_distribution",
     "exact",
     "exactly_once",
+    "examples_used",
     "growth_probability",
     "slack",
     "stability_limit",

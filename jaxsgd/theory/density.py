@@ -31,7 +31,7 @@ LARGEST_GRID, LARGEST_TOTAL = 10**5, 10**7
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(16)
 
 
-class Grid(NamedTuple):
+class Resolution(NamedTuple):
     """The width of a panel in units of eta sigma, and the mass that one step may cut off at each end."""
 
     width: float
@@ -47,13 +47,13 @@ class Law(NamedTuple):
     slopes: np.ndarray
 
 
-def laws(
+def densities(
     start: float,
     rates: np.ndarray,
     std: float,
     evaluate: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     kinks: np.ndarray,
-    grid: Grid,
+    grid: Resolution,
 ) -> Iterator[Law]:
     """The laws of x_0 .. x_T.
 

@@ -1,4 +1,4 @@
-"""A quadratic with Gaussian gradient noise in the eigenbasis of its curvature.
+"""A quadratic with additive gradient noise in the eigenbasis of its Hessian.
 
 There e = Q'(x - x*), I - eta A is a diagonal, and risk, distance and gradient norm are weighted sums
 of squares.
@@ -6,15 +6,14 @@ of squares.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import xarray as xr
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.noise import Gaussian
-from jaxsgd.oracles import AdditiveNoise, FullGradient, Oracle
-from jaxsgd.problems import Quadratic
+from jaxsgd.oracles import Oracle
+from jaxsgd.structure import flat
 
 LARGEST_COVARIANCE = 10**7
 """An x_covariance of more numbers than this, 80 MB, is left out."""
@@ -24,46 +23,46 @@ LARGEST_COVARIANCE = 10**7
 class Eigenbasis:
     """A = Q diag(h) Q' and S = Cov xi, rotated. Covariances are (d,) while they are all diagonal.
 
-    - `minimiser`: x* (d,).
+    - `minimum`, `minimiser`: R* and x* (d,).
     - `eigenvalues`: h (d,).
     - `vectors`: Q (d, d), or None for the identity.
     - `noise`: Q'SQ (d, d), or its diagonal (d,) where nothing else is left.
+    - `normal`: whether xi_t is normal; with it e is, and variances of its squares are known.
     """
 
+    minimum: float
     minimiser: np.ndarray
     eigenvalues: np.ndarray
     vectors: np.ndarray | None
     noise: np.ndarray
+    normal: bool
 
     @classmethod
     def of(cls, oracle: Oracle) -> Self:
         """The eigenbasis of an oracle, or NoExactSolution where it has none."""
-        if not isinstance(oracle, AdditiveNoise | FullGradient):
-            raise _missing("oracles.AdditiveNoise or oracles.FullGradient", oracle)
-        problem = oracle.problem
-        if not isinstance(problem, Quadratic):
-            raise _missing("problems.Quadratic", problem)
-        covariance = np.zeros(len(problem.minimiser))
-        if isinstance(oracle, AdditiveNoise):
-            if not isinstance(oracle.noise, Gaussian):
-                raise _missing("noise.Gaussian", oracle.noise)
-            covariance = oracle.noise.covariance_matrix(len(problem.minimiser))
-        if problem.curvature.ndim == 1:
-            return cls(problem.minimiser, np.maximum(problem.curvature, 0), None, covariance)
-        h, Q = np.linalg.eigh(problem.curvature)
+        reason = why_none(oracle)
+        if reason:
+            raise NoExactSolution(f"exact moments need a quadratic with additive noise: {reason}")
+        problem: Any = oracle.problem
+        x_star, A, normal = flat(problem.minimiser), np.asarray(problem.hessian, np.float64), bool(oracle.normal)
+        S: Any = oracle.gradient_covariance(len(x_star))
+        if A.ndim == 1:
+            return cls(float(problem.minimum), x_star, np.maximum(A, 0), None, S, normal)
+        h, Q = np.linalg.eigh(A)
         h[h < rounding(h)] = 0
-        isotropic = covariance.ndim == 1 and np.ptp(covariance) == 0
+        isotropic = S.ndim == 1 and np.ptp(S) == 0
         if not isotropic:
-            covariance = Q.T @ (np.diag(covariance) if covariance.ndim == 1 else covariance) @ Q
-        return cls(problem.minimiser, h, Q, covariance)
+            S = Q.T @ (np.diag(S) if S.ndim == 1 else S) @ Q
+        return cls(float(problem.minimum), x_star, h, Q, S, normal)
 
     def columns(self, vector: np.ndarray) -> np.ndarray:
         """k, of (d, 1) if covariances are matrices, so that k * k.T are the factors k_i k_j of their entries."""
         return vector[:, None] if self.noise.ndim == 2 else vector
 
-    def enter(self, x: np.ndarray) -> np.ndarray:
-        """e = Q'(x - x*)."""
-        return x - self.minimiser if self.vectors is None else (x - self.minimiser) @ self.vectors
+    def enter(self, x: Any) -> np.ndarray:
+        """e = Q'(x - x*), of x in the structure of the parameters."""
+        error = flat(x) - self.minimiser
+        return error if self.vectors is None else error @ self.vectors
 
     def x_moments(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
         """x_mean (..., d) and, up to `LARGEST_COVARIANCE` numbers, x_covariance (..., d, d)."""
@@ -76,23 +75,43 @@ class Eigenbasis:
         return moments
 
     def observables(self, mean: np.ndarray, covariance: np.ndarray, of: str = "") -> dict[str, np.ndarray]:
-        """Means and variances of risk and squared distance for e ~ N(mean, covariance)."""
+        """Means of risk and squared distance for e of this mean and covariance, and variances if e is normal."""
         return {
-            **quadratic_form(f"risk{of}", self.eigenvalues / 2, mean, covariance),
-            **quadratic_form(f"distance_squared{of}", np.ones_like(self.eigenvalues), mean, covariance),
+            **self._form(f"risk{of}", self.eigenvalues / 2, mean, covariance, self.minimum),
+            **self._form(f"distance_squared{of}", np.ones_like(self.eigenvalues), mean, covariance),
         }
 
     def gradient_norm(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean and variance of ||g||^2, where g ~ N(A m, A V A + S)."""
+        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + S."""
         h = self.columns(self.eigenvalues)
         gradient = self.eigenvalues * mean, h * h.T * covariance + self.noise
-        return quadratic_form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
+        return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
+
+    def _form(
+        self, name: str, w: np.ndarray, mean: np.ndarray, covariance: np.ndarray, offset: float = 0.0
+    ) -> dict[str, np.ndarray]:
+        expectation, variance = quadratic_form(w, mean, covariance)
+        return {f"{name}_mean": offset + expectation} | ({f"{name}_variance": variance} if self.normal else {})
 
 
-def quadratic_form(name: str, w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
+def why_none(oracle: Oracle) -> str | None:
+    """Why an oracle is not known to be a quadratic with noise whose covariance is the same everywhere, or None."""
+    problem, name = oracle.problem, f"oracles.{type(oracle).__name__}"
+    if problem is None or problem.hessian is None or problem.minimiser is None or problem.minimum is None:
+        given = "there is no problem" if problem is None else f"problems.{type(problem).__name__} does not state them"
+        return f"a quadratic has a constant Hessian, a minimiser and a minimum, and {given}"
+    if not oracle.unbiased:
+        return f"{name} does not state that its gradients are unbiased"
+    if oracle.gradient_covariance(len(flat(problem.minimiser))) is None:
+        return f"{name} does not state a covariance of the gradient that is the same at every x"
+    return None
+
+
+def quadratic_form(w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance of sum_i w_i e_i^2, e ~ N(m, V).
 
-    E = sum_i w_i (v_ii + m_i^2) and Var = sum_ij w_i w_j v_ij (2 v_ij + 4 m_i m_j). What overflows is inf.
+    E = sum_i w_i (v_ii + m_i^2), for any law of e, and Var = sum_ij w_i w_j v_ij (2 v_ij + 4 m_i m_j). What overflows
+    is inf.
     """
     if covariance.ndim == mean.ndim:
         variances, products, weights, axes = covariance, mean**2, w**2, (-1,)
@@ -102,7 +121,7 @@ def quadratic_form(name: str, w: np.ndarray, mean: np.ndarray, covariance: np.nd
     expectation = (w * (variances + mean**2)).sum(-1)
     variance = (weights * covariance * (2 * covariance + 4 * products)).sum(axes)
     # Only an overflow makes NaN here, by inf - inf or 0 inf.
-    return {f"{name}_mean": _overflowed(expectation), f"{name}_variance": _overflowed(variance)}
+    return _overflowed(expectation), _overflowed(variance)
 
 
 def labelled(moments: dict[str, np.ndarray], coordinates: Sequence[str], **leading: np.ndarray) -> xr.Dataset:
@@ -121,7 +140,3 @@ def rounding(values: np.ndarray) -> float:
 
 def _overflowed(values: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), np.inf, values)
-
-
-def _missing(needed: str, given: object) -> NoExactSolution:
-    return NoExactSolution(f"exact moments need {needed}, got {type(given).__name__}")

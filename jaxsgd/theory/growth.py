@@ -4,11 +4,11 @@ import numpy as np
 from scipy.integrate import quad
 from scipy.special import ndtr
 
-from jaxsgd.errors import InvalidInput, integer
+from jaxsgd.errors import InvalidInput, NoExactSolution, integer
 from jaxsgd.record import at
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
-from jaxsgd.theory.moments import exact
+from jaxsgd.theory.exact_moments import exact
 
 
 def growth_probability(study: Study, step: int) -> float:
@@ -24,7 +24,7 @@ def growth_probability(study: Study, step: int) -> float:
 
     **Arguments**
 
-    - `study`: a quadratic with Gaussian noise, plain SGD.
+    - `study`: a quadratic with normal additive noise, plain SGD.
     - `step`: s, from 0 to T-1.
 
     Source: Imhof (1961), Biometrika 48; Gil-Pelaez (1951), Biometrika 38.
@@ -39,6 +39,8 @@ def growth_probability(study: Study, step: int) -> float:
     plain = {"observe": None, "observables": {}, "path_sums": {}, "averages": {}}
     moments = exact(study.replace(record=at([step]), **plain)).isel(step=0)
     basis = Eigenbasis.of(study.oracle)
+    if not basis.normal:
+        raise NoExactSolution(f"this probability needs normal noise, which {study.oracle!r} does not state")
     Q = np.eye(study.dimension) if basis.vectors is None else basis.vectors
     noise = np.diag(basis.noise) if basis.noise.ndim == 1 else basis.noise
     mean, covariance = Q.T @ (moments["x_mean"].values - basis.minimiser), Q.T @ moments["x_covariance"].values @ Q

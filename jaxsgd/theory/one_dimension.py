@@ -1,8 +1,7 @@
 """Moments of SGD on any one-dimensional risk with additive Gaussian noise, by quadrature."""
 
-import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +10,13 @@ import xarray as xr
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd import compiler
-from jaxsgd.engine.program import is_number
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.noise import Gaussian
-from jaxsgd.oracles import AdditiveNoise
-from jaxsgd.structure import Structure
+from jaxsgd.problems import Problem
+from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.theory.density import Grid, Law, laws
+from jaxsgd.theory.density import Law, Resolution, densities
 from jaxsgd.theory.eigenbasis import labelled
+from jaxsgd.theory.route import Route, not_plain
 
 Values = tuple[np.ndarray, np.ndarray]
 """R and R' at points (n,)."""
@@ -26,58 +24,72 @@ Values = tuple[np.ndarray, np.ndarray]
 TOLERANCE = 1e-6
 """Moments on two grids that differ by more than this count as wrong."""
 
-GRIDS = (Grid(8.0, 1e-14), Grid(6.0, 1e-15), Grid(3.0, 1e-15), Grid(1.5, 1e-15))
+GRIDS = (Resolution(8.0, 1e-14), Resolution(6.0, 1e-15), Resolution(3.0, 1e-15), Resolution(1.5, 1e-15))
 """The grids that are tried, until two after each other agree."""
 
 CHUNKS = 128, 1024
 """Points at which the risk is computed by one call of the compiled function: few points are computed fastest."""
 
 
-def applies(study: Study) -> bool:
-    """Whether the study has one coordinate and additive Gaussian noise; the method is taken to be plain SGD."""
-    oracle = study.oracle
-    if study.dimension != 1 or not isinstance(oracle, AdditiveNoise) or not isinstance(oracle.noise, Gaussian):
-        return False
-    return _std(oracle.noise) > 0
+class OneCoordinate(Route):
+    """The density of x_{t+1} = x_t - eta_t (R'(x_t) + xi_t) from that of x_t, for normal noise on any risk.
 
-
-def by_quadrature(study: Study) -> xr.Dataset:
-    """Moments of x_s and of what depends on it alone; [`jaxsgd.theory.exact`][] describes them.
-
-    There are none of averages: x_s and its average together have a law in two dimensions.
+    It has the moments of x_s and of what depends on it alone. There are none of averages: x_s and its average together
+    have a law in two dimensions.
 
     The attribute `quadrature_error` estimates the relative error: it is the largest difference from a coarser
     grid, of a mean relative to the root of the second moment, of a variance relative to itself; or the mass
     that is missing, if that is larger.
     """
-    evaluate = _pointwise(study)
-    previous, error = None, np.inf
-    for grid in GRIDS:
-        moments, mass = _on_grids(study, evaluate, grid)
-        if previous is not None:
-            error = max(_difference(moments, previous), float(np.abs(mass - 1).max()))
-        if error <= TOLERANCE:
-            return labelled(moments, study.coordinates, step=study.recorded_steps).assign_attrs(quadrature_error=error)
-        previous = moments
-    raise NoExactSolution(
-        f"the law of x is found by quadrature, and the moments on two grids differ by {error:.1g}, which is more than "
-        f"{TOLERANCE:g}: the risk must be smooth except at its minimiser and at the kinks that the problem states"
-    )
+
+    title = "a risk of one coordinate with normal noise"
+    sentence = "In one dimension, with Gaussian noise, the law of an iterate determines that of the next."
+    reference = "Nystroem (1930), Acta Math. 54, for the quadrature of the density"
+    slow = True
+
+    def applies(self, study: Study) -> str | None:
+        oracle = study.oracle
+        if not_plain(study) or study.dimension != 1:
+            return not_plain(study) or f"x has {study.dimension} coordinates"
+        if oracle.problem is None:
+            return "there is no problem"
+        covariance = oracle.gradient_covariance(1)
+        if not (oracle.unbiased and oracle.normal) or covariance is None:
+            return (
+                f"oracles.{type(oracle).__name__} does not state that its gradients are unbiased and normal, with one "
+                "variance everywhere"
+            )
+        return None if np.ravel(covariance)[0] > 0 else "the gradient has no noise"
+
+    def moments(self, study: Study) -> xr.Dataset:
+        evaluate = _pointwise(study)
+        previous, error = None, np.inf
+        for grid in GRIDS:
+            moments, mass = _on_grids(study, evaluate, grid)
+            if previous is not None:
+                error = max(_difference(moments, previous), float(np.abs(mass - 1).max()))
+            if error <= TOLERANCE:
+                found = labelled(moments, study.coordinates, step=study.recorded_steps)
+                return found.assign_attrs(quadrature_error=error)
+            previous = moments
+        raise NoExactSolution(
+            f"the law of x is found by quadrature, and the moments on two grids differ by {error:.1g}, which is more "
+            f"than {TOLERANCE:g}: the risk must be smooth except at its minimiser and at the kinks that the problem "
+            "states"
+        )
 
 
-def _std(noise: Gaussian) -> float:
-    return float(np.sqrt(noise.covariance_matrix(1).ravel()[0]))
+def _std(study: Study) -> float:
+    return float(np.sqrt(np.ravel(study.oracle.gradient_covariance(1))[0]))  # type: ignore[arg-type] - it is known
 
 
 def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
     """R and R' at points (n,), in float64."""
-    leaves, treedef = jax.tree.flatten(study.oracle.problem)
-    fixed = tuple(None if is_number(leaf) else leaf for leaf in leaves)
-    make = _compiled if _hashable((treedef, fixed)) else _compiled.__wrapped__
-    compiled = make(treedef, fixed, Structure.of(study.x0))
+    skeleton, leaves = Skeleton.split(study.oracle.problem)
+    compiled = _compiled(skeleton, Structure.of(study.x0))
     with jax.enable_x64(True):
         # Copies, as JAX 0.10 remembers an array that it was given in one precision, and returns it in another.
-        numbers = [jnp.asarray(np.array(leaf)) for leaf in leaves if is_number(leaf)]
+        numbers = [jnp.asarray(np.array(leaf)) for leaf in leaves]
 
     def evaluate(points: np.ndarray) -> Values:
         chunk = CHUNKS[len(points) > CHUNKS[0]]
@@ -91,13 +103,12 @@ def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
     return evaluate
 
 
-@functools.lru_cache(maxsize=32)
-def _compiled(treedef: Any, fixed: tuple[Any, ...], point: Structure) -> Callable[[list[jax.Array], Any], jax.Array]:
+@compiler.remember(maxsize=32)
+def _compiled(skeleton: Skeleton, point: Structure) -> Callable[[list[jax.Array], Any], jax.Array]:
     """R and R' of problems of one structure, as (2, n): a function of their numbers and of points (n,)."""
 
     def both(numbers: list[jax.Array], points: jax.Array) -> jax.Array:
-        given = iter(numbers)
-        problem = jax.tree.unflatten(treedef, [next(given) if item is None else item for item in fixed])
+        problem = skeleton.filled(numbers)
 
         def at(x: Any) -> jax.Array:
             return jnp.stack([problem.value(x), ravel_pytree(problem.gradient(x))[0][0]])
@@ -107,23 +118,15 @@ def _compiled(treedef: Any, fixed: tuple[Any, ...], point: Structure) -> Callabl
     return compiler.jit(both)
 
 
-def _hashable(value: Any) -> bool:
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True
-
-
 def _on_grids(
-    study: Study, evaluate: Callable[[np.ndarray], Values], grid: Grid
+    study: Study, evaluate: Callable[[np.ndarray], Values], grid: Resolution
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The moments at the recorded steps, and the mass of each law there."""
-    problem, std = study.oracle.problem, _std(study.oracle.noise)  # type: ignore[union-attr]
-    minimiser = None if problem.minimiser is None else _number(problem.minimiser)  # type: ignore[union-attr]
+    problem, std = cast(Problem, study.oracle.problem), _std(study)
+    minimiser = None if problem.minimiser is None else float(flat(problem.minimiser)[0])
     steps = set(study.recorded_steps.tolist())
     rates = study.learning_rates[: max(steps)]
-    found = laws(_number(study.x0), rates, std, evaluate, problem.kinks, grid)  # type: ignore[union-attr]
+    found = densities(float(flat(study.x0)[0]), rates, std, evaluate, problem.kinks, grid)
     kept = [law for step, law in enumerate(found) if step in steps]
     rows = [_moments(law, minimiser, std) for law in kept]
     moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
@@ -152,7 +155,7 @@ def _moments(law: Law, minimiser: float | None, std: float) -> dict[str, np.ndar
 
 
 def _difference(moments: dict[str, np.ndarray], others: dict[str, np.ndarray]) -> float:
-    """The largest relative difference, as `by_quadrature` defines it."""
+    """The largest relative difference, as `OneCoordinate` defines it."""
     largest = 0.0
     for name, values in moments.items():
         if name == "learning_rate":
@@ -164,8 +167,3 @@ def _difference(moments: dict[str, np.ndarray], others: dict[str, np.ndarray]) -
         difference = np.abs(values - others[name])
         largest = max(largest, float(np.divide(difference, scale, out=difference, where=scale > 0).max()))
     return largest
-
-
-def _number(point: Any) -> float:
-    """The only coordinate of a point."""
-    return float(np.ravel(jax.tree.leaves(point)[0])[0])

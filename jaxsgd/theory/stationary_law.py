@@ -7,18 +7,18 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
 from jaxsgd.oracles import Oracle
-from jaxsgd.problems import EmpiricalRisk, Problem, Quadratic
+from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, rounding
 
 
 def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
-    """The law that x_t approaches with a constant learning rate eta: N(x*, V) with Gaussian noise on a quadratic.
+    """The law that x_t approaches with a constant learning rate eta: of mean x* and covariance V on a quadratic.
 
         A V + V A - eta A V A = eta S,    v_ij = eta s_ij / (h_i + h_j - eta h_i h_j)
 
-    in the eigenbasis of A, with eigenvalues h and S = Cov xi_t there. For examples of quadratic losses, drawn afresh
-    for every batch, S depends on x, and V solves
+    in the eigenbasis of A, with eigenvalues h and S = Cov xi_t there; normal if the noise is. For examples of
+    quadratic losses, drawn afresh for every batch, S depends on x, and V solves
 
         A V + V A - eta A V A = eta E Cov(g_t | x_t),
 
@@ -26,8 +26,9 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
 
     **Arguments**
 
-    - `oracle`: `AdditiveNoise(Quadratic, Gaussian)` or `FullGradient(Quadratic)`; or `ExampleSampling` with an order
-      that draws afresh, of `LeastSquares` or a `FiniteSum` of quadratic losses.
+    - `oracle`: one that adds noise of a known covariance, or none, to the gradient of a problem with a constant
+      Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or `ExampleSampling` of quadratic losses with an order that
+      draws afresh.
     - `learning_rate`: eta, above 0 and below [`jaxsgd.theory.stability_limit`][] of the oracle.
 
     **Returns** `x_mean (coordinate)`, `x_covariance (coordinate, coordinate_2)` unless it would hold over
@@ -40,13 +41,13 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     Source: Mandt, Hoffman and Blei (2017), arXiv 1704.04289, for small eta; Liu, Ziyin and Ueda (2021),
     arXiv 2012.03636, for any eta; Ziyin, Liu, Mori and Ueda (2022), arXiv 2102.05375, for noise that depends on x.
 
-    >>> from jaxsgd import noise, oracles
-    >>> oracle = oracles.AdditiveNoise(Quadratic([2.0, 4.0]), noise.Gaussian(std=1.0))
+    >>> from jaxsgd import noise, oracles, problems
+    >>> oracle = oracles.AdditiveNoise(problems.Quadratic([2.0, 4.0]), noise.Gaussian(std=1.0))
     >>> round(float(stationary(oracle, learning_rate=0.1).risk_mean), 10)
     0.0590277778
     """
     eta = float(scalar("learning_rate", learning_rate, above=0.0))
-    if finite_sums.applies(oracle):
+    if finite_sums.why_not(oracle) is None:
         return finite_sums.stationary_moments(oracle, eta)
     basis = Eigenbasis.of(oracle)
     limit = _limit(basis.eigenvalues.max())
@@ -76,7 +77,8 @@ def stability_limit(problem: Problem | Oracle) -> float:
 
     **Arguments**
 
-    - `problem`: a `Quadratic`; or an oracle, of `Quadratic` or `ExampleSampling` of quadratic losses.
+    - `problem`: one with a constant Hessian, such as `Quadratic`; or an oracle, of such a problem with additive noise,
+      or `ExampleSampling` of quadratic losses.
 
     **Returns** the limit; inf where the mean Hessian is 0, with those of all examples; 0 where no learning rate is
     stable.
@@ -85,22 +87,24 @@ def stability_limit(problem: Problem | Oracle) -> float:
 
     Source: Défossez and Bach (2015), "Constant step size least-mean-square", arXiv 1412.0156, for least squares, b = 1.
 
-    >>> stability_limit(Quadratic([2.0, 4.0]))
-    0.5
     >>> from jaxsgd import oracles, problems
+    >>> stability_limit(problems.Quadratic([2.0, 4.0]))
+    0.5
     >>> oracle = oracles.ExampleSampling(problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0]))
     >>> round(stability_limit(oracle), 10), round(2 / oracle.problem.smoothness, 10)
     (0.5882352941, 0.8)
     """
     if isinstance(problem, Oracle):
-        if finite_sums.applies(problem):
+        if finite_sums.why_not(problem) is None:
             return finite_sums.mean_square_limit(problem)
         return _limit(Eigenbasis.of(problem).eigenvalues.max())
-    if not isinstance(problem, Quadratic):
-        hint = "; of a finite sum it depends on how examples are drawn: give the oracle"
-        hint = hint if isinstance(problem, EmpiricalRisk) else ""
-        raise NoExactSolution(f"the stability limit needs problems.Quadratic, got {type(problem).__name__}{hint}")
-    return _limit(problem.smoothness)
+    given = f"problems.{type(problem).__name__}"
+    if isinstance(problem, EmpiricalRisk):
+        raise NoExactSolution(f"of {given} the limit depends on how examples are drawn: give the oracle")
+    if problem.hessian is None:
+        raise NoExactSolution(f"the stability limit needs a quadratic, and {given} does not state a constant Hessian")
+    A = np.asarray(problem.hessian)
+    return _limit(float((A if A.ndim == 1 else np.linalg.eigvalsh(A)).max()))
 
 
 def _limit(largest: float) -> float:

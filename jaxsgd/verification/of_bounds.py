@@ -1,6 +1,6 @@
 """Every bound of theory as a claim: one variable of each trajectory, whose mean is at most 0."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -14,13 +14,14 @@ from jaxsgd.module import with_own_arrays
 from jaxsgd.problems import Problem
 from jaxsgd.state import State, Update
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import Bound
+from jaxsgd.theory.bounds import Assumption, Bound
+from jaxsgd.theory.bounds.assumption import failing
 from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.second_moments import a_priori, in_advance
 from jaxsgd.verification.claim import Claim
 
 
-def claims_of(bound: Bound, study: Study) -> Claim:
+def claims_of(bound: Bound, study: Study, assumed: Sequence[Assumption] | None = None) -> Claim:
     """The claim E Z <= 0, Z = Q - c r^2 - sum_t a_t ||g_t||^2 - e, that a bound makes of a study.
 
     Q is R(point) - R* or ||x_T - x*||^2. Both sides are taken from one and the same trajectory, so that there is no
@@ -30,6 +31,7 @@ def claims_of(bound: Bound, study: Study) -> Claim:
 
     - `bound`: any [`jaxsgd.theory.bounds.Bound`][], c and a_t being its coefficients.
     - `study`: one to which it applies.
+    - `assumed`: the assumptions of the bound in this study, where they are known already.
 
     **Returns** a claim on the study with the average and the path sums that it needs, under new names.
 
@@ -40,7 +42,8 @@ def claims_of(bound: Bound, study: Study) -> Claim:
     >>> claims_of(WeightedAverage(), chapter.study("constant"))
     Claim('weighted_average': E Z <= 0 at step 50)
     """
-    problem, least = _known(bound, study)
+    assumed = bound.assumptions(study) if assumed is None else assumed
+    problem, least = _known(bound, study, assumed)
     c, a = bound.coefficients(study)
     known = c * distance_squared(study) + bound.constant(study)
     size = abs(least) + known + (float(a.sum()) * in_advance(study) if a.any() else 0.0)
@@ -61,12 +64,12 @@ def claims_of(bound: Bound, study: Study) -> Claim:
         variable=excess,
         relation="<=",
         reference=bound.reference,
-        assumptions=_assumptions(bound, study),
+        assumptions=[f"{each.text} ({each.why})" for each in assumed],
         magnitude=size or None,
     )
 
 
-def prior_claim(bound: Bound, study: Study) -> Claim:
+def prior_claim(bound: Bound, study: Study, assumed: Sequence[Assumption] | None = None) -> Claim:
     """The claim E R(point) - R* <= c r^2 + L^2 sum_t a_t, with L^2 >= E||g_t||^2 known before the run.
 
     There is such an L^2 with additive noise, if the risk is Lipschitz or SGD is projected on a bounded set.
@@ -75,7 +78,8 @@ def prior_claim(bound: Bound, study: Study) -> Claim:
 
     **Raises** `InvalidInput` where the bound does not apply, or there is no such L^2.
     """
-    problem, least = _known(bound, study)
+    assumed = bound.assumptions(study) if assumed is None else assumed
+    problem, least = _known(bound, study, assumed)
     largest = a_priori(study)
     if largest is None:
         raise InvalidInput(
@@ -89,9 +93,9 @@ def prior_claim(bound: Bound, study: Study) -> Claim:
         study=study,
         variable=lambda state: bounded(state) - least,
         relation="<=",
-        value=bound.value(study, largest),
+        value=bound.right_side(study, largest),
         reference=bound.reference,
-        assumptions=_assumptions(bound, study),
+        assumptions=[f"{each.text} ({each.why})" for each in assumed],
     )
 
 
@@ -112,9 +116,9 @@ def norm_squared(point: Any) -> jax.Array:
     return jnp.sum(flat(point) ** 2)
 
 
-def _known(bound: Bound, study: Study) -> tuple[Problem, float]:
+def _known(bound: Bound, study: Study, assumed: Sequence[Assumption]) -> tuple[Problem, float]:
     """The problem and the least value of what is bounded, R* or 0, where the bound applies."""
-    reasons, problem = bound.reasons(study), study.oracle.problem
+    reasons, problem = failing(assumed), study.oracle.problem
     if reasons:
         raise InvalidInput(f"the bound {bound.name!r} does not apply; it assumes that {'; '.join(reasons)}")
     if problem is not None and bound.quantity == "distance_squared":
@@ -126,10 +130,6 @@ def _known(bound: Bound, study: Study) -> tuple[Problem, float]:
 
 def _sentence(bound: Bound) -> str:
     return f"A bound for {bound.title}: ${bound.statement}$"
-
-
-def _assumptions(bound: Bound, study: Study) -> list[str]:
-    return [f"{one.text} ({one.why})" for one in bound.assumptions(study)]
 
 
 def _bounded(bound: Bound, study: Study, problem: Problem) -> tuple[Study, Callable[[State], jax.Array]]:

@@ -1,7 +1,7 @@
 """What can be tested of any study: exact moments, the balance of squared distances, convexity, bounds."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -10,14 +10,12 @@ import numpy as np
 
 from jaxsgd import theory
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
-from jaxsgd.methods import Sgd
 from jaxsgd.module import brief, with_own_arrays
-from jaxsgd.oracles import ExampleSampling
 from jaxsgd.problems import Problem
 from jaxsgd.record import at
 from jaxsgd.state import State, Update
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import EVERY, Bound
+from jaxsgd.theory.bounds import EVERY, Assumption, Bound
 from jaxsgd.theory.bounds.geometry import distance_squared, minimiser
 from jaxsgd.theory.bounds.second_moments import in_advance
 from jaxsgd.verification.claim import Claim
@@ -37,7 +35,7 @@ def statements_of(study: Study) -> tuple[list[Statement], dict[str, str]]:
     >>> [statement.name for statement in statements]
     ['exact_moments', 'balance', 'convexity', 'weighted_average', 'last_iterate', 'last_iterate_any_schedule']
     >>> others["sampling_with_replacement"].partition("; ")[2]
-    'it assumes that examples are drawn by orders.WithReplacement: the oracle is oracles.AdditiveNoise'
+    'it assumes that batches are drawn afresh, all examples alike: the oracle is oracles.AdditiveNoise'
     """
     if not isinstance(study, Study):
         raise InvalidType(f"study must be a jaxsgd.Study, got {brief(study)}")
@@ -68,14 +66,7 @@ def exact_moments(study: Study) -> Statement:
     for name, value in values.items():
         if not np.isfinite(value):
             raise InvalidInput(f"the exact mean of {name} is {value:g}")
-    sentence = "The moments of SGD on a quadratic with Gaussian noise follow a recursion."
-    reference = "Bach and Moulines (2013), arXiv 1306.2119, for the recursion of the moments"
-    if "quadrature_error" in moments.attrs:
-        sentence = "In one dimension, with Gaussian noise, the law of an iterate determines that of the next."
-        reference = "Nystroem (1930), Acta Math. 54, for the quadrature of the density"
-    if isinstance(study.oracle, ExampleSampling):
-        sentence = "The second moments of SGD on sampled examples of a quadratic finite sum are known."
-        reference = "theory.exact; Mishchenko, Khaled and Richtárik (2020), arXiv 2006.05988, for permutations"
+    sentence, reference = moments.attrs["sentence"], moments.attrs["reference"]
     return Statement(
         name="exact_moments",
         place=PLACE,
@@ -95,8 +86,9 @@ def balance(study: Study) -> Statement:
     The two sides differ by 2 sum eta_t <grad R(x_t) - g_t, x_t - x*>, a martingale if g_t is unbiased.
     """
     problem, x_star = _minimised(study)
-    if not isinstance(study.method, Sgd):
-        raise InvalidInput(f"the balance needs methods.Sgd, and the method is methods.{type(study.method).__name__}")
+    if not study.method.plain:
+        name = f"methods.{type(study.method).__name__}"
+        raise InvalidInput(f"the balance is one of plain SGD, and {name} does not state that it is")
     r2, eta = distance_squared(study), study.learning_rates[: study.steps]
     size = r2 + in_advance(study) * float(np.sum(eta**2))
     if not np.isfinite(size):
@@ -157,16 +149,17 @@ def convexity(study: Study) -> Statement:
 
 def of_bound(bound: Bound, study: Study) -> Statement:
     """A bound with the gradients of the run, and, where there is one, with an L^2 known before it."""
-    claims = [claims_of(bound, study)]
-    with_prior = _prior(bound, claims[0].study)
+    assumed = bound.assumptions(study)
+    claims = [claims_of(bound, study, assumed)]
+    with_prior = _prior(bound, claims[0].study, assumed)
     return dataclasses.replace(
         Statement.of(claims[0], place=PLACE), claims=[*claims, *([] if with_prior is None else [with_prior])]
     )
 
 
-def _prior(bound: Bound, study: Study) -> Claim | None:
+def _prior(bound: Bound, study: Study, assumed: Sequence[Assumption]) -> Claim | None:
     try:
-        return prior_claim(bound, study)
+        return prior_claim(bound, study, assumed)
     except InvalidInput:
         return None
 

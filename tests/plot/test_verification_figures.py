@@ -135,7 +135,7 @@ def test_bound_errors(ax, studies, results):
     oracle = js.oracles.AdditiveNoise(js.problems.Function(lambda x: (x**4).sum()), js.noise.Gaussian())
     with pytest.raises(InvalidType, match=r"needs a jaxsgd.Study"):
         js.plot.bound(results["constant"])
-    with pytest.raises(NoExactSolution, match=r"for a quadratic .* only: .*problems.Quadratic"):
+    with pytest.raises(NoExactSolution, match=r"for a quadratic .* only: .*problems.Function does not state"):
         js.plot.bound(study.replace(oracle=oracle))
     with pytest.raises(InvalidInput, match="positive learning rate"):
         js.plot.bound(study.replace(schedule=js.schedules.constant(0.0)))
@@ -209,7 +209,7 @@ def test_frozen_bias_errors(studies, results):
     study = studies["constant"]
     with pytest.raises(InvalidType, match=r"needs a jaxsgd.Study"):
         js.plot.frozen_bias("constant")
-    with pytest.raises(NoExactSolution, match=r"problems.Quadratic, got Function"):
+    with pytest.raises(NoExactSolution, match=r"problems.Function does not state that it is one"):
         js.plot.frozen_bias(study.replace(oracle=js.oracles.FullGradient(js.problems.Function(lambda x: x @ x))))
     with pytest.raises(InvalidInput, match="must be finite"):
         js.plot.frozen_bias(study.replace(schedule=js.schedules.constant(1e9)))

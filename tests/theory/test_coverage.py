@@ -139,7 +139,7 @@ class Backwards(Order):
         (lambda: theory.coverage(RandomReshuffling(), 5, batch=6), "batch must be at most the number of examples, 5"),
         (lambda: theory.coverage(ImportanceSampling([0.5, 0.5]), 5), "one for each of the 5 examples, got 2"),
         (lambda: theory.coverage(ImportanceSampling(np.full(5000, 1 / 5000)), 5000), "n is at most 4096"),
-        (lambda: theory.coverage(Backwards(), 5), "coverage is not known for orders.Backwards"),
+        (lambda: theory.coverage(Backwards(), 5), "orders.Backwards does not state what this needs"),
         (lambda: theory.distinct_distribution(5, -1), "draws must be at least 0, got -1"),
         (lambda: theory.distinct_distribution(5, 10**8), "draws must be at most 10000000"),
         (lambda: theory.coupon_collector(0), "examples must be at least 1, got 0"),

@@ -1,13 +1,15 @@
 """Exact moments against printed numbers, explicit linear maps, and gradient descent."""
 
 import functools
+import itertools
 from fractions import Fraction
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
-from jaxsgd.errors import InvalidType, NoExactSolution
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.noise import Noise
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
@@ -270,17 +272,85 @@ def test_many_coordinates_stay_diagonal():
     assert "x_covariance" not in moments
 
 
-class Uniform(Noise):
-    """On [-1, 1]."""
+class Unknown(Noise):
+    """Of which nothing is declared."""
 
     def sample(self, stream, like):
         return 2 * stream.uniform(like.shape) - 1
 
-    def check(self, shapes):
-        pass
+
+class Signs(Noise):
+    """+1 or -1 in each coordinate."""
+
+    symmetric, bounded = True, True
+
+    def sample(self, stream, like):
+        return stream.rademacher(like.shape)
 
     def covariance_matrix(self, dimension):
-        return np.full(dimension, 1 / 3)
+        return np.ones(dimension)
+
+
+class Misshapen(Noise):
+    """Declares a covariance of the wrong shape."""
+
+    def sample(self, stream, like):
+        return stream.rademacher(like.shape)
+
+    def covariance_matrix(self, dimension):
+        return np.ones(dimension + 1)
+
+
+def test_noise_of_any_law_with_a_covariance():
+    """Means and covariances are those of normal noise; variances of squares, which are other ones, are left out."""
+    problem = problems.Quadratic([[2.0, 0.5], [0.5, 1.0]], [1.0, -1.0])
+    plain = {"schedule": schedules.inverse_time(0.3, 0.1), "x0": [2.0, 1.0], "steps": 9, "record": record.every(1)}
+    kept = {"averages": {"u": averages.Uniform()}}
+    signs = exact(Study(oracle=oracles.AdditiveNoise(problem, Signs()), **plain, **kept))
+    normal = exact(Study(oracle=oracles.AdditiveNoise(problem, noise.Gaussian()), **plain, **kept))
+    assert set(signs) == {name for name in normal if not name.endswith("_variance")}
+    for name in signs:
+        np.testing.assert_array_equal(signs[name], normal[name])
+    # By enumeration of all 4^5 sequences of signs.
+    every = np.array(list(itertools.product([-1.0, 1.0], repeat=10))).reshape(-1, 5, 2)
+    x, A, rates = np.tile([2.0, 1.0], (len(every), 1)), problem.curvature, 0.3 / (1 + 0.1 * np.arange(5))
+    for t in range(5):
+        x = x - rates[t] * ((x - [1.0, -1.0]) @ A + every[:, t])
+    e = x - [1.0, -1.0]
+    np.testing.assert_allclose(signs.risk_mean[5], np.mean(np.einsum("ni,ij,nj->n", e, A, e)) / 2, rtol=1e-12)
+    np.testing.assert_allclose(signs.x_covariance[5], np.cov(x.T, bias=True), rtol=1e-12)
+    variance = np.var(np.einsum("ni,ij,nj->n", e, A, e) / 2)
+    assert abs(variance / float(normal.risk_variance[5]) - 1) > 0.01  # that of normal noise would be wrong
+
+
+class Bowl(problems.Problem):
+    """A quadratic of one's own, of a dict, with minimum 3."""
+
+    minimiser: dict
+    minimum = 3.0
+    hessian = np.array([[2.0, 0.5], [0.5, 1.0]])
+
+    def value(self, x):
+        e = jnp.stack([x["a"] - self.minimiser["a"], x["b"] - self.minimiser["b"]])
+        return 3.0 + 0.5 * e @ self.hessian @ e
+
+
+def test_problems_that_declare_a_hessian():
+    like = {"schedule": schedules.constant(0.2), "steps": 7}
+    bowl = Bowl({"a": np.array(1.0), "b": np.array(-1.0)})
+    own = exact(Study(oracle=oracles.AdditiveNoise(bowl, noise.Gaussian(0.5)), x0={"a": 2.0, "b": 1.0}, **like))
+    ours = problems.Quadratic(bowl.hessian, [1.0, -1.0])
+    of_ours = exact(Study(oracle=oracles.AdditiveNoise(ours, noise.Gaussian(0.5)), x0=[2.0, 1.0], **like))
+    np.testing.assert_allclose(own.risk_mean, 3 + of_ours.risk_mean, rtol=1e-14)
+    np.testing.assert_array_equal(own.risk_variance, of_ours.risk_variance)
+    assert own.coordinate.values.tolist() == ["a", "b"]
+    # Least squares with noise on the full gradient is a quadratic, too.
+    features, targets = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8]]), np.array([1.0, -0.5, 0.7])
+    squares = problems.LeastSquares(features, targets, l2=0.1)
+    found = exact(Study(oracle=oracles.AdditiveNoise(squares, noise.Gaussian()), x0=[1.0, 1.0], **like))
+    twin = problems.Quadratic(features.T @ features / 3 + 0.1 * np.eye(2), squares.minimiser)
+    of_twin = exact(Study(oracle=oracles.AdditiveNoise(twin, noise.Gaussian()), x0=[1.0, 1.0], **like))
+    np.testing.assert_allclose(found.risk_mean, squares.minimum + of_twin.risk_mean, rtol=1e-12)
 
 
 def test_studies_without_exact_moments():
@@ -288,10 +358,14 @@ def test_studies_without_exact_moments():
     quadratic_problem = study.oracle.problem
     other = problems.Function(lambda x: (x**2).sum(), minimiser=[0.0, 0.0])
     cases = {
-        "methods.Sgd, got Projected": study.replace(method=methods.Projected(methods.Ball(10.0))),
-        "noise.Gaussian, got Uniform": study.replace(oracle=oracles.AdditiveNoise(quadratic_problem, Uniform())),
-        "problems.Quadratic, got Function": study.replace(oracle=oracles.FullGradient(other)),
-        "AdditiveNoise or oracles.FullGradient, got RandomLoss": study.replace(
+        "with normal noise, since methods.Projected does not state that it is plain SGD$": study.replace(
+            method=methods.Projected(methods.Ball(10.0))
+        ),
+        "does not state a covariance of the gradient": study.replace(
+            oracle=oracles.AdditiveNoise(quadratic_problem, Unknown())
+        ),
+        "problems.Function does not state them": study.replace(oracle=oracles.FullGradient(other)),
+        "those of quadratic losses of examples, .*; .* of a quadratic .*; .* of a risk of one": study.replace(
             oracle=oracles.RandomLoss(
                 lambda xi, x: ((x - xi) ** 2).sum(), lambda stream: stream.normal((2,)), quadratic_problem
             )
@@ -302,6 +376,8 @@ def test_studies_without_exact_moments():
             exact(case)
     with pytest.raises(InvalidType, match=r"needs a jaxsgd\.Study"):
         exact(study.oracle)
+    with pytest.raises(InvalidInput, match=r"must be a diagonal \(2,\) or a matrix \(2, 2\), got shape \(3,\)"):
+        exact(study.replace(oracle=oracles.AdditiveNoise(quadratic_problem, Misshapen())))
 
 
 @pytest.mark.parametrize(("initial", "known"), [(0.7, True), (1.07, False)])

@@ -8,9 +8,13 @@ coefficients. A new one is a subclass of
 [`jaxsgd.theory.bounds.Bound`][], as short as `uniform_strongly_convex.py`; hand it to
 ``jaxsgd.theory.bounds(study, among=[...])``, or list it in `applicable.py`.
 
-The function ``jaxsgd.theory.bounds`` has the name of this package; for what is in the package, write
-``from jaxsgd.theory.bounds import LastIterate``.
+``jaxsgd.theory.bounds`` is this package and a function at once: ``jaxsgd.theory.bounds(study)`` calls
+[`jaxsgd.theory.bounds.applicable.bounds`][], and what is in the package is found under its name as in any other.
 """
+
+import sys
+import types
+from typing import Any
 
 from jaxsgd.theory.bounds.applicable import EVERY, BoundsReport, Evaluation, Value, bounds
 from jaxsgd.theory.bounds.assumption import Assumption
@@ -48,3 +52,13 @@ __all__ = [
     "slack",
     "tuned_value",
 ]
+
+
+class _CallablePackage(types.ModuleType):
+    """A package that answers calls, so that one name stands for the theorems and for what they say of a study."""
+
+    def __call__(self, *arguments: Any, **named: Any) -> BoundsReport:
+        return bounds(*arguments, **named)
+
+
+sys.modules[__name__].__class__ = _CallablePackage

@@ -11,7 +11,7 @@ from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, nearest
 from jaxsgd.results.result import Result
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.assumption import Assumption
+from jaxsgd.theory.bounds.assumption import Assumption, failing
 from jaxsgd.theory.bounds.bound import Bound
 from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
@@ -134,7 +134,8 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
     """
     if not isinstance(study, Study):
         raise InvalidType(f"bounds(study) needs a jaxsgd.Study, got {study!r}")
-    reasons = [bound.reasons(study) for bound in among]
+    assumed = [bound.assumptions(study) for bound in among]
+    reasons = [failing(assumptions) for assumptions in assumed]
     points = {str(i): bound.point(study) for i, bound in enumerate(among) if not reasons[i]}
     moments = _moments(study, {name: point for name, point in points.items() if point is not None})
     G2 = measured(study, result) if result is not None else None if moments is None else along_the_run(moments)
@@ -143,7 +144,7 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
         values, gap = {}, None
         if not reasons[i]:
             values, gap = _values(bound, study, G2), _gap(bound, study, moments, str(i))
-        evaluations.append(Evaluation(bound, bound.assumptions(study), reasons[i], values, gap))
+        evaluations.append(Evaluation(bound, assumed[i], reasons[i], values, gap))
     return BoundsReport(tuple(evaluations))
 
 

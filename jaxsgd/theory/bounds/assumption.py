@@ -1,14 +1,15 @@
 """What theorems assume of a study, and whether it is so."""
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
-from jaxsgd.methods import Projected, Sgd
-from jaxsgd.oracles import AdditiveNoise, ExampleSampling, FullGradient, RandomLoss
-from jaxsgd.orders import ImportanceSampling, Incremental, RandomReshuffling, ShuffleOnce, WithReplacement
+from jaxsgd.oracles import Oracle
+from jaxsgd.structure import flat
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.geometry import contains, flat, minimiser
+from jaxsgd.theory.bounds.geometry import contains, minimiser
 
 ROUNDING = 1e-9
 """Learning rates and constants that agree to this relative error count as equal."""
@@ -21,6 +22,11 @@ class Assumption:
     text: str
     holds: bool | None
     why: str
+
+
+def failing(assumptions: Iterable[Assumption]) -> tuple[str, ...]:
+    """Those that are known to fail, and why; empty where none is known to."""
+    return tuple(f"{each.text}: {each.why}" for each in assumptions if each.holds is False)
 
 
 def convex(study: Study) -> Assumption:
@@ -51,43 +57,41 @@ def minimiser_known(study: Study) -> Assumption:
 def unbiased(study: Study) -> Assumption:
     """E[g_t | x_t] is the gradient of R, or a subgradient."""
     text, oracle = "E[g_t | x_0, ..., x_t] is a subgradient of R at x_t", study.oracle
-    name = type(oracle).__name__
-    if isinstance(oracle, AdditiveNoise):
-        return Assumption(text, True, "the noise has mean 0 and is independent of the past")
-    if isinstance(oracle, FullGradient):
-        return Assumption(text, True, "g_t is the gradient")
-    if isinstance(oracle, RandomLoss):
-        return Assumption(text, True, "R is the mean of the random loss, drawn afresh at every update")
-    if isinstance(oracle, ExampleSampling):
-        return _unbiased_order(text, oracle)
-    return Assumption(text, None, f"nothing is known of oracles.{name}")
+    order, name = oracle.order, f"oracles.{type(oracle).__name__}"
+    if order is not None:
+        name = f"orders.{type(order).__name__}"
+    if oracle.unbiased is None:
+        return Assumption(text, None, f"{name} does not state whether its gradients are unbiased")
+    if order is None:
+        return Assumption(text, oracle.unbiased, f"{name} states unbiased={oracle.unbiased}")
+    return Assumption(text, oracle.unbiased, f"{name}: {_how_drawn(oracle)}")
 
 
-def _unbiased_order(text: str, oracle: ExampleSampling) -> Assumption:
-    order, name = oracle.order, f"orders.{type(oracle.order).__name__}"
-    if isinstance(order, WithReplacement | ImportanceSampling):
-        return Assumption(text, True, f"{name} draws every batch afresh, with the weights that it takes")
-    if oracle.batch == oracle.problem.examples:
-        return Assumption(text, True, "every batch holds all examples")
-    if isinstance(order, RandomReshuffling | ShuffleOnce):
-        why = f"{name}: given the past, the examples that an epoch has used are not drawn again"
-        return Assumption(text, False, why)
-    if isinstance(order, Incremental):
-        return Assumption(text, False, f"{name}: which example comes next is not random")
-    return Assumption(text, None, f"nothing is known of {name}")
+def _how_drawn(oracle: Oracle) -> str:
+    order: Any = oracle.order
+    if oracle.unbiased and not order.unbiased:
+        return "every batch holds all examples"
+    if order.fresh and order.unbiased:
+        return "every batch is drawn afresh, with the weights that it takes"
+    if order.shuffled is None:
+        return f"the order states unbiased={order.unbiased}"
+    if order.shuffled == "never":
+        return "which example comes next is not random"
+    return "given the past, the examples that an epoch has used are not drawn again"
 
 
 def descent(study: Study, start_inside: bool) -> Assumption:
     """x_{t+1} is x_t - eta_t g_t or its projection on a convex set with x* (and x_0) in it."""
     inside = {"x*": minimiser(study)} | ({"x_0": flat(study.x0)} if start_inside else {})
     text = f"x_(t+1) is x_t - eta_t g_t, or its projection on a convex set with {' and '.join(inside)} in it"
-    method = study.method
-    if isinstance(method, Sgd):
-        return Assumption(text, True, "the method is methods.Sgd")
-    if not isinstance(method, Projected):
-        return Assumption(text, False, f"the method is methods.{type(method).__name__}")
-    outside = [name for name, point in inside.items() if point is not None and not contains(method.onto, point)]
-    why = f"the set is {method.onto!r}" + (f", {' and '.join(outside)} not in it" if outside else "")
+    method, name = study.method, f"methods.{type(study.method).__name__}"
+    if method.plain:
+        return Assumption(text, True, f"{name} states that it is plain SGD")
+    onto = method.projection
+    if onto is None:
+        return Assumption(text, False, f"{name} states neither")
+    outside = [name for name, point in inside.items() if point is not None and not contains(onto, point)]
+    why = f"the set is {onto!r}" + (f", {' and '.join(outside)} not in it" if outside else "")
     return Assumption(text, not outside, why)
 
 

@@ -7,8 +7,9 @@ import numpy as np
 
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput
+from jaxsgd.module import AbstractOrFinal
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.assumption import Assumption
+from jaxsgd.theory.bounds.assumption import Assumption, failing
 from jaxsgd.theory.bounds.geometry import distance_squared
 
 
@@ -19,7 +20,7 @@ class Coefficients(NamedTuple):
     gradients: np.ndarray
 
 
-class Bound(abc.ABC):
+class Bound(AbstractOrFinal, abc.ABC):
     """A theorem E Q <= c r^2 + sum_t a_t G_t^2 + e, with r = ||x_0 - x*|| and G_t^2 = E||g_t||^2.
 
     - `name`, `title`: an identifier; what the theorem is about, in a few words.
@@ -55,8 +56,7 @@ class Bound(abc.ABC):
 
     def reasons(self, study: Study) -> tuple[str, ...]:
         """Why the bound does not apply: the assumptions that fail. Empty where none is known to."""
-        failed = (assumption for assumption in self.assumptions(study) if assumption.holds is False)
-        return tuple(f"{assumption.text}: {assumption.why}" for assumption in failed)
+        return failing(self.assumptions(study))
 
     def value(self, study: Study, second_moments: Any) -> float:
         """c r^2 + sum_t a_t G_t^2 + e.
@@ -76,8 +76,12 @@ class Bound(abc.ABC):
                 f"second_moments must be one number or {study.steps}, one for each update, none of them negative, "
                 f"got shape {G2.shape}" + (f" with {G2.min():g}" if G2.size else "")
             )
+        return self.right_side(study, G2)
+
+    def right_side(self, study: Study, second_moments: np.ndarray | float) -> float:
+        """The same of a study to which the bound is known to apply, and of second moments that are known to be some."""
         c, a = self.coefficients(study)
-        return float(c * distance_squared(study) + a @ np.broadcast_to(G2, a.shape) + self.constant(study))
+        return float(c * distance_squared(study) + a @ np.broadcast_to(second_moments, a.shape) + self.constant(study))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(): {self.title}"

@@ -1,18 +1,12 @@
 """Distances between points and convex sets; points are flat, as methods see them."""
 
-from typing import Any
-
 import jax
 import numpy as np
 
 from jaxsgd.errors import InvalidInput
-from jaxsgd.methods import Ball, Box, ConvexSet
+from jaxsgd.methods import ConvexSet
+from jaxsgd.structure import flat
 from jaxsgd.study import Study
-
-
-def flat(point: Any) -> np.ndarray:
-    """A pytree as one vector (d,), in ``jax.flatten_util`` order."""
-    return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(point)])
 
 
 def minimiser(study: Study) -> np.ndarray | None:
@@ -33,14 +27,5 @@ def contains(onto: ConvexSet, point: np.ndarray) -> bool:
     """Whether a point is its own projection, to rounding."""
     with jax.enable_x64(True):
         projected = np.asarray(onto.project(point))  # type: ignore[arg-type]
-    size = farthest(onto, point)
+    size = onto.farthest(point)
     return bool(np.linalg.norm(projected - point) <= 1e-12 * (size if np.isfinite(size) else np.linalg.norm(point)))
-
-
-def farthest(onto: ConvexSet, point: np.ndarray) -> float:
-    """The largest distance from a point to one of the set; inf where the set is of no known shape."""
-    if isinstance(onto, Ball):
-        return float(onto.radius + np.linalg.norm(onto.centre - point))
-    if isinstance(onto, Box):
-        return float(np.linalg.norm(np.maximum(np.abs(onto.lower - point), np.abs(onto.upper - point))))
-    return np.inf

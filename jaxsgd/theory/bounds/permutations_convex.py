@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from jaxsgd.orders import RandomReshuffling, ShuffleOnce
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import finite_sums
+from jaxsgd.theory.bounds import sampled_examples
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
@@ -37,15 +36,15 @@ class PermutationsConvex(DistanceRecursion):
     reference = "Mishchenko, Khaled and Richtárik (2020), Theorem 2, arXiv 2006.05988; constants worked out here"
 
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
-        drawn = finite_sums.sampled(study, RandomReshuffling, ShuffleOnce)
+        drawn = sampled_examples.permuted(study)
         if not drawn.holds:
             return (drawn,)
-        of = finite_sums.known(study)
-        rates = finite_sums.rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
-        return drawn, *finite_sums.constants(of), finite_sums.whole_epochs(study, of), rates
+        of = sampled_examples.known(study)
+        rates = sampled_examples.rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
+        return drawn, *sampled_examples.constants(of), sampled_examples.whole_epochs(study, of), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of = finite_sums.known(study)
+        of = sampled_examples.known(study)
         eta = study.learning_rates[: study.steps : of.m]
-        added = 2 * eta**3 * of.L_max * finite_sums.partial_sums(of).sum()
+        added = 2 * eta**3 * of.L_max * sampled_examples.partial_sums(of).sum()
         return Recursion(1 - eta * of.m * of.mu, added)

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from jaxsgd.orders import RandomReshuffling, ShuffleOnce
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import finite_sums
+from jaxsgd.theory.bounds import sampled_examples
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
@@ -38,14 +37,14 @@ class PermutationsStronglyConvex(DistanceRecursion):
     reference = "Mishchenko, Khaled and Richtárik (2020), Theorem 1, arXiv 2006.05988; with the v_i and batches kept"
 
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
-        drawn = finite_sums.sampled(study, RandomReshuffling, ShuffleOnce)
+        drawn = sampled_examples.permuted(study)
         if not drawn.holds:
             return (drawn,)
-        of = finite_sums.known(study)
-        rates = finite_sums.rates_below(study, 1.0, of.L_max, "1 / L_max")
-        return drawn, *finite_sums.constants(of), finite_sums.whole_epochs(study, of), rates
+        of = sampled_examples.known(study)
+        rates = sampled_examples.rates_below(study, 1.0, of.L_max, "1 / L_max")
+        return drawn, *sampled_examples.constants(of), sampled_examples.whole_epochs(study, of), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of, eta = finite_sums.known(study), study.learning_rates[: study.steps]
-        v = np.resize(finite_sums.partial_sums(of), study.steps)
+        of, eta = sampled_examples.known(study), study.learning_rates[: study.steps]
+        v = np.resize(sampled_examples.partial_sums(of), study.steps)
         return Recursion(1 - eta * of.mu_min, eta**3 * of.L_max * v)

@@ -1,8 +1,7 @@
 """The distance to the minimiser where batches of examples are drawn afresh."""
 
-from jaxsgd.orders import WithReplacement
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import assumption, finite_sums
+from jaxsgd.theory.bounds import assumption, sampled_examples
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
 
@@ -34,26 +33,26 @@ class SamplingWithReplacement(DistanceRecursion):
     )
 
     def assumptions(self, study: Study) -> tuple[assumption.Assumption, ...]:
-        drawn = finite_sums.sampled(study, WithReplacement)
+        drawn = sampled_examples.drawn_afresh(study)
         if not drawn.holds:
             return (drawn,)
-        of = finite_sums.known(study)
-        rates = finite_sums.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
-        return drawn, *finite_sums.constants(of), assumption.descent(study, start_inside=False), rates
+        of = sampled_examples.known(study)
+        rates = sampled_examples.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
+        return drawn, *sampled_examples.constants(of), assumption.descent(study, start_inside=False), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of, eta = finite_sums.known(study), study.learning_rates[: study.steps]
+        of, eta = sampled_examples.known(study), study.learning_rates[: study.steps]
         factors = 1 - 2 * eta * of.mu * (1 - eta * _smoothness(of))
         return Recursion(factors, 2 * eta**2 * _share_of_one(of) * of.noise)
 
 
-def _share_of_one(of: finite_sums.Known) -> float:
+def _share_of_one(of: sampled_examples.Known) -> float:
     """a, with which E||mean of a batch of v_i||^2 = a mean ||v_i||^2 + (1 - a) ||mean v_i||^2."""
-    different = isinstance(of.order, WithReplacement) and of.order.distinct and of.n > 1
+    different = of.order.distinct and of.n > 1
     return (of.n - of.b) / (of.b * (of.n - 1)) if different else 1 / of.b
 
 
-def _smoothness(of: finite_sums.Known) -> float:
+def _smoothness(of: sampled_examples.Known) -> float:
     """L_b."""
     a = _share_of_one(of)
     return a * of.L_max + (1 - a) * of.L

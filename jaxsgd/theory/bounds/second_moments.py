@@ -9,14 +9,13 @@ import xarray as xr
 
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
-from jaxsgd.methods import Projected
 from jaxsgd.module import with_own_arrays
-from jaxsgd.oracles import AdditiveNoise, FullGradient
 from jaxsgd.record import every
 from jaxsgd.results.result import Result
+from jaxsgd.structure import flat
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.geometry import contains, farthest, flat, minimiser
-from jaxsgd.theory.moments import exact
+from jaxsgd.theory.bounds.geometry import contains, minimiser
+from jaxsgd.theory.exact_moments import exact
 
 
 class SecondMoments(NamedTuple):
@@ -30,8 +29,7 @@ def exact_moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset:
     """Exact moments at every step, with these averages in place of the study's own; or `NoExactSolution`."""
     moments = moments_at_every_step(study, averages)
     if any(of_average(name) not in moments for name in averages):
-        given = type(study.oracle.problem).__name__
-        raise NoExactSolution(f"exact moments of averages need problems.Quadratic, got {given}")
+        raise NoExactSolution("the exact moments of averages are needed, and only those of the last iterate are known")
     return moments
 
 
@@ -79,10 +77,10 @@ def a_priori(study: Study) -> float | None:
     if problem is None or trace is None:
         return None
     slopes = [] if problem.lipschitz is None else [problem.lipschitz]
-    method, h = study.method, problem.smoothness
+    onto, h = study.method.projection, problem.smoothness
     # x_0 is not projected: unless it is in the set, not all iterates are.
-    if isinstance(method, Projected) and x_star is not None and h is not None and contains(method.onto, flat(study.x0)):
-        slopes.append(h * farthest(method.onto, x_star))
+    if onto is not None and x_star is not None and h is not None and contains(onto, flat(study.x0)):
+        slopes.append(h * onto.farthest(x_star))
     largest = min(slopes, default=np.inf) ** 2 + trace
     return float(largest) if np.isfinite(largest) else None
 
@@ -99,10 +97,7 @@ def in_advance(study: Study) -> float:
 
 def _noise_trace(study: Study) -> float | None:
     """tr Cov(g_t | x_t), where it is the same at every x."""
-    oracle = study.oracle
-    if isinstance(oracle, FullGradient):
-        return 0.0
-    if not isinstance(oracle, AdditiveNoise):
+    covariance = study.oracle.gradient_covariance(study.dimension)
+    if covariance is None:
         return None
-    covariance = oracle.noise.covariance_matrix(study.dimension)
     return float(covariance.sum() if covariance.ndim == 1 else np.trace(covariance))

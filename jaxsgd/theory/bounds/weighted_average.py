@@ -1,12 +1,13 @@
 """The bound of the chapter, for the eta-weighted average."""
 
 import dataclasses
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from jaxsgd.averages import StepSizeWeighted
 from jaxsgd.errors import InvalidType, integer, scalar
+from jaxsgd.problems import Problem
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
@@ -74,11 +75,12 @@ def slack(study: Study) -> Slack:
     moments = exact_moments(study, {"xbar": StepSizeWeighted()})
     bound = WeightedAverage().value(study, along_the_run(moments).mean)
     eta = study.learning_rates[: study.steps]
-    gap = float(moments["risk_of_xbar_mean"][-1])
-    risk = float(eta @ moments["risk_mean"].values[:-1] / eta.sum())
+    minimum = cast(float, cast(Problem, study.oracle.problem).minimum)  # known, as exact moments are
+    gap = float(moments["risk_of_xbar_mean"][-1]) - minimum
+    excess = float(eta @ (moments["risk_mean"].values[:-1] - minimum) / eta.sum())
     distance = float(moments["distance_squared_mean"][-1] / (2 * eta.sum()))
-    # A quadratic has R* = 0 and <x - x*, grad R(x)> = 2 R(x).
-    return Slack(bound, gap, distance, convexity=risk, jensen=risk - gap)
+    # A quadratic, the only risk with exact moments of averages, has <x - x*, grad R(x)> = 2 (R(x) - R*).
+    return Slack(bound, gap, distance, convexity=excess, jensen=excess - gap)
 
 
 def tuned_value(distance: Any, gradient_bound: Any, steps: int) -> float:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.orders import Incremental
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.cost import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples
 from jaxsgd.theory.finite_sums.slots import Slots, slots_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
-from jaxsgd.theory.laws import DIGITS, EPS, Law
+from jaxsgd.theory.recursion import DIGITS, EPS, MeanAndCovariance
 
 MOST_ARRANGEMENTS = 50_000
 """8! = 40,320 and no more."""
@@ -27,7 +26,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     """
     slots = slots_of(study)
     n, d, last = slots.examples, study.dimension, int(study.recorded_steps.max())
-    if isinstance(study.oracle.order, Incremental):  # type: ignore[union-attr]
+    if study.oracle.order.shuffled == "never":  # type: ignore[union-attr]
         arrangements = np.arange(slots.ends[-1])[None]
     else:
         if slots.arrangements > np.log10(MOST_ARRANGEMENTS):
@@ -58,12 +57,12 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         e = e - rates[step] * gradient
 
 
-def _law(e: np.ndarray, lost: np.ndarray) -> Law:
+def _law(e: np.ndarray, lost: np.ndarray) -> MeanAndCovariance:
     """Mean and covariance of equally likely vectors (p, d), known where `lost` leaves six digits of E e'e."""
     mean = e.mean(0)
     deviation = e - mean
     error, size = np.sum((2 * np.abs(e) + lost) * lost), np.sum(e**2)
-    return Law(mean, deviation.T @ deviation / len(e), not error > DIGITS * size)
+    return MeanAndCovariance(mean, deviation.T @ deviation / len(e), not error > DIGITS * size)
 
 
 def _arrangements(slots: Slots) -> np.ndarray:

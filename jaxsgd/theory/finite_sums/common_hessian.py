@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxsgd.orders import Permutation, RandomReshuffling
+from jaxsgd.orders import Order
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.cost import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples
 from jaxsgd.theory.finite_sums.slots import slots_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
-from jaxsgd.theory.laws import EPS, AverageLaw, Law, known, mixed
+from jaxsgd.theory.recursion import EPS, AverageMoments, MeanAndCovariance, known, mixed
 
 
 class LinearForms:
@@ -60,7 +60,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     that it mixes of these, and g_s those of H e_s and 1/b at the next batch. Under reshuffling the epochs are
     independent: at the end of each the covariance is added to what is past, and the u_j start from 0 again.
     """
-    order: Permutation = study.oracle.order  # type: ignore[union-attr]
+    order: Order = study.oracle.order  # type: ignore[assignment]
     slots = slots_of(study)
     rates, last = study.learning_rates[: study.steps], int(study.recorded_steps.max())
     mixings = np.array([average.mixing(rates) for average in study.averages.values()]).reshape(-1, study.steps)
@@ -69,15 +69,15 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     check_cost(last * OVERHEAD + 5 * L * d * (1 + 2 * averages_count) * (last + d * recorded))
     h, drift, wanted = examples.eigenvalues, examples.drift, set(study.recorded_steps.tolist())
     forms = LinearForms(examples.gradients, slots.sizes)
-    x = Law(examples.enter(study.x0), np.zeros((d, d)))
-    past = [AverageLaw.at(x)] * averages_count
+    x = MeanAndCovariance(examples.enter(study.x0), np.zeros((d, d)))
+    past = [AverageMoments.at(x)] * averages_count
     u, of_averages = np.zeros((L, d)), np.zeros((averages_count, L, d))
     lost = np.zeros_like(of_averages)
     for step in range(last + 1):
         slot = step % L
-        if slot == 0 and isinstance(order, RandomReshuffling):
+        if slot == 0 and order.shuffled == "every epoch":
             past = [_joined(*one, u, forms) for one in zip(past, of_averages, lost, strict=True)]
-            x = Law(x.mean, x.covariance + forms.covariance(u, u))
+            x = MeanAndCovariance(x.mean, x.covariance + forms.covariance(u, u))
             u, of_averages, lost = (np.zeros_like(each) for each in (u, of_averages, lost))
         if step in wanted:
             of_gradient = -h * u
@@ -86,14 +86,14 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
                 (h * x.mean + drift) ** 2 + h**2 * np.diag(x.covariance) + forms.variance(of_gradient)
             )
             joined = [_joined(*one, u, forms) for one in zip(past, of_averages, lost, strict=True)]
-            now = Law(x.mean, x.covariance + forms.covariance(u, u))
+            now = MeanAndCovariance(x.mean, x.covariance + forms.covariance(u, u))
             yield Snapshot(now, squared_norm, [known(average) for average in joined])
         if step == last:
             return
         eta, c = rates[step], mixings[:, step]
         k = 1 - eta * h
         past = [mixed(average, x, float(mixing), k[:, None]) for average, mixing in zip(past, c, strict=True)]
-        x = Law(k * x.mean - eta * drift, np.outer(k, k) * x.covariance)
+        x = MeanAndCovariance(k * x.mean - eta * drift, np.outer(k, k) * x.covariance)
         keep, take = 1 - c[:, None, None], c[:, None, None]
         lost = np.abs(keep) * lost + EPS * (np.abs(keep * of_averages) + np.abs(take * u))
         of_averages = keep * of_averages + take * u
@@ -101,8 +101,8 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         u[slot] += eta / slots.sizes[slot]
 
 
-def _joined(past: AverageLaw, v: np.ndarray, lost: np.ndarray, u: np.ndarray, forms: LinearForms) -> AverageLaw:
+def _joined(past: AverageMoments, v: np.ndarray, lost: np.ndarray, u: np.ndarray, forms: LinearForms) -> AverageMoments:
     """The law of an average together with what this epoch adds to it, and its cross-covariance with x."""
-    law = Law(past.law.mean, past.law.covariance + forms.covariance(v, v))
-    more = Law(past.lost.mean, past.lost.covariance + np.diag(forms.lost(v, lost)))
-    return AverageLaw(law, past.cross + forms.covariance(u, v), more)
+    law = MeanAndCovariance(past.law.mean, past.law.covariance + forms.covariance(v, v))
+    more = MeanAndCovariance(past.lost.mean, past.lost.covariance + np.diag(forms.lost(v, lost)))
+    return AverageMoments(law, past.cross + forms.covariance(u, v), more)

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.problems import EmpiricalRisk, FiniteSum, LeastSquares
+from jaxsgd.problems import EmpiricalRisk, SquaredResiduals
+from jaxsgd.structure import Structure, flat
 from jaxsgd.theory.eigenbasis import rounding
 from jaxsgd.theory.finite_sums.degree import degree
 
@@ -42,13 +42,9 @@ class QuadraticExamples(abc.ABC):
         """The gradient of R at c (d,), 0 to rounding where that is a minimiser."""
         return self.gradients.mean(0)
 
-    @property
-    def largest_eigenvalue(self) -> float:
-        return float(self.eigenvalues.max())
-
     def enter(self, x: Any) -> np.ndarray:
         """e = Q'(x - c), of x in the structure of the parameters."""
-        return (_flat(x) - self.centre) @ self.vectors
+        return (flat(x) - self.centre) @ self.vectors
 
     @property
     @abc.abstractmethod
@@ -146,41 +142,38 @@ class Dense(QuadraticExamples):
 
 def examples_of(problem: EmpiricalRisk, like: Any) -> QuadraticExamples:
     """The examples of a problem, for parameters of the structure of `like`; or NoExactSolution with the reason."""
-    if isinstance(problem, LeastSquares):
-        return _least_squares(problem)
-    if isinstance(problem, FiniteSum):
-        return _finite_sum(problem, like)
-    raise NoExactSolution(
-        f"exact moments on a finite sum need quadratic losses, problems.LeastSquares or a FiniteSum of them, got "
-        f"{type(problem).__name__}"
-    )
+    squares, minimum = problem.squared_residuals, problem.minimum
+    if squares is None or minimum is None or problem.minimiser is None:
+        return _of_any_loss(problem, like)
+    return _least_squares(flat(problem.minimiser), minimum, squares)
 
 
-def _least_squares(problem: LeastSquares) -> RankOne:
-    centre, ridge = problem.minimiser, float(problem.l2)
-    n = problem.examples
-    h, Q = _eigenvalues(problem.features.T @ problem.features / n + ridge * np.eye(len(centre)))
-    a, residuals, offset = problem.features @ Q, problem.features @ centre - problem.targets, ridge * centre @ Q
+def _least_squares(centre: np.ndarray, minimum: float, squares: SquaredResiduals) -> RankOne:
+    features, targets, ridge = squares
+    h, Q = _eigenvalues(features.T @ features / len(features) + ridge * np.eye(len(centre)))
+    a, residuals, offset = features @ Q, features @ centre - targets, ridge * centre @ Q
     gradients = residuals[:, None] * a + offset
-    return RankOne(centre, float(problem.minimum), h, Q, gradients, a, residuals, ridge, offset)
+    return RankOne(centre, float(minimum), h, Q, gradients, a, residuals, ridge, offset)
 
 
-def _finite_sum(problem: FiniteSum, like: Any) -> Dense:
-    n, d = problem.examples, len(_flat(like))
+def _of_any_loss(problem: EmpiricalRisk, like: Any) -> Dense:
+    loss, n, d = problem.example_value, problem.examples, len(flat(like))
+    if loss is None:
+        raise NoExactSolution(f"problems.{type(problem).__name__} does not state the loss of an example, example_value")
     if n * d**2 > LARGEST_TABLE:
         raise NoExactSolution(
             f"exact moments need the Hessians of all examples, and {n} of {d} x {d} take more than 240 MB"
         )
     one = jax.tree.map(lambda leaf: leaf[0], problem.data)
-    found = degree(problem.loss, like, one)
+    found = degree(loss, like, one)
     if found > 2:
         raise NoExactSolution(
             "the loss is not recognised as quadratic: exact moments need one that is computed from x by sums and "
             "products alone" + (f", with at most two factors x, not {found}" if np.isfinite(found) else "")
         )
     known = problem.minimiser is not None
-    centre = _flat(problem.minimiser) if known else np.zeros(d)
-    values, gradients, hessians = _derivatives(problem, like, centre)
+    centre = flat(problem.minimiser) if known else np.zeros(d)
+    values, gradients, hessians = _derivatives(loss, problem.data, like, centre)
     hessians = (hessians + hessians.transpose(0, 2, 1)) / 2
     value = float(values.mean())
     if not known:
@@ -198,41 +191,29 @@ def _eigenvalues(H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return h, Q
 
 
-def _derivatives(problem: FiniteSum, like: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _derivatives(loss: Callable, data: Any, like: Any, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The f_i (n,), their gradients (n, d) and Hessians (n, d, d) at a point, in float64."""
-    try:
-        compiled = _compiled(problem.loss, *_structure(like))
-    except TypeError:  # the loss cannot be hashed
-        compiled = _compiled.__wrapped__(problem.loss, *_structure(like))
+    compiled = _compiled(loss, Structure.of(like))
     with jax.enable_x64(True):
         # Copies, as JAX 0.10 remembers an array that it was given in one precision, and returns it in another.
-        values, gradients, hessians = compiled(at.copy(), jax.tree.map(np.array, problem.data))
+        values, gradients, hessians = compiled(at.copy(), jax.tree.map(np.array, data))
         return np.asarray(values), np.asarray(gradients), np.asarray(hessians)
 
 
-def _structure(like: Any) -> tuple[Any, tuple[tuple[int, ...], ...]]:
-    leaves, treedef = jax.tree.flatten(like)
-    return treedef, tuple(np.shape(leaf) for leaf in leaves)
-
-
-@functools.lru_cache(maxsize=32)
-def _compiled(loss: Callable, treedef: Any, shapes: tuple[tuple[int, ...], ...]) -> Callable:
+@compiler.remember(maxsize=32)
+def _compiled(loss: Callable, point: Structure) -> Callable:
     """Values and derivatives of a loss, a function of a flat point and of the examples."""
     with jax.enable_x64(True):
-        _, unflatten = ravel_pytree(jax.tree.unflatten(treedef, [jnp.zeros(shape) for shape in shapes]))
+        zeros = [jnp.zeros(shape) for shape in point.shapes]
+        _, unflatten = ravel_pytree(jax.tree.unflatten(point.treedef, zeros))
 
-    def of_one(x: jax.Array, example: Any) -> Any:
+    def of_example(x: jax.Array, example: Any) -> Any:
         def flat_loss(x: jax.Array) -> jax.Array:
             return loss(unflatten(x), example)
 
         return flat_loss(x), jax.grad(flat_loss)(x), jax.hessian(flat_loss)(x)
 
-    return compiler.jit(jax.vmap(of_one, (None, 0)))
-
-
-def _flat(x: Any) -> np.ndarray:
-    """The numbers of a pytree in the order of jax.flatten_util."""
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(x)]).astype(float)
+    return compiler.jit(jax.vmap(of_example, (None, 0)))
 
 
 def _equal(tables: np.ndarray) -> bool:

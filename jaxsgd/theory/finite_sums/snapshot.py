@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jaxsgd.theory.laws import Law
+from jaxsgd.theory.recursion import MeanAndCovariance
 
 
 class Snapshot(NamedTuple):
     """What is known of x_s, in the eigenbasis: its law, E||g_s||^2 of the gradient drawn there, laws of averages."""
 
-    x: Law
+    x: MeanAndCovariance
     gradient_norm_squared: float
-    averages: Sequence[Law]
+    averages: Sequence[MeanAndCovariance]

@@ -11,11 +11,11 @@ import numpy as np
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.cost import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples
 from jaxsgd.theory.finite_sums.slots import Slots, slots_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
-from jaxsgd.theory.laws import DIGITS, EPS, Law
+from jaxsgd.theory.recursion import DIGITS, EPS, MeanAndCovariance
 
 MOST_EXAMPLES = 16
 _MOST_NUMBERS = 4 * 10**7  # in the second moments of all subsets of one size
@@ -75,8 +75,8 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         yield Snapshot(_law(Z[:d, :d], Z[:d, -1], True), squared_norm, laws)
 
 
-def _law(moment: np.ndarray, mean: np.ndarray, known: bool) -> Law:
-    return Law(mean, moment - np.outer(mean, mean), known)
+def _law(moment: np.ndarray, mean: np.ndarray, known: bool) -> MeanAndCovariance:
+    return MeanAndCovariance(mean, moment - np.outer(mean, mean), known)
 
 
 def _second_moments(

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from jaxsgd.oracles import ExampleSampling, FullGradient
-from jaxsgd.orders import ImportanceSampling, WithReplacement
+from jaxsgd.oracles import Oracle
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.cost import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
 from jaxsgd.theory.finite_sums.examples import LARGEST_TABLE, QuadraticExamples
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
-from jaxsgd.theory.laws import Law, laws
+from jaxsgd.theory.recursion import MeanAndCovariance, recursion
 
 
 class Draws:
@@ -24,12 +23,12 @@ class Draws:
     - `times`: how often the noise will be asked for, about.
     """
 
-    def __init__(self, examples: QuadraticExamples, oracle: ExampleSampling | FullGradient, times: int) -> None:
+    def __init__(self, examples: QuadraticExamples, oracle: Oracle, times: int) -> None:
         weights, self.share = _weights_and_share(oracle, len(examples.gradients))
         self.mean_map = np.column_stack([np.diag(examples.eigenvalues), examples.drift])
         self.second_moment, self.multiplications = _second_moment(examples, weights, times)
 
-    def noise(self, x: Law) -> np.ndarray:
+    def noise(self, x: MeanAndCovariance) -> np.ndarray:
         """E Cov(g_t | x_t) (d, d), for a law of e."""
         if self.share == 0:
             return np.zeros_like(x.covariance)
@@ -53,16 +52,16 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         E e+ = k E e - eta E g,    Cov e+ = k k' Cov e + eta^2 E Cov(g | x),
 
     which is E ee'+ = M - eta (H M + M H) + eta^2 (q Q + (1 - q) H M H) with Q = E g_i g_i' and the share q. Averages
-    follow as in `jaxsgd.theory.laws`, for which it is enough that the noise has conditional mean 0.
+    follow as in `jaxsgd.theory.recursion`, for which it is enough that the noise has conditional mean 0.
     """
     steps, d = int(study.recorded_steps.max()), study.dimension
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
-    draws = Draws(examples, study.oracle, steps)  # type: ignore[arg-type]
+    draws = Draws(examples, study.oracle, steps)
     check_cost(steps * (OVERHEAD + draws.multiplications + d**2 * (4 + 10 * len(mixings))))
-    start = Law(examples.enter(study.x0), np.zeros((d, d)))
+    start = MeanAndCovariance(examples.enter(study.x0), np.zeros((d, d)))
     wanted = set(study.recorded_steps.tolist())
-    found = laws(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
+    found = recursion(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
     for step, (x, *averages) in enumerate(found):
         if step in wanted:
             h = examples.eigenvalues
@@ -70,17 +69,26 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
             yield Snapshot(x, squared_norm + np.trace(draws.noise(x)), averages)
 
 
+def drawn_afresh(oracle: Oracle) -> bool:
+    """Whether batches are known to be independent and unbiased, of independent examples or a uniform random subset."""
+    order = oracle.order
+    if order is None or not (order.fresh and order.unbiased):
+        return False
+    if oracle.batch > 1 and (order.distinct is None or (order.distinct and not order.uniform)):
+        return False
+    return order.probabilities_of(oracle.problem.examples) is not None  # type: ignore[union-attr]
+
+
 def _weights_and_share(oracle: Any, n: int) -> tuple[np.ndarray, float]:
     """The rho_i (n,), and the share of a batch; gradient descent has all examples in each."""
-    if isinstance(oracle, FullGradient):
+    if oracle.full_gradient:
         return np.full(n, 1 / n), 0.0
     order, b = oracle.order, oracle.batch
-    if isinstance(order, ImportanceSampling):
-        p = order.made
-        return np.divide(1, n**2 * p, out=np.zeros(n), where=p > 0), 1 / b
-    if isinstance(order, WithReplacement) and order.distinct:
-        return np.full(n, 1 / n), (n - b) / (b * (n - 1)) if n > 1 else 0.0
-    return np.full(n, 1 / n), 1 / b
+    if order.uniform:
+        different = order.distinct and n > 1
+        return np.full(n, 1 / n), (n - b) / (b * (n - 1)) if different else 1 / b
+    p = order.probabilities_of(n)
+    return np.divide(1, n**2 * p, out=np.zeros(n), where=p > 0), 1 / b
 
 
 def _second_moment(

@@ -327,7 +327,7 @@ def test_overflow_is_infinite():
 def test_function_and_package_share_a_name():
     for name in ("applicable", "weighted_average", "last_iterate"):
         importlib.import_module(f"jaxsgd.theory.bounds.{name}")
-    assert js.theory.bounds is importlib.import_module("jaxsgd.theory.bounds").bounds
-    first = "import jaxsgd.theory.bounds.lacoste_julien; import jaxsgd as js; from jaxsgd.theory.bounds import Bound; "
-    program = first + "import jaxsgd.theory.bounds; js.theory.bounds(js.chapter.study('constant', 2))"
+    assert js.theory.bounds is importlib.import_module("jaxsgd.theory.bounds")
+    first = "import jaxsgd.theory.bounds as B; import jaxsgd as js; from jaxsgd.theory.bounds import Bound; "
+    program = first + "assert B.Bound is Bound is js.theory.Bound; js.theory.bounds(js.chapter.study('constant', 2))"
     subprocess.run([sys.executable, "-c", program], check=True)

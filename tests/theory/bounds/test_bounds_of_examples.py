@@ -169,7 +169,10 @@ def test_what_the_theorems_assume():
             ({"oracle": oracles.ExampleSampling(SIX, RR, 5)}, "b = 5 does not divide n = 6"),
             ({"schedule": schedules.inverse_time(0.04, 1.0)}, "eta_t changes within epoch 0"),
             ({"schedule": schedules.constant(1.0)}, "the largest eta_t is 1, and "),
-            ({"method": js.methods.Projected(js.methods.Ball(9.0))}, "the method is methods.Projected"),
+            (
+                {"method": js.methods.Projected(js.methods.Ball(9.0))},
+                "methods.Projected does not state that",
+            ),
             ({"oracle": oracles.ExampleSampling(SIX, WR)}, "the order is orders.WithReplacement"),
             ({"oracle": oracles.ExampleSampling(SIX, orders.Incremental())}, "the order is orders.Incremental"),
             ({"oracle": ADDITIVE, "x0": [1.0]}, "the oracle is oracles.AdditiveNoise"),

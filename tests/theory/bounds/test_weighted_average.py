@@ -133,7 +133,7 @@ def test_what_has_no_slack():
     study = chapter.study("constant")
     with pytest.raises(InvalidInput, match="does not apply; it assumes that some eta_t is positive: the largest is 0"):
         slack(study.replace(schedule=schedules.constant(0.0)))
-    with pytest.raises(NoExactSolution, match=r"methods\.Sgd"):
+    with pytest.raises(NoExactSolution, match="plain SGD"):
         slack(study.replace(method=methods.Projected(methods.Ball(10.0))))
     with pytest.raises(InvalidType, match=r"needs a jaxsgd\.Study"):
         slack(study.oracle)

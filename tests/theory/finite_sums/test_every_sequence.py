@@ -11,7 +11,7 @@ from jaxsgd import averages, methods, oracles, orders, problems, record, schedul
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
-from jaxsgd.theory.finite_sums import cost
+from jaxsgd.theory.finite_sums import affordable as cost
 
 ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
 TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])
@@ -274,11 +274,11 @@ def test_studies_without_exact_moments():
     kinked = problems.FiniteSum(lambda x, a: jnp.abs(x - a), [1.0, 2.0], start=0.0, minimiser=1.5)
     many = problems.LeastSquares(np.tile(ROWS, (3, 1)), np.tile(TARGETS, 3))
     cases = {
-        "got LogisticRegression": study_of(logistic, orders.WithReplacement(), 1, 3, x0=START),
-        "not recognised as quadratic": study_of(kinked, orders.WithReplacement(), 1, 3, x0=0.0),
+        "and products alone; not those": study_of(logistic, orders.WithReplacement(), 1, 3, x0=START),
+        "the loss is not recognised as quadratic": study_of(kinked, orders.WithReplacement(), 1, 3, x0=0.0),
         "at most 16, got 18": study_of(many, orders.RandomReshuffling(), 1, 3),
         r"at most 50000 of them, and there are 10\^15\.8": study_of(many, orders.ShuffleOnce(), 1, 3),
-        "methods.Sgd, got Projected": study_of(
+        "methods.Projected does not state that it is plain SGD": study_of(
             SQUARES, orders.WithReplacement(), 1, 3, method=methods.Projected(methods.Ball(10.0))
         ),
     }

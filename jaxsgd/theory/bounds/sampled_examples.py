@@ -4,9 +4,8 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
-from jaxsgd.methods import Sgd
-from jaxsgd.oracles import ExampleSampling
 from jaxsgd.orders import Order
+from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import ROUNDING, Assumption
 
@@ -32,15 +31,14 @@ class Known(NamedTuple):
 
 
 def known(study: Study) -> Known:
-    """Of a study for which `sampled` holds."""
-    oracle = cast(ExampleSampling, study.oracle)
-    problem = oracle.problem
+    """Of a study whose examples are drawn in one of these two ways."""
+    oracle, problem = study.oracle, cast(EmpiricalRisk, study.oracle.problem)
     mu_min, L_max = _number(problem.example_strong_convexity), _number(problem.example_smoothness)
     return Known(
-        order=oracle.order,
+        order=cast(Order, oracle.order),
         n=problem.examples,
         b=oracle.batch,
-        m=oracle.updates_per_epoch,
+        m=cast(int, oracle.updates_per_epoch),
         mu=float(np.nanmax([_number(problem.strong_convexity), mu_min, 0.0])),
         L=L_max if problem.smoothness is None else problem.smoothness,
         mu_min=mu_min,
@@ -53,12 +51,25 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else value
 
 
-def sampled(study: Study, *kinds: type[Order]) -> Assumption:
-    """Examples are drawn in an order of one of these kinds."""
-    text, oracle = f"examples are drawn by orders.{' or orders.'.join(kind.__name__ for kind in kinds)}", study.oracle
-    if not isinstance(oracle, ExampleSampling):
-        return Assumption(text, False, f"the oracle is oracles.{type(oracle).__name__}")
-    return Assumption(text, isinstance(oracle.order, kinds), f"the order is orders.{type(oracle.order).__name__}")
+def drawn_afresh(study: Study) -> Assumption:
+    """Batches are drawn afresh, of independent examples or different ones, all examples alike."""
+    order = study.oracle.order
+    known = order is not None and order.fresh and order.unbiased and order.uniform
+    holds = bool(known and (study.oracle.batch == 1 or order.distinct is not None))  # type: ignore[union-attr]
+    return Assumption("batches are drawn afresh, all examples alike", holds, _whose(study))
+
+
+def permuted(study: Study) -> Assumption:
+    """Every epoch goes through a uniform random permutation of the examples, a fresh one or always the same."""
+    order = study.oracle.order
+    holds = order is not None and order.shuffled in ("every epoch", "once")
+    return Assumption("every epoch goes through a uniform random permutation of the examples", holds, _whose(study))
+
+
+def _whose(study: Study) -> str:
+    oracle, order = study.oracle, study.oracle.order
+    drawn = f"the order is orders.{type(order).__name__}"
+    return f"the oracle is oracles.{type(oracle).__name__}" if order is None else drawn
 
 
 def constants(of: Known) -> tuple[Assumption, ...]:
@@ -87,8 +98,8 @@ def rates_below(study: Study, share: float, smoothness: float, form: str) -> Ass
 def whole_epochs(study: Study, of: Known) -> Assumption:
     """b divides n, T is a number of whole epochs, and eta_t is the same within each; nothing is projected."""
     text = "plain SGD runs for whole epochs of n/b updates, with one learning rate in each"
-    if not isinstance(study.method, Sgd):
-        return Assumption(text, False, f"the method is methods.{type(study.method).__name__}")
+    if not study.method.plain:
+        return Assumption(text, False, f"methods.{type(study.method).__name__} does not state that it is plain SGD")
     if of.n % of.b:
         return Assumption(text, False, f"b = {of.b} does not divide n = {of.n}")
     if study.steps % of.m:

@@ -1,19 +1,25 @@
-"""Exact moments of SGD: on a quadratic with Gaussian gradient noise, on finite sums of quadratics, in one dimension."""
+"""Exact moments of SGD: the ways to them, in the order in which they are tried."""
 
-import numpy as np
+import weakref
+
 import xarray as xr
 
 from jaxsgd.errors import InvalidType, NoExactSolution
-from jaxsgd.methods import Sgd
-from jaxsgd.problems import Quadratic
 from jaxsgd.study import Study
-from jaxsgd.theory import finite_sums, one_dimension
-from jaxsgd.theory.eigenbasis import Eigenbasis, labelled
-from jaxsgd.theory.laws import Law, laws
+from jaxsgd.theory.additive_noise import QuadraticWithAdditiveNoise
+from jaxsgd.theory.finite_sums import QuadraticLossesOfExamples
+from jaxsgd.theory.one_dimension import OneCoordinate
+from jaxsgd.theory.route import Route
+
+ROUTES: tuple[Route, ...] = (QuadraticLossesOfExamples(), QuadraticWithAdditiveNoise(), OneCoordinate())
+"""The ways to exact moments; the first that applies is taken."""
+
+_FOUND: "weakref.WeakKeyDictionary[Study, xr.Dataset | None]" = weakref.WeakKeyDictionary()
+"""What `known` has found, as long as the study is there."""
 
 
 def exact(study: Study) -> xr.Dataset:
-    """Exact moments of SGD on R(x) = 1/2 (x - x*)' A (x - x*) with Gaussian gradient noise, or of sampled examples.
+    """Exact moments of SGD on R(x) = 1/2 (x - x*)' A (x - x*) with additive gradient noise, or of sampled examples.
 
     With e = x - x*, S = Cov xi_t and K = I - eta_t A, for any schedule,
 
@@ -24,8 +30,9 @@ def exact(study: Study) -> xr.Dataset:
         C_{t+1} = K ((1 - c) C_t + c Cov x_t),
         U_{t+1} = (1 - c)^2 U_t + c (1 - c) (C_t + C_t') + c^2 Cov x_t.
 
-    All are Gaussian, so that E e'Me = tr MV + m'Mm and Var e'Me = 2 tr(MVMV) + 4 m'MVMm give the risk
-    (M = A/2), the squared distance (M = I) and the norm of the drawn gradient, N(A E e, A V A + S).
+    They hold for noise of any law with that covariance, and so do the means E e'Me = tr MV + m'Mm of the risk
+    (M = A/2), of the squared distance (M = I) and of the norm of the drawn gradient, of mean A E e and covariance
+    A V A + S. If the noise is normal, all are Gaussian, and Var e'Me = 2 tr(MVMV) + 4 m'MVMm.
 
     The cost is O(T d) if A and S are diagonal or S is a multiple of the identity, otherwise O(T d^2).
 
@@ -54,18 +61,20 @@ def exact(study: Study) -> xr.Dataset:
 
     **Arguments**
 
-    - `study`: with method `Sgd` and oracle `AdditiveNoise(Quadratic, Gaussian)`; or `FullGradient` or
-      `ExampleSampling` of `LeastSquares` or a `FiniteSum` of quadratic losses; or `FullGradient(Quadratic)`; or, of one
-      coordinate, `AdditiveNoise(problem, Gaussian)`. The loss of a `FiniteSum` counts as quadratic if it is computed
-      from x by sums and products alone, with at most two factors x, whatever functions of the example they hold.
+    - `study`: with a method that is plain SGD, and an oracle that adds noise of a known covariance (or none) to the
+      gradient of a problem with a constant Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or `FullGradient` or
+      `ExampleSampling` of quadratic losses of examples; or, of one coordinate, normal noise on any problem. Losses of
+      examples count as quadratic if they are computed from x by sums and products alone, with at most two factors x,
+      whatever functions of the example they hold. What is asked are the facts that oracle, noise, problem, order and
+      method declare, so that classes of one's own have exact moments as those of jaxsgd do.
 
-    **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and, but for finite sums,
+    **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and, where it is known,
     `o_variance` of each built-in observable o, `x_mean`, `x_covariance` (unless it would hold over 10^7 numbers) and
     `learning_rate`. NaN where an average has no value, and where iterates grew so much before they returned that
     rounding leaves less than six digits of it. After an overflow the moments of observables are
     inf, those of x inf or NaN.
 
-    **Raises** `NoExactSolution` with the reason for any other study, where quadrature does not reach 1e-6, and where
+    **Raises** `NoExactSolution` with the reasons for any other study, where quadrature does not reach 1e-6, and where
     moments of a finite sum would take more than about a minute.
 
     Source: Bach and Moulines (2013), arXiv 1306.2119, for the recursion; Mathai and Provost (1992),
@@ -80,7 +89,7 @@ def exact(study: Study) -> xr.Dataset:
     Five epochs of the mean of four numbers, each once in an epoch:
 
     >>> from jaxsgd import noise, oracles, orders, problems, schedules
-    >>> problem = problems.LeastSquares(np.ones((4, 1)), [1, 2, 3, 6])
+    >>> problem = problems.LeastSquares([[1.0]] * 4, [1, 2, 3, 6])
     >>> oracle = oracles.ExampleSampling(problem, orders.RandomReshuffling())
     >>> study = Study(oracle=oracle, schedule=schedules.constant(0.1), epochs=5)
     >>> round(float(exact(study).distance_squared_mean[-1]), 10)
@@ -95,31 +104,33 @@ def exact(study: Study) -> xr.Dataset:
     """
     if not isinstance(study, Study):
         raise InvalidType(f"exact(study) needs a jaxsgd.Study, got {study!r}")
-    if not isinstance(study.method, Sgd):
-        raise NoExactSolution(f"exact moments need methods.Sgd, got {type(study.method).__name__}")
-    if finite_sums.applies(study.oracle):
-        return finite_sums.exact_moments(study)
-    if one_dimension.applies(study) and not isinstance(study.oracle.problem, Quadratic):
-        return one_dimension.by_quadrature(study)
-    basis = Eigenbasis.of(study.oracle)
-    with np.errstate(over="ignore", invalid="ignore"):
-        x, *averages = _recorded(study, basis)
-        observables = basis.observables(x.mean, x.covariance) | basis.gradient_norm(x.mean, x.covariance)
-        for (name, average), law in zip(study.averages.items(), averages, strict=True):
-            unknown = average.undefined(study.recorded_steps, study.steps) | ~law.known
-            for variable, values in basis.observables(law.mean, law.covariance, of=f"_of_{name}").items():
-                observables[variable] = np.where(unknown, np.nan, values)
-        moments = observables | basis.x_moments(x.mean, x.covariance)
-    moments["learning_rate"] = study.learning_rates[study.recorded_steps]
-    return labelled(moments, study.coordinates, step=study.recorded_steps)
+    reasons: dict[str, list[str]] = {}
+    for route in ROUTES:
+        reason = route.applies(study)
+        if reason is None:
+            try:
+                about = {"route": route.title, "sentence": route.sentence, "reference": route.reference}
+                return route.moments(study).assign_attrs(about)
+            except NoExactSolution as error:
+                reason = str(error)
+        reasons.setdefault(reason, []).append(route.title)
+    listed = (f"not those of {' or '.join(titles)}, since {why}" for why, titles in reasons.items())
+    raise NoExactSolution(f"no exact moments: {'; '.join(listed)}")
 
 
-def _recorded(study: Study, basis: Eigenbasis) -> list[Law]:
-    """The laws of x and of each average, every array with a leading axis of recorded steps."""
-    rates = study.learning_rates[: study.steps]
-    mixings = [average.mixing(rates) for average in study.averages.values()]
-    wanted = set(study.recorded_steps.tolist())
-    start = Law(basis.enter(study.x0), np.zeros_like(basis.noise))
-    found = laws(basis.eigenvalues, start, lambda _: basis.noise, rates[: max(wanted)], mixings)
-    kept = [law for step, law in enumerate(found) if step in wanted]
-    return [Law(*map(np.stack, zip(*of_one, strict=True))) for of_one in zip(*kept, strict=True)]
+def known(study: Study) -> xr.Dataset | None:
+    """What [`jaxsgd.theory.exact`][] says of a study, None where it refuses; found once for each study object.
+
+    For those who ask again and again, such as the figures and tables of one command.
+    """
+    if study not in _FOUND:
+        try:
+            _FOUND[study] = exact(study)
+        except NoExactSolution:
+            _FOUND[study] = None
+    return _FOUND[study]
+
+
+def route_of(study: Study) -> Route | None:
+    """The way by which [`jaxsgd.theory.exact`][] finds the moments of a study, as far as its facts tell."""
+    return next((route for route in ROUTES if route.applies(study) is None), None)

@@ -10,7 +10,7 @@ DIGITS = 1e-6
 """Relative error from which on a moment is not known."""
 
 
-class Law(NamedTuple):
+class MeanAndCovariance(NamedTuple):
     """Mean (d,) and covariance (d,) or (d, d) of a vector in the eigenbasis, if rounding leaves them known."""
 
     mean: np.ndarray
@@ -18,28 +18,28 @@ class Law(NamedTuple):
     known: np.ndarray | bool = True
 
 
-class AverageLaw(NamedTuple):
+class AverageMoments(NamedTuple):
     """The law of an average xbar, C = Cov(x, xbar), and how far rounding may have moved mean and covariance."""
 
-    law: Law
+    law: MeanAndCovariance
     cross: np.ndarray
-    lost: Law
+    lost: MeanAndCovariance
 
     @classmethod
-    def at(cls, start: Law) -> "AverageLaw":
+    def at(cls, start: MeanAndCovariance) -> "AverageMoments":
         """That of an average which starts at a point."""
         zero = np.zeros_like(start.covariance)
-        return cls(start, zero, Law(np.zeros_like(start.mean), zero))
+        return cls(start, zero, MeanAndCovariance(np.zeros_like(start.mean), zero))
 
 
-def laws(
+def recursion(
     eigenvalues: np.ndarray,
-    start: Law,
-    noise: Callable[[Law], np.ndarray],
+    start: MeanAndCovariance,
+    noise: Callable[[MeanAndCovariance], np.ndarray],
     rates: np.ndarray,
     mixings: Sequence[np.ndarray],
     drift: np.ndarray | float = 0.0,
-) -> Iterator[tuple[Law, ...]]:
+) -> Iterator[tuple[MeanAndCovariance, ...]]:
     """The law of x_s and those of its averages, for s = 0, 1, ..., where x_{t+1} = x_t - eta_t (A x_t + drift + xi_t).
 
     **Arguments**
@@ -49,35 +49,39 @@ def laws(
     - `noise`: Cov xi_t, of the law of x_t, where E[xi_t | x_t] = 0; (d, d), or (d,) for a diagonal.
     - `rates`, `mixings`: eta_t, and for each average its c_t.
     """
-    x, averages = start, [AverageLaw.at(start)] * len(mixings)
+    x, averages = start, [AverageMoments.at(start)] * len(mixings)
     yield x, *(known(average) for average in averages)
     for t, eta in enumerate(rates.tolist()):
         k = 1 - eta * eigenvalues
         K = columns(k, x)
         averages = [mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
-        x = Law(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x))
+        x = MeanAndCovariance(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x))
         yield x, *(known(average) for average in averages)
 
 
-def columns(k: np.ndarray, x: Law) -> np.ndarray:
+def columns(k: np.ndarray, x: MeanAndCovariance) -> np.ndarray:
     """k, of (d, 1) if covariances are matrices, so that k * k.T are the factors k_i k_j of their entries."""
     return k[:, None] if x.covariance.ndim == 2 else k
 
 
-def known(average: AverageLaw) -> Law:
+def known(average: AverageMoments) -> MeanAndCovariance:
     """The law of an average; known where rounding leaves six digits of E e'e."""
     (mean, U, _), lost = average.law, average.lost
     variance, lost_variance = (each if each.ndim == 1 else np.diag(each) for each in (U, lost.covariance))
     size = np.sum(variance + mean**2)
     error = np.sum(lost_variance + 2 * np.abs(mean) * lost.mean)
-    return Law(mean, U, not error > DIGITS * size)
+    return MeanAndCovariance(mean, U, not error > DIGITS * size)
 
 
-def mixed(average: AverageLaw, x: Law, c: float, K: np.ndarray) -> AverageLaw:
+def mixed(average: AverageMoments, x: MeanAndCovariance, c: float, K: np.ndarray) -> AverageMoments:
     """The law of xbar + c (x_t - xbar), and its cross-covariance with x_{t+1}, where e_{t+1} = K e_t - eta_t xi_t."""
     (mean, U, _), C, lost = average
-    law = Law((1 - c) * mean + c * x.mean, (1 - c) ** 2 * U + c * (1 - c) * (C + C.T) + c**2 * x.covariance)
+    law = MeanAndCovariance(
+        (1 - c) * mean + c * x.mean, (1 - c) ** 2 * U + c * (1 - c) * (C + C.T) + c**2 * x.covariance
+    )
     of_mean = abs(1 - c) * np.abs(mean) + abs(c) * np.abs(x.mean)
     of_covariance = (1 - c) ** 2 * np.abs(U) + abs(c * (1 - c)) * np.abs(C + C.T) + c**2 * np.abs(x.covariance)
-    lost = Law(abs(1 - c) * lost.mean + EPS * of_mean, (1 - c) ** 2 * lost.covariance + EPS * of_covariance)
-    return AverageLaw(law, K * ((1 - c) * C + c * x.covariance), lost)
+    lost = MeanAndCovariance(
+        abs(1 - c) * lost.mean + EPS * of_mean, (1 - c) ** 2 * lost.covariance + EPS * of_covariance
+    )
+    return AverageMoments(law, K * ((1 - c) * C + c * x.covariance), lost)

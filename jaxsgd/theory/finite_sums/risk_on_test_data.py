@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxsgd.problems import LeastSquares
+from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples
-from jaxsgd.theory.laws import Law
+from jaxsgd.theory.recursion import MeanAndCovariance
 
 
 class HeldOut(NamedTuple):
@@ -17,7 +17,7 @@ class HeldOut(NamedTuple):
     slope: np.ndarray
     hessian: np.ndarray
 
-    def mean(self, law: Law) -> float:
+    def mean(self, law: MeanAndCovariance) -> float:
         """Its mean under a law of e."""
         moment = law.covariance + np.outer(law.mean, law.mean)
         return float(self.value + self.slope @ law.mean + np.sum(self.hessian * moment) / 2)
@@ -26,7 +26,7 @@ class HeldOut(NamedTuple):
 def held_out(examples: QuadraticExamples, study: Study) -> dict[str, HeldOut]:
     """The observables of a study that are the `test_risk` of its problem, by name."""
     problem = study.oracle.problem
-    if not isinstance(problem, LeastSquares) or problem.test is None:
+    if not isinstance(problem, EmpiricalRisk) or problem.squared_residuals is None or problem.test is None:
         return {}
     names = [name for name, function in study.observables.items() if function == problem.test_risk]
     features, targets = problem.test

@@ -7,13 +7,13 @@ import xarray as xr
 from scipy.special import xlog1py
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, integer
-from jaxsgd.orders import ImportanceSampling, Incremental, Order, RandomReshuffling, ShuffleOnce, WithReplacement
+from jaxsgd.orders import Order
 from jaxsgd.theory.sampling.occupancy import integers
 
 _MOST_PAIRS = 4096  # examples with unequal probabilities: the variance takes a term for each pair
 
 
-class Coverage(NamedTuple):
+class Used(NamedTuple):
     """Means over examples of the probabilities, mean and variance of the number of distinct examples."""
 
     at_least_once: float
@@ -22,7 +22,7 @@ class Coverage(NamedTuple):
     distinct_variance: float
 
 
-def coverage(order: Order, examples: int, updates: Any = None, batch: int = 1) -> xr.Dataset:
+def examples_used(order: Order, examples: int, updates: Any = None, batch: int = 1) -> xr.Dataset:
     """How many of n examples the first updates use: exact, for every order.
 
     With independent uniform subsets of sizes b_1, b_2, ... an example is not used with probability
@@ -52,7 +52,7 @@ def coverage(order: Order, examples: int, updates: Any = None, batch: int = 1) -
     Source: Johnson and Kotz (1977), Urn Models and Their Application, section 3.2, for the occupancy of boxes.
 
     >>> from jaxsgd.orders import WithReplacement
-    >>> found = coverage(WithReplacement(), examples=10)
+    >>> found = examples_used(WithReplacement(), examples=10)
     >>> round(float(found.at_least_once[0]), 10), round(float(found.distinct_mean[0]), 9)
     (0.6513215599, 6.513215599)
     """
@@ -65,26 +65,30 @@ def coverage(order: Order, examples: int, updates: Any = None, batch: int = 1) -
     if at.ndim != 1:
         raise InvalidInput(f"updates must be one number or a list of them, got shape {at.shape}")
     rows = np.array([_of_order(order, n, b, int(s)) for s in at]).reshape(-1, 4)
-    values = {name: ("update", column) for name, column in zip(Coverage._fields, rows.T, strict=True)}
+    values = {name: ("update", column) for name, column in zip(Used._fields, rows.T, strict=True)}
     return xr.Dataset(values, coords={"update": at})
 
 
-def _of_order(order: Order, n: int, b: int, updates: int) -> Coverage:
-    if isinstance(order, WithReplacement):
-        subsets = [(b, updates)] if order.distinct else [(1, b * updates)]
-        return _of_subsets(n, subsets)
-    if isinstance(order, ImportanceSampling):
-        return _of_probabilities(order.made, b * updates)
-    if isinstance(order, RandomReshuffling):
+def _of_order(order: Order, n: int, b: int, updates: int) -> Used:
+    if order.fresh:
+        if order.uniform and (b == 1 or order.distinct is not None):
+            return _of_subsets(n, [(b, updates)] if order.distinct else [(1, b * updates)])
+        probabilities = order.probabilities_of(n)
+        if probabilities is not None and (b == 1 or order.distinct is False):
+            return _of_probabilities(probabilities, b * updates)
+    if order.shuffled == "every epoch":
         epochs, left = divmod(updates, order.updates_per_epoch(n, b))
         used = order.examples_used(order.updates_per_epoch(n, b), n, b)
         return _of_subsets(n, [(used, epochs), (min(left * b, n), 1)])
-    if isinstance(order, ShuffleOnce | Incremental):
+    if order.shuffled is not None:
         return _of_one_permutation(order, n, b, updates)
-    raise NoExactSolution(f"coverage is not known for orders.{type(order).__name__}")
+    raise NoExactSolution(
+        f"orders.{type(order).__name__} does not state what this needs: that it draws afresh, with which probabilities "
+        "and whether distinct, or how it shuffles"
+    )
 
 
-def _of_subsets(n: int, subsets: list[tuple[int, int]]) -> Coverage:
+def _of_subsets(n: int, subsets: list[tuple[int, int]]) -> Used:
     """Independent uniform subsets, (size, how many of it)."""
     subsets = [(size, times) for size, times in subsets if size and times]
     sizes, times = (
@@ -99,10 +103,10 @@ def _of_subsets(n: int, subsets: list[tuple[int, int]]) -> Coverage:
     logs = [[xlog1py(k - (i == j), -s / n) for j, (s, k) in enumerate(subsets)] for i in range(len(subsets))]
     once = sum(k * s / n * np.exp(sum(others)) for (s, k), others in zip(subsets, logs, strict=True))
     share = -np.expm1(missed.sum())
-    return Coverage(share, once, n * share, max(n * q1 * share + n * (n - 1.0) * together, 0.0))
+    return Used(share, once, n * share, max(n * q1 * share + n * (n - 1.0) * together, 0.0))
 
 
-def _of_probabilities(p: np.ndarray, draws: int) -> Coverage:
+def _of_probabilities(p: np.ndarray, draws: int) -> Used:
     """Independent draws of law p."""
     n = len(p)
     if n > _MOST_PAIRS:
@@ -115,14 +119,14 @@ def _of_probabilities(p: np.ndarray, draws: int) -> Coverage:
     np.fill_diagonal(pairs, missed * (1 - missed))
     once = draws * p * np.exp(xlog1py(max(draws - 1, 0), -p))
     seen = -np.expm1(xlog1py(draws, -p))
-    return Coverage(seen.mean(), once.mean(), seen.sum(), max(pairs.sum(), 0.0))
+    return Used(seen.mean(), once.mean(), seen.sum(), max(pairs.sum(), 0.0))
 
 
-def _of_one_permutation(order: Order, n: int, b: int, updates: int) -> Coverage:
+def _of_one_permutation(order: Order, n: int, b: int, updates: int) -> Used:
     """The same examples in every epoch: nothing is random but which."""
     epochs, left = divmod(updates, order.updates_per_epoch(n, b))
     used = order.examples_used(order.updates_per_epoch(n, b), n, b)
     again = min(left * b, n)
     distinct = used if epochs else again
     once = {0: again, 1: used - again}.get(epochs, 0)
-    return Coverage(distinct / n, once / n, float(distinct), 0.0)
+    return Used(distinct / n, once / n, float(distinct), 0.0)

@@ -16,7 +16,7 @@ from jaxsgd.plot import style
 _POINTS = 300  # of each curve
 
 
-def coverage(
+def examples_used(
     orders: Mapping[str, Order],
     examples: int,
     batch: int = 1,
@@ -26,16 +26,16 @@ def coverage(
 ) -> Axes:
     """Shares of n examples that each order has used at least once, and exactly once, after so many updates.
 
-    The lines are the exact means of [`jaxsgd.theory.coverage`][]; the points those of `measured`.
+    The lines are the exact means of [`jaxsgd.theory.examples_used`][]; the points those of `measured`.
 
     **Arguments**
 
     - `orders`: by name, at least one.
     - `examples`, `batch`: n and b, as in `ExampleSampling`.
     - `epochs`: how many epochs are drawn.
-    - `measured`: by the names of orders, what [`jaxsgd.sample_coverage`][] returns for them.
+    - `measured`: by the names of orders, what [`jaxsgd.sample_examples_used`][] returns for them.
 
-    **Raises** `InvalidInput` or `InvalidType`; `NoExactSolution` where `theory.coverage` does.
+    **Raises** `InvalidInput` or `InvalidType`; `NoExactSolution` where `theory.examples_used` does.
     """
     if not isinstance(orders, Mapping) or not orders:
         raise InvalidType('orders must be a dict of orders by name, as in {"shuffled": js.orders.RandomReshuffling()}')
@@ -55,7 +55,7 @@ def coverage(
     for index, (name, order) in enumerate(orders.items()):
         colour = style.COLOURS[index % len(style.COLOURS)]
         last = count * order.updates_per_epoch(n, batch)
-        exact = theory.coverage(order, n, np.unique(np.linspace(0, last, _POINTS).astype(int)), batch)
+        exact = theory.examples_used(order, n, np.unique(np.linspace(0, last, _POINTS).astype(int)), batch)
         for what, (line, fill) in looks.items():
             x = order.examples_used(exact["update"].values, n, batch) / n
             ax.plot(x, exact[what], line, color=colour, label=None if line == "--" else name)

@@ -1,7 +1,7 @@
 """Examples drawn afresh with a constant learning rate: up to which one second moments settle, and where."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import scipy.linalg
@@ -9,19 +9,19 @@ import scipy.sparse.linalg
 import xarray as xr
 
 from jaxsgd.errors import InvalidInput, NoExactSolution
-from jaxsgd.oracles import ExampleSampling, FullGradient
-from jaxsgd.orders import Permutation
+from jaxsgd.oracles import Oracle
+from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.theory.eigenbasis import labelled, rounding
-from jaxsgd.theory.finite_sums.cost import check_cost
+from jaxsgd.theory.finite_sums.affordable import check_cost
 from jaxsgd.theory.finite_sums.examples import QuadraticExamples, examples_of
 from jaxsgd.theory.finite_sums.with_replacement import Draws
-from jaxsgd.theory.laws import Law
+from jaxsgd.theory.recursion import MeanAndCovariance
 
 _DENSE = 40
 """Coordinates up to which the linear map of second moments is a matrix."""
 
 
-def mean_square_limit(oracle: ExampleSampling | FullGradient) -> float:
+def mean_square_limit(oracle: Oracle) -> float:
     """The learning rate below which, kept constant, the second moments of SGD on a finite sum settle.
 
     [`jaxsgd.theory.stability_limit`][] says more.
@@ -29,16 +29,16 @@ def mean_square_limit(oracle: ExampleSampling | FullGradient) -> float:
     return limit_of(_examples(oracle), oracle)
 
 
-def limit_of(examples: QuadraticExamples, oracle: ExampleSampling | FullGradient) -> float:
+def limit_of(examples: QuadraticExamples, oracle: Oracle) -> float:
     """The same, for the examples of the oracle.
 
     M = E ee' of the homogeneous part passes to L M = M - eta (H M + M H) + eta^2 N M, with N = q Q + (1 - q) H . H. It
     is self-adjoint and takes positive matrices to such, so that its spectral radius is its largest eigenvalue, and
     below 1 if and only if eta N < H . + . H: the limit is 1 over the largest eigenvalue of N relative to H . + . H.
     """
-    order = getattr(oracle, "order", None)
+    order = oracle.order
     h = examples.eigenvalues
-    if isinstance(order, Permutation):
+    if order is not None and order.shuffled is not None:
         if not examples.common_hessian:
             raise NoExactSolution(
                 f"with orders.{type(order).__name__} and examples of different Hessians it is not known from which "
@@ -59,11 +59,11 @@ def limit_of(examples: QuadraticExamples, oracle: ExampleSampling | FullGradient
     return 1 / largest if largest > 0 else np.inf
 
 
-def stationary_moments(oracle: ExampleSampling | FullGradient, eta: float) -> xr.Dataset:
+def stationary_moments(oracle: Oracle, eta: float) -> xr.Dataset:
     """Mean and covariance of the stationary law and means of observables; [`jaxsgd.theory.stationary`][] says more."""
     examples = _examples(oracle)
-    order = getattr(oracle, "order", None)
-    if isinstance(order, Permutation):
+    order = oracle.order
+    if order is not None and order.shuffled is not None:
         raise NoExactSolution(
             f"with orders.{type(order).__name__} the law of x_t depends on its place in the epoch: there is no "
             "stationary one; theory.exact gives the moments of every step"
@@ -80,14 +80,14 @@ def stationary_moments(oracle: ExampleSampling | FullGradient, eta: float) -> xr
     flat = h == 0
     gradient_scale = np.sqrt(np.mean(examples.gradients**2))
     mean = np.divide(-drift, h, out=np.zeros(d), where=~flat)
-    fixed = draws.noise(Law(mean, np.zeros((d, d))))
+    fixed = draws.noise(MeanAndCovariance(mean, np.zeros((d, d))))
     if np.any(np.diag(fixed)[flat] > rounding(np.diag(fixed))) or np.any(np.abs(drift[flat]) > 1e-12 * gradient_scale):
         raise InvalidInput(
             "there is no stationary law: the mean Hessian has a zero eigenvalue, and along it the gradients of "
             "examples are not 0, so that x_t is a random walk there"
         )
     covariance = eta * _solve(draws, h, eta, fixed)
-    law = Law(mean, covariance)
+    law = MeanAndCovariance(mean, covariance)
     squares = mean**2 + np.diag(covariance)
     squared_norm = np.sum((h * mean + drift) ** 2) + h**2 @ np.diag(covariance) + np.trace(draws.noise(law))
     Q = examples.vectors
@@ -98,17 +98,17 @@ def stationary_moments(oracle: ExampleSampling | FullGradient, eta: float) -> xr
         "x_mean": examples.centre + Q @ mean,
         "x_covariance": Q @ covariance @ Q.T,
     }
-    if oracle.problem.minimiser is None:
+    if cast(EmpiricalRisk, oracle.problem).minimiser is None:
         del moments["distance_squared_mean"]
     return labelled(moments, [f"x[{i}]" for i in range(d)])
 
 
-def _examples(oracle: ExampleSampling | FullGradient) -> QuadraticExamples:
-    problem = oracle.problem
+def _examples(oracle: Oracle) -> QuadraticExamples:
+    problem = cast(EmpiricalRisk, oracle.problem)
     like = problem.start if problem.start is not None else problem.minimiser
     if like is None:
         raise NoExactSolution("the problem does not know its parameters: give it start= or minimiser=")
-    return examples_of(problem, like)  # type: ignore[arg-type]
+    return examples_of(problem, like)
 
 
 def _mean_limit(h: np.ndarray) -> float:

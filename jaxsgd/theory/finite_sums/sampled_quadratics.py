@@ -1,0 +1,124 @@
+"""Exact moments of SGD on quadratic losses of examples: which of four recursions applies, and what it finds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxsgd.oracles import Oracle
+from jaxsgd.problems import EmpiricalRisk
+from jaxsgd.study import Study
+from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled
+from jaxsgd.theory.finite_sums import arrangements, common_hessian, subsets, with_replacement
+from jaxsgd.theory.finite_sums.examples import QuadraticExamples, examples_of
+from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
+from jaxsgd.theory.finite_sums.settling import limit_of
+from jaxsgd.theory.finite_sums.snapshot import Snapshot
+from jaxsgd.theory.finite_sums.with_replacement import drawn_afresh
+from jaxsgd.theory.recursion import MeanAndCovariance
+from jaxsgd.theory.route import Route, not_plain
+
+
+class QuadraticLossesOfExamples(Route):
+    """Means of observables, and mean and covariance of x: the examples that are drawn are the noise."""
+
+    title = "quadratic losses of examples"
+    sentence = "The second moments of SGD on sampled examples of a quadratic finite sum are known."
+    reference = "theory.exact; Mishchenko, Khaled and Richtárik (2020), arXiv 2006.05988, for permutations"
+    slow = True
+
+    def applies(self, study: Study) -> str | None:
+        return not_plain(study) or why_not(study.oracle)
+
+    def moments(self, study: Study) -> xr.Dataset:
+        examples = examples_of(study.oracle.problem, study.x0)  # type: ignore[arg-type]
+        test_risks = held_out(examples, study)
+        wide = len(study.recorded_steps) * study.dimension**2 > LARGEST_COVARIANCE
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = [_row(examples, study, snapshot, test_risks, wide) for snapshot in _snapshots(examples, study)]
+            moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+        for name, average in study.averages.items():
+            unknown = average.undefined(study.recorded_steps, study.steps)
+            for variable in ("risk", "distance_squared"):
+                if f"{variable}_of_{name}_mean" in moments:
+                    moments[f"{variable}_of_{name}_mean"][unknown] = np.nan
+        moments["learning_rate"] = study.learning_rates[study.recorded_steps]
+        found = labelled(moments, study.coordinates, step=study.recorded_steps)
+        return found.assign_attrs(_stability(examples, study))
+
+
+def why_not(oracle: Oracle) -> str | None:
+    """Why the gradients of an oracle are not known to be those of examples, all of them or drawn in a known order."""
+    if not isinstance(oracle.problem, EmpiricalRisk):
+        return "the problem is no mean over examples"
+    if oracle.full_gradient:
+        return None
+    order = oracle.order
+    if order is None:
+        return f"oracles.{type(oracle).__name__} draws no examples"
+    if order.shuffled is None and not drawn_afresh(oracle):
+        return (
+            f"orders.{type(order).__name__} does not state that it draws afresh without bias, with which probabilities "
+            "and whether distinct, or how it shuffles"
+        )
+    return None
+
+
+def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
+    order = study.oracle.order
+    if order is None or order.shuffled is None:
+        return with_replacement.snapshots(examples, study)
+    if order.shuffled != "never" and examples.common_hessian:
+        return common_hessian.snapshots(examples, study)
+    return (subsets if order.shuffled == "every epoch" else arrangements).snapshots(examples, study)
+
+
+def _row(
+    examples: QuadraticExamples, study: Study, snapshot: Snapshot, test_risks: Mapping[str, HeldOut], wide: bool
+) -> dict[str, np.ndarray | float]:
+    """What is returned of one step, by name."""
+    x, squared_norm, averages = snapshot
+    row = _observables(examples, study, x)
+    row["gradient_norm_squared_mean"] = _overflowed(squared_norm)
+    for name, law in zip(study.averages, averages, strict=True):
+        row |= _observables(examples, study, law, of=f"_of_{name}")
+    row |= {f"{name}_mean": _overflowed(risk.mean(x)) for name, risk in test_risks.items()}
+    row["x_mean"] = examples.centre + examples.vectors @ x.mean
+    if not wide:
+        row["x_covariance"] = examples.vectors @ x.covariance @ examples.vectors.T
+    return row
+
+
+def _observables(
+    examples: QuadraticExamples, study: Study, law: MeanAndCovariance, of: str = ""
+) -> dict[str, np.ndarray | float]:
+    """Means of the risk and, where the study has it, of the squared distance; NaN where not known."""
+    squares = law.mean**2 + np.diag(law.covariance)
+    values = {"risk": examples.value + examples.drift @ law.mean + examples.eigenvalues @ squares / 2}
+    if f"distance_squared{of}" in study.built_in:
+        values["distance_squared"] = squares.sum()
+    return {f"{name}{of}_mean": _overflowed(value) if law.known else np.nan for name, value in values.items()}
+
+
+def _overflowed(value: Any) -> float:
+    """Only an overflow makes NaN of these sums, by inf - inf."""
+    return np.inf if np.isnan(value) else float(value)
+
+
+def _stability(examples: QuadraticExamples, study: Study) -> dict[str, bool | str]:
+    """Attributes that warn of moments which grow although x may settle."""
+    oracle, largest = study.oracle, float(study.learning_rates[: study.steps].max())
+    if oracle.order is None or oracle.order.shuffled is not None:
+        return {}
+    limit = limit_of(examples, oracle)
+    if largest < limit:
+        return {}
+    return {
+        "mean_square_stable": False,
+        "mean_square_reason": (
+            f"the largest learning rate, {largest:g}, is not below {limit:g}, up to which second moments settle: "
+            "means are dominated by rare trajectories, and an average over simulated ones is far too small, with a "
+            "standard error that does not show it"
+        ),
+    }
