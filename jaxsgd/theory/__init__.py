@@ -20,7 +20,7 @@ from jaxsgd.theory.sampling import (
 from jaxsgd.theory.stationary_law import stability_limit, stationary
 
 if TYPE_CHECKING:
-    from jaxsgd.theory.bounds.applicable import bounds as bounds  # what a call of the package does
+    from jaxsgd.theory.bounds import bounds as bounds  # what a call of the package does
 
 __all__ = [
     "AT_LEAST_ONCE_LIMIT",

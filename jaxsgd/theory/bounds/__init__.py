@@ -6,17 +6,20 @@ where Q is R(point) - R* or ||x_T - x*||^2, t = 0 .. T-1, and c, a_t and e depen
 run alone. One file states one theorem: its assumptions, its source, the idea of its proof, and its
 coefficients. A new one is a subclass of
 [`jaxsgd.theory.bounds.Bound`][], as short as `uniform_strongly_convex.py`; hand it to
-``jaxsgd.theory.bounds(study, among=[...])``, or list it in `applicable.py`.
+``jaxsgd.theory.bounds(study, among=[...])``, or list it in `EVERY` below.
 
-``jaxsgd.theory.bounds`` is this package and a function at once: ``jaxsgd.theory.bounds(study)`` calls
-[`jaxsgd.theory.bounds.applicable.bounds`][], and what is in the package is found under its name as in any other.
+``jaxsgd.theory.bounds`` is this package and a function at once: ``jaxsgd.theory.bounds(study)`` calls the
+function `bounds` below, and what is in the package is found under its name as in any other.
 """
 
 import sys
 import types
+from collections.abc import Sequence
 from typing import Any
 
-from jaxsgd.theory.bounds.applicable import EVERY, BoundsReport, Evaluation, Value, bounds
+from jaxsgd.results.result import Result
+from jaxsgd.study import Study
+from jaxsgd.theory.bounds.applicable import BoundsReport, Evaluation, Value, evaluated
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
@@ -52,6 +55,44 @@ __all__ = [
     "slack",
     "tuned_value",
 ]
+
+
+EVERY: tuple[Bound, ...] = (
+    WeightedAverage(),
+    LastIterate(),
+    LastIterateAnySchedule(),
+    UniformStronglyConvex(),
+    LacosteJulien(),
+    SamplingWithReplacement(),
+    PermutationsStronglyConvex(),
+    PermutationsConvex(),
+)
+"""The bounds that `bounds` looks at."""
+
+
+def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = EVERY) -> BoundsReport:
+    """Every bound that applies to a study, with its assumptions and whether they hold.
+
+    A value is computed for each legal choice of the gradient bound: G_t^2 = E||g_t||^2 along the run, exact
+    or, where a result is given, as measured there; its maximum; and an L^2 known before the run, which there
+    is with additive noise, if the risk is Lipschitz or SGD is projected. Only this last value is a prediction;
+    the others say what the theorem gives for this very run. A bound without gradients is known before the run.
+
+    **Arguments**
+
+    - `study`: any study; what it records does not matter.
+    - `result`: of this study, with `gradient_norm_squared` recorded at every step. The standard errors of its
+      values are upper limits, since those of G_t^2 at different t are correlated.
+    - `among`: the bounds to look at.
+
+    **Returns** a [`jaxsgd.theory.bounds.BoundsReport`][].
+
+    >>> from jaxsgd import chapter
+    >>> report = bounds(chapter.study("constant"))
+    >>> round(report["weighted_average"].values["along the run"].value, 6)
+    3.395134
+    """
+    return evaluated(study, result, among)
 
 
 class _CallablePackage(types.ModuleType):

@@ -14,12 +14,6 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import Assumption, failing
 from jaxsgd.theory.bounds.bound import Bound
 from jaxsgd.theory.bounds.geometry import distance_squared
-from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
-from jaxsgd.theory.bounds.last_iterate import LastIterate
-from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
-from jaxsgd.theory.bounds.permutations_convex import PermutationsConvex
-from jaxsgd.theory.bounds.permutations_strongly_convex import PermutationsStronglyConvex
-from jaxsgd.theory.bounds.sampling_with_replacement import SamplingWithReplacement
 from jaxsgd.theory.bounds.second_moments import (
     SecondMoments,
     a_priori,
@@ -28,20 +22,6 @@ from jaxsgd.theory.bounds.second_moments import (
     moments_at_every_step,
     of_average,
 )
-from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
-from jaxsgd.theory.bounds.weighted_average import WeightedAverage
-
-EVERY: tuple[Bound, ...] = (
-    WeightedAverage(),
-    LastIterate(),
-    LastIterateAnySchedule(),
-    UniformStronglyConvex(),
-    LacosteJulien(),
-    SamplingWithReplacement(),
-    PermutationsStronglyConvex(),
-    PermutationsConvex(),
-)
-"""The bounds that `bounds` looks at."""
 
 
 class Value(NamedTuple):
@@ -110,28 +90,8 @@ class BoundsReport:
         return "\n  ".join([header, *map(repr, (*self.applicable, *self.not_applicable))])
 
 
-def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = EVERY) -> BoundsReport:
-    """Every bound that applies to a study, with its assumptions and whether they hold.
-
-    A value is computed for each legal choice of the gradient bound: G_t^2 = E||g_t||^2 along the run, exact
-    or, where a result is given, as measured there; its maximum; and an L^2 known before the run, which there
-    is with additive noise, if the risk is Lipschitz or SGD is projected. Only this last value is a prediction;
-    the others say what the theorem gives for this very run. A bound without gradients is known before the run.
-
-    **Arguments**
-
-    - `study`: any study; what it records does not matter.
-    - `result`: of this study, with `gradient_norm_squared` recorded at every step. The standard errors of its
-      values are upper limits, since those of G_t^2 at different t are correlated.
-    - `among`: the bounds to look at.
-
-    **Returns** a [`jaxsgd.theory.bounds.BoundsReport`][].
-
-    >>> from jaxsgd import chapter
-    >>> report = bounds(chapter.study("constant"))
-    >>> round(report["weighted_average"].values["along the run"].value, 6)
-    3.395134
-    """
+def evaluated(study: Study, result: Result | None, among: Sequence[Bound]) -> BoundsReport:
+    """What [`jaxsgd.theory.bounds`][] returns for these bounds."""
     if not isinstance(study, Study):
         raise InvalidType(f"bounds(study) needs a jaxsgd.Study, got {study!r}")
     assumed = [bound.assumptions(study) for bound in among]
