@@ -3,15 +3,15 @@
 from jaxsgd.plot.bias_and_variance import frozen_bias
 from jaxsgd.plot.bound_and_slack import bound
 from jaxsgd.plot.contours import landscape
-from jaxsgd.plot.estimates import curves
+from jaxsgd.plot.estimates_over_steps import curves
 from jaxsgd.plot.examples_used import examples_used
 from jaxsgd.plot.forest import verdicts
 from jaxsgd.plot.heat_map import heatmap
 from jaxsgd.plot.horizons import best_rate
 from jaxsgd.plot.leading import leaders
-from jaxsgd.plot.learning_rates import schedule
-from jaxsgd.plot.sampling import frequencies
-from jaxsgd.plot.sweeps import against, sensitivity
+from jaxsgd.plot.sampling_frequencies import frequencies
+from jaxsgd.plot.schedule_curves import schedule
+from jaxsgd.plot.sensitivities import against, sensitivity
 from jaxsgd.plot.trajectories import paths
 
 coverage = examples_used

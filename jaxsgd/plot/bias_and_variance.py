@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.plot import style
-from jaxsgd.plot.estimates import thinned
+from jaxsgd.plot.estimates_over_steps import thinned
 from jaxsgd.problems import Problem
 from jaxsgd.results.result import Result
 from jaxsgd.structure import flat

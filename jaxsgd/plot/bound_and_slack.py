@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from jaxsgd.averages import StepSizeWeighted
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.plot import style
-from jaxsgd.plot.estimates import thinned
+from jaxsgd.plot.estimates_over_steps import thinned
 from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.second_moments import exact_moments

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from jaxsgd.errors import InvalidType, integer
 from jaxsgd.plot import cell_values as cells
 from jaxsgd.plot import style
-from jaxsgd.plot.estimates import curves
+from jaxsgd.plot.estimates_over_steps import curves
 from jaxsgd.results.sweep_result import SweepResult
 from jaxsgd.runs.comparison import Comparison
 

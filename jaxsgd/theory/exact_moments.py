@@ -6,9 +6,9 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.additive_noise import QuadraticWithAdditiveNoise
 from jaxsgd.theory.finite_sums import QuadraticLossesOfExamples
 from jaxsgd.theory.one_dimension import OneCoordinate
+from jaxsgd.theory.quadratic_moments import QuadraticWithAdditiveNoise
 from jaxsgd.theory.route import Route
 
 ROUTES: tuple[Route, ...] = (QuadraticLossesOfExamples(), QuadraticWithAdditiveNoise(), OneCoordinate())

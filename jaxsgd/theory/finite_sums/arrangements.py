@@ -8,7 +8,7 @@ import numpy as np
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
-from jaxsgd.theory.finite_sums.examples import QuadraticExamples
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
 from jaxsgd.theory.finite_sums.slots import Slots, slots_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import DIGITS, EPS, MeanAndCovariance

@@ -7,7 +7,7 @@ import numpy as np
 from jaxsgd.orders import Order
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
-from jaxsgd.theory.finite_sums.examples import QuadraticExamples
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
 from jaxsgd.theory.finite_sums.slots import slots_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import EPS, AverageMoments, MeanAndCovariance, known, mixed

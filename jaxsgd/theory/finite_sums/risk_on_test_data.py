@@ -6,7 +6,7 @@ import numpy as np
 
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.examples import QuadraticExamples
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
 from jaxsgd.theory.recursion import MeanAndCovariance
 
 

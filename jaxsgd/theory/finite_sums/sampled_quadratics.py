@@ -10,12 +10,13 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled
-from jaxsgd.theory.finite_sums import arrangements, common_hessian, subsets, with_replacement
-from jaxsgd.theory.finite_sums.examples import QuadraticExamples, examples_of
+from jaxsgd.theory.finite_sums import arrangements, common_hessian, subsets
+from jaxsgd.theory.finite_sums import fresh_batches as with_replacement
+from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
 from jaxsgd.theory.finite_sums.settling import limit_of
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
-from jaxsgd.theory.finite_sums.with_replacement import drawn_afresh
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route, not_plain
 

@@ -13,8 +13,8 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.theory.eigenbasis import labelled, rounding
 from jaxsgd.theory.finite_sums.affordable import check_cost
-from jaxsgd.theory.finite_sums.examples import QuadraticExamples, examples_of
-from jaxsgd.theory.finite_sums.with_replacement import Draws
+from jaxsgd.theory.finite_sums.fresh_batches import Draws
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.recursion import MeanAndCovariance
 
 _DENSE = 40

@@ -3,7 +3,12 @@
 from jaxsgd.theory.sampling.coupon_collector import coupon_collector, coupon_probability
 from jaxsgd.theory.sampling.distinct import distinct_distribution
 from jaxsgd.theory.sampling.examples_used import examples_used
-from jaxsgd.theory.sampling.occupancy import AT_LEAST_ONCE_LIMIT, EXACTLY_ONCE_LIMIT, at_least_once, exactly_once
+from jaxsgd.theory.sampling.occupancy import (
+    AT_LEAST_ONCE_LIMIT,
+    EXACTLY_ONCE_LIMIT,
+    at_least_once,
+    exactly_once,
+)
 
 coverage = examples_used
 """The name that `examples_used` had before: everywhere else coverage is that of intervals."""

@@ -8,7 +8,7 @@ import pytest
 from jaxsgd import averages, oracles, orders, problems, record, schedules
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
-from jaxsgd.theory.finite_sums import with_replacement
+from jaxsgd.theory.finite_sums import fresh_batches as with_replacement
 
 ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
 TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])

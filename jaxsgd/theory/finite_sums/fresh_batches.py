@@ -8,7 +8,7 @@ import numpy as np
 from jaxsgd.oracles import Oracle
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
-from jaxsgd.theory.finite_sums.examples import LARGEST_TABLE, QuadraticExamples
+from jaxsgd.theory.finite_sums.quadratic_examples import LARGEST_TABLE, QuadraticExamples
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import MeanAndCovariance, recursion
 
