@@ -97,7 +97,7 @@ class Gaussian(Noise):
 
     @property
     def bounded(self) -> bool:
-        """Only without any noise."""
+        """A normal law is bounded only if it has no spread at all."""
         spread = self.std if self.covariance is None else self.covariance
         return not np.any(spread)
 

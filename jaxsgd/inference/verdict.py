@@ -79,7 +79,7 @@ def judge(measurements: Iterable[Measurement], alpha: float = 0.01) -> list[Judg
         if not isinstance(given, Measurement):
             raise InvalidType(f"measurements must hold Measurements, got {given!r}")
     adjusted = holm([measurement.p_value for measurement in family])
-    return [assess(one, float(p), alpha, len(family)) for one, p in zip(family, adjusted, strict=True)]
+    return [assess(measured, float(p), alpha, len(family)) for measured, p in zip(family, adjusted, strict=True)]
 
 
 def assess(measurement: Measurement, p_adjusted: float, alpha: float, tests: int) -> Judgement:

@@ -70,8 +70,8 @@ class ExampleSampling(Oracle):
         if self.batch == 1:
             return self._weighted(x, *sample)
 
-        def add(total: Any, one: Sample) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, self._weighted(x, *one)), None
+        def add(total: Any, drawn: Sample) -> tuple[Any, None]:
+            return jax.tree.map(jnp.add, total, self._weighted(x, *drawn)), None
 
         total, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, x), sample)
         return jax.tree.map(lambda leaf: leaf / self.batch, total)

@@ -39,23 +39,23 @@ def curves(
     several = len(results) > 1
     _check(results.values(), names)
     ax = style.axes(ax)
-    for index, ((title, one), name) in enumerate(itertools.product(results.items(), names)):
+    for index, ((title, result), name) in enumerate(itertools.product(results.items(), names)):
         parts = [title] * bool(title) + [_label(name)] * (not title or len(names) > 1)
         colour, marker = style.COLOURS[index % len(style.COLOURS)], style.MARKERS[index % len(style.MARKERS)]
         options = {"marker": marker, "markersize": 5, "markevery": 0.12} if several else {}
-        _curve(ax, one.dataset, name, colour, label=": ".join(parts), **options)
-        positive &= not (one.dataset[f"{name}_mean"].values <= 0).any()
-    known = [(one, f"{name}_mean") for one in theory.values() for name in names if f"{name}_mean" in one]
-    for index, (one, variable) in enumerate(known):
-        ax.plot(one["step"], one[variable], "--", color="black", linewidth=1, label=None if index else "exact")
-    drawn = [one.dataset["quantile"].values for one in results.values() if "quantile" in one.dataset]
+        _curve(ax, result.dataset, name, colour, label=": ".join(parts), **options)
+        positive &= not (result.dataset[f"{name}_mean"].values <= 0).any()
+    known = [(moments, f"{name}_mean") for moments in theory.values() for name in names if f"{name}_mean" in moments]
+    for index, (result, variable) in enumerate(known):
+        ax.plot(moments["step"], moments[variable], "--", color="black", linewidth=1, label=None if index else "exact")
+    drawn = [result.dataset["quantile"].values for result in results.values() if "quantile" in result.dataset]
     if drawn:
         label = f"quantiles {', '.join(f'{level:g}' for level in np.unique(np.concatenate(drawn)))}"
         ax.plot([], [], ":", color="0.4", linewidth=0.8, label=label)
     if positive:
         ax.set_yscale("log")
-    style.over_steps(ax, max((one.dataset["step"].values for one in results.values()), key=len))
-    counts = sorted({one.trajectories for one in results.values()})
+    style.over_steps(ax, max((result.dataset["step"].values for result in results.values()), key=len))
+    counts = sorted({result.trajectories for result in results.values()})
     about = f"{_label(names[0])}\n" if several and len(names) == 1 else ""
     sizes = " to ".join(f"{count:,}" for count in (counts[0], *counts[1:][-1:]))
     ax.set_ylabel(f"{about}mean of {sizes} trajectories ± 2 standard errors")
@@ -97,10 +97,12 @@ def _curve(ax: Axes, dataset: xr.Dataset, name: str, colour: str, **options: obj
 
 def _by_label(result: object, exact: object) -> tuple[Mapping[str, Result], Mapping[str, xr.Dataset]]:
     results = {"": result} if isinstance(result, Result) else result
-    if not (isinstance(results, Mapping) and results and all(isinstance(one, Result) for one in results.values())):
+    if not (
+        isinstance(results, Mapping) and results and all(isinstance(result, Result) for result in results.values())
+    ):
         raise InvalidType(f"curves draws a Result, or a dict of them by label, got {reprlib.repr(result)}")
     theory = {"": exact} if isinstance(exact, xr.Dataset) else {} if exact is None else exact
-    if not (isinstance(theory, Mapping) and all(isinstance(one, xr.Dataset) for one in theory.values())):
+    if not (isinstance(theory, Mapping) and all(isinstance(moments, xr.Dataset) for moments in theory.values())):
         raise InvalidType(f"exact must be what theory.exact returns, or a dict of them, got {reprlib.repr(exact)}")
     if not set(theory) <= set(results):
         raise InvalidInput(f"exact must have the labels of the results, {list(results)}, got {list(theory)}")

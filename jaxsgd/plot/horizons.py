@@ -10,7 +10,7 @@ from jaxsgd.plot import cell_values as cells
 from jaxsgd.plot import style
 from jaxsgd.runs.comparison import Comparison
 
-_APART = 1 / 40  # of the width, between the points of several series at one number of steps
+_APART = 1 / 40  # of the width, between the points of several series at comparison number of steps
 
 
 def best_rate(
@@ -28,13 +28,13 @@ def best_rate(
       one for each family.
     - `axis`: the name of an axis of positive numbers, such as an initial learning rate.
 
-    **Raises** `InvalidInput` or `InvalidType` if a sweep has no such axis, or a list has fewer than two steps or one
+    **Raises** `InvalidInput` or `InvalidType` if a sweep has no such axis, or a list has fewer than two steps or comparison
     of them twice.
     """
     series = comparisons if isinstance(comparisons, Mapping) else {"": comparisons}
-    rows = {label: _rows(label, one, axis) for label, one in series.items()}
+    rows = {label: _rows(label, compared, axis) for label, compared in series.items()}
     if not rows:
-        raise InvalidInput("best_rate needs at least one list of comparisons, got an empty dict")
+        raise InvalidInput("best_rate needs at least comparison list of comparisons, got an empty dict")
     steps, best, *_, at_end = np.concatenate(list(rows.values()), axis=1)
     ends = np.array([steps.min(), steps.max()])
     apart = (ends[1] / ends[0]) ** _APART
@@ -50,8 +50,8 @@ def best_rate(
     middle = np.exp(np.mean(np.log(best * np.sqrt(steps))))
     ax.plot(ends, middle / np.sqrt(ends), "--", color="black", linewidth=1, label="slope $-1/2$")
     ax.set(xscale="log", yscale="log", xlabel="steps $T$")
-    confidences = sorted({one.best.confidence for of in series.values() for one in of})
-    sure = " to ".join(f"{100 * one:g}%" for one in dict.fromkeys((confidences[0], confidences[-1])))
+    confidences = sorted({comparison.best.confidence for compared in series.values() for comparison in compared})
+    sure = " to ".join(f"{100 * confidence:g}%" for confidence in dict.fromkeys((confidences[0], confidences[-1])))
     ax.set_ylabel(f"best {axis.replace('_', ' ')}\nbars span what may be the best ({sure})")
     ticks = np.unique(steps)
     ax.set_xticks(ticks, [f"{step:,.0f}" for step in ticks])
@@ -65,18 +65,20 @@ def _rows(label: str, comparisons: Sequence[Comparison], axis: str) -> np.ndarra
 
     Of shape (5, comparisons).
     """
-    if not (isinstance(comparisons, Sequence) and all(isinstance(one, Comparison) for one in comparisons)):
+    if not (
+        isinstance(comparisons, Sequence) and all(isinstance(comparison, Comparison) for comparison in comparisons)
+    ):
         raise InvalidType("best_rate draws a list of what compare returns, or a dict of such lists by label")
     of = f" of {label!r}" if label else ""
-    steps = [one.step for one in comparisons]
+    steps = [comparison.step for comparison in comparisons]
     if len(steps) < 2 or len(set(steps)) < len(steps):
         raise InvalidInput(f"the comparisons{of} must be at two different steps or more, got steps {steps}")
     found = []
-    for one in sorted(comparisons, key=lambda one: one.step):
-        values = cells.numbers(one.cells, axis)
+    for comparison in sorted(comparisons, key=lambda comparison: comparison.step):
+        values = cells.numbers(comparison.cells, axis)
         if values.min() <= 0:
             raise InvalidInput(f"axis {axis!r}{of} must be positive for a scale of logarithms, got {values.min():g}")
-        leader, members = values[one.best.leader], values[one.best.members]
+        leader, members = values[comparison.best.leader], values[comparison.best.members]
         at_end = leader in (values.min(), values.max())
-        found.append((one.step, leader, members.min(), members.max(), at_end))
+        found.append((comparison.step, leader, members.min(), members.max(), at_end))
     return np.array(found, dtype=float).T

@@ -85,9 +85,9 @@ def mean_over(total: Callable[[Any, jax.Array], Any], examples: Any) -> Any:
         grown = jax.tree.map(jnp.add, sums, parts)
         return (grown, jax.tree.map(lambda part, new, old: part - (new - old), parts, grown, sums)), None
 
-    zeros = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), jax.eval_shape(of_part, 0))
+    zeros = jax.tree.map(lambda part: jnp.zeros(part.shape, part.dtype), jax.eval_shape(of_part, 0))
     (sums, _), _ = lax.scan(add, (zeros, zeros), jnp.arange(-(-n // CHUNK)))
-    return jax.tree.map(lambda one: one / n, sums)
+    return jax.tree.map(lambda total: total / n, sums)
 
 
 def total_loss(loss: Callable[[Any, Any], jax.Array], x: Any, examples: Any, weights: jax.Array) -> jax.Array:

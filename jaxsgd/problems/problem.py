@@ -76,5 +76,5 @@ class CentredConvex(Problem):
 
     @property
     def start(self) -> np.ndarray:
-        """The origin."""
+        """The origin, in as many coordinates as the minimiser has."""
         return np.zeros(self.minimiser.shape)

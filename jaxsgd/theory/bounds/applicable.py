@@ -59,7 +59,7 @@ class Evaluation:
             lines.append("no value without E||g_t||^2: pass a result that recorded gradient_norm_squared at every step")
         if self.gap is not None:
             lines.append(f"exact: {self.gap:.6g}")
-        lines += [f"if {one.text} ({one.why})" for one in self.assumptions if one.holds is None]
+        lines += [f"if {each.text} ({each.why})" for each in self.assumptions if each.holds is None]
         return "\n    ".join(lines)
 
 
@@ -72,17 +72,17 @@ class BoundsReport:
     @property
     def applicable(self) -> tuple[Evaluation, ...]:
         """Those of which no assumption is known to fail."""
-        return tuple(one for one in self.evaluations if not one.reasons)
+        return tuple(each for each in self.evaluations if not each.reasons)
 
     @property
     def not_applicable(self) -> tuple[Evaluation, ...]:
         """The others, with their reasons."""
-        return tuple(one for one in self.evaluations if one.reasons)
+        return tuple(each for each in self.evaluations if each.reasons)
 
     def __getitem__(self, name: str) -> Evaluation:
-        for one in self.evaluations:
-            if one.bound.name == name:
-                return one
+        for evaluation in self.evaluations:
+            if evaluation.bound.name == name:
+                return evaluation
         raise InvalidInput(f"no bound is named {name!r}; {nearest(name, [e.bound.name for e in self.evaluations])}")
 
     def __repr__(self) -> str:

@@ -51,7 +51,7 @@ class Bound(AbstractOrFinal, abc.ABC):
         """c and a_t, for a study of which no assumption is known to fail."""
 
     def constant(self, study: Study) -> float:
-        """e, likewise."""
+        """e, for such a study."""
         return 0.0
 
     def reasons(self, study: Study) -> tuple[str, ...]:

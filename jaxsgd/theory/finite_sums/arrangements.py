@@ -47,7 +47,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         batch = arrangements[:, slots.positions(step % len(slots.sizes))]
         gradient = examples.batch_gradients(batch, e)
         if step in wanted:
-            laws = [_law(*one) for one in zip(averages, lost, strict=True)]
+            laws = [_law(*average) for average in zip(averages, lost, strict=True)]
             yield Snapshot(_law(e, np.zeros_like(e)), float(np.mean(np.sum(gradient**2, 1))), laws)
         if step == last:
             return

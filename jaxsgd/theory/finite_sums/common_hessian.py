@@ -76,7 +76,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     for step in range(last + 1):
         slot = step % L
         if slot == 0 and order.shuffled == "every epoch":
-            past = [_joined(*one, u, forms) for one in zip(past, of_averages, lost, strict=True)]
+            past = [_joined(*average, u, forms) for average in zip(past, of_averages, lost, strict=True)]
             x = MeanAndCovariance(x.mean, x.covariance + forms.covariance(u, u))
             u, of_averages, lost = (np.zeros_like(each) for each in (u, of_averages, lost))
         if step in wanted:
@@ -85,7 +85,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
             squared_norm = np.sum(
                 (h * x.mean + drift) ** 2 + h**2 * np.diag(x.covariance) + forms.variance(of_gradient)
             )
-            joined = [_joined(*one, u, forms) for one in zip(past, of_averages, lost, strict=True)]
+            joined = [_joined(*average, u, forms) for average in zip(past, of_averages, lost, strict=True)]
             now = MeanAndCovariance(x.mean, x.covariance + forms.covariance(u, u))
             yield Snapshot(now, squared_norm, [known(average) for average in joined])
         if step == last:

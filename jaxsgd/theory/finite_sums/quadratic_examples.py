@@ -164,8 +164,8 @@ def _of_any_loss(problem: EmpiricalRisk, like: Any) -> Dense:
         raise NoExactSolution(
             f"exact moments need the Hessians of all examples, and {n} of {d} x {d} take more than 240 MB"
         )
-    one = jax.tree.map(lambda leaf: leaf[0], problem.data)
-    found = degree(loss, like, one)
+    first = jax.tree.map(lambda leaf: leaf[0], problem.data)
+    found = degree(loss, like, first)
     if found > 2:
         raise NoExactSolution(
             "the loss is not recognised as quadratic: exact moments need one that is computed from x by sums and "
