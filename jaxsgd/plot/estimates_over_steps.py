@@ -46,7 +46,7 @@ def curves(
         _curve(ax, result.dataset, name, colour, label=": ".join(parts), **options)
         positive &= not (result.dataset[f"{name}_mean"].values <= 0).any()
     known = [(moments, f"{name}_mean") for moments in theory.values() for name in names if f"{name}_mean" in moments]
-    for index, (result, variable) in enumerate(known):
+    for index, (moments, variable) in enumerate(known):
         ax.plot(moments["step"], moments[variable], "--", color="black", linewidth=1, label=None if index else "exact")
     drawn = [result.dataset["quantile"].values for result in results.values() if "quantile" in result.dataset]
     if drawn:

@@ -28,13 +28,13 @@ def best_rate(
       one for each family.
     - `axis`: the name of an axis of positive numbers, such as an initial learning rate.
 
-    **Raises** `InvalidInput` or `InvalidType` if a sweep has no such axis, or a list has fewer than two steps or comparison
+    **Raises** `InvalidInput` or `InvalidType` if a sweep has no such axis, or a list has fewer than two steps or one
     of them twice.
     """
     series = comparisons if isinstance(comparisons, Mapping) else {"": comparisons}
     rows = {label: _rows(label, compared, axis) for label, compared in series.items()}
     if not rows:
-        raise InvalidInput("best_rate needs at least comparison list of comparisons, got an empty dict")
+        raise InvalidInput("best_rate needs at least one list of comparisons, got an empty dict")
     steps, best, *_, at_end = np.concatenate(list(rows.values()), axis=1)
     ends = np.array([steps.min(), steps.max()])
     apart = (ends[1] / ends[0]) ** _APART
