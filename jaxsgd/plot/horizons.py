@@ -10,7 +10,7 @@ from jaxsgd.plot import cell_values as cells
 from jaxsgd.plot import style
 from jaxsgd.runs.comparison import Comparison
 
-_APART = 1 / 40  # of the width, between the points of several series at comparison number of steps
+_APART = 1 / 40  # of the width, between the points of several series at one number of steps
 
 
 def best_rate(
