@@ -47,8 +47,8 @@ class AbstractOrFinal:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for base in cls.__bases__:
-            root = AbstractOrFinal in base.__bases__
-            if issubclass(base, AbstractOrFinal) and not (root or base is AbstractOrFinal or is_abstract(base)):
+            root = base is AbstractOrFinal or eqx.Module in base.__bases__
+            if issubclass(base, AbstractOrFinal) and not (root or is_abstract(base)):
                 raise InvalidType(_why_final(cls.__name__, base))
 
 
@@ -73,14 +73,17 @@ def public_name(kind: type) -> str:
 
 
 def _why_final(name: str, base: type) -> str:
-    family = next(each for each in base.__mro__ if is_abstract(each))
+    why = (
+        f"{name} cannot derive from {public_name(base)}, which is complete: what it states of itself would be taken "
+        f"for true of {name}"
+    )
+    family = next((each for each in base.__mro__ if is_abstract(each)), None)
+    if family is None:
+        return why
     needed = sorted({*getattr(family, "__abstractmethods__", ()), *getattr(family, "__abstractvars__", ())})
     facts = [fact for fact in facts_of(family) if fact not in needed]
     declared = f", and declare what is known of it: {', '.join(facts)}" if facts else ""
-    return (
-        f"{name} cannot derive from {public_name(base)}, which is complete: what it states of itself would be taken "
-        f"for true of {name}. Derive from {public_name(family)}, define {', '.join(needed)}{declared}"
-    )
+    return f"{why}. Derive from {public_name(family)}, define {', '.join(needed)}{declared}"
 
 
 class Module(AbstractOrFinal, eqx.Module):

@@ -35,6 +35,11 @@ def test_complete_classes_are_final(kind):
     assert all(name in str(error.value) for name in (*family.__abstractmethods__, *facts_of(family)))
 
 
+def test_a_class_without_a_family_is_final_too():
+    with pytest.raises(InvalidType, match=r"Mine cannot derive from jaxsgd\.problems\.HeldOutRisk.* true of Mine$"):
+        type("Mine", (js.problems.HeldOutRisk,), {})
+
+
 @pytest.mark.parametrize("kind", ABSTRACT, ids=public_name)
 def test_abstract_classes_can_be_derived_from(kind):
     assert is_abstract(type(kind)("Mine", (kind,), {"__module__": __name__}))

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsgd.module import brief, with_own_arrays
+from jaxsgd.module import AbstractOrFinal, brief, with_own_arrays
 from jaxsgd.problems.examples import count, mean_loss
 
 
-class HeldOutRisk:
+class HeldOutRisk(AbstractOrFinal):
     """The mean loss of some examples as a function of x, such as an observable.
 
     Two of them are equal where loss and examples are, so that the studies that observe them share a program.
