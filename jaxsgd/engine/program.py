@@ -51,7 +51,7 @@ class Program:
     fixed: tuple[Any, ...]
     point: Structure
     requests: tuple[streams.Request, ...]
-    record: tuple[int, ...]
+    recorded_steps: tuple[int, ...]
     observed: tuple[str, ...]
     built_in: tuple[str, ...]
     averages: tuple[str, ...]
@@ -92,7 +92,7 @@ def prepare(
         fixed=tuple(None if is_number(leaf) else leaf for leaf in leaves),
         point=Structure.of(study.x0),
         requests=study.requests,
-        record=tuple(int(step) for step in study.recorded_steps),
+        recorded_steps=tuple(int(step) for step in study.recorded_steps),
         observed=study.observed,
         built_in=study.built_in,
         averages=tuple(study.averages),
