@@ -134,6 +134,17 @@ def test_tracing_happens_once(monkeypatch):
     assert len(calls) - first <= 2  # the check of the new study, and of its program
 
 
+@pytest.mark.parametrize("with_checkpoint", [False, True])
+def test_a_fresh_program_is_traced_once(monkeypatch, tmp_path, with_checkpoint):
+    """For the compiled tile, whatever else a run says of it."""
+    traces, run = [], Kernel.run
+    monkeypatch.setattr(Kernel, "run", lambda self: traces.append(1) or run(self))
+    fresh = {f"checkpoint {with_checkpoint}": js.averages.Uniform()}  # a name that no other program has
+    study = STUDY.replace(averages=fresh, record=js.record.at([50]))
+    js.simulate(study, 100, plan=SMALL, progress=False, checkpoint=tmp_path if with_checkpoint else None)
+    assert len(traces) == 1
+
+
 # record grids
 
 

@@ -388,6 +388,32 @@ def test_plans_that_are_none(numbers, error, match):
 KEPT = pathlib.Path(__file__).parent
 
 
+def later(path, made):
+    """The same file, of trajectories from the next chunk on."""
+    made.write_bytes(path.read_bytes())
+    with h5py.File(made, "a") as file:
+        for job in file["sums"].values():
+            (span,) = job
+            job.move(span, "_".join(str(int(edge) + int(job.attrs["chunk"])) for edge in span.split("_")))
+    return js.load(made)
+
+
+@pytest.mark.parametrize("name", ["study", "sweep"])
+def test_results_of_format_2_are_saved_and_merged_as_any_other(name, tmp_path):
+    old = js.load(KEPT / f"format-2-{name}.nc")
+    old.save(tmp_path / "now.nc")
+    now = js.load(tmp_path / "now.nc")
+    assert now.dataset.identical(old.dataset)
+    with h5py.File(tmp_path / "now.nc") as file:
+        assert int(file.attrs["file_format"][0]) == 3
+    other = later(KEPT / f"format-2-{name}.nc", tmp_path / "later.nc")
+    for first in (old, now):
+        merged = js.merge([other, first])
+        assert merged.trajectories == 3000
+        np.testing.assert_allclose(merged.dataset.risk_mean, old.dataset.risk_mean, rtol=1e-14)
+        np.testing.assert_array_equal(merged.dataset.near_count, 2 * old.dataset.near_count)
+
+
 def test_results_of_before_the_rooms_load():
     """Files that were written when layouts were one flat record; the numbers are those that were printed then."""
     study = js.load(KEPT / "format-2-study.nc")

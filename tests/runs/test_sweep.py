@@ -46,6 +46,23 @@ def test_each_cell_is_its_study_run_alone(swept):
             np.testing.assert_allclose(here[name], values, rtol=2e-5, atol=1e-6 * scale, err_msg=str(name))
 
 
+def test_covariance_between_steps_of_each_cell():
+    """Of each cell that of the study run alone, to rounding; one diverges, of which nothing has a covariance."""
+    asked, axes = {"step_covariance": ("risk", "risk_of_eta")}, {"initial": [0.02, 0.1, 1e6], "power": [0.0, 0.5]}
+    swept = js.sweep(make, axes, N, seed=3, progress=False, **asked)
+    dataset = swept.dataset
+    assert dataset.risk_step_covariance.dims == ("initial", "power", "step", "step_2")
+    np.testing.assert_array_equal(dataset.step_2, GRID.steps(STEPS))
+    for position, cell in enumerate(swept.cells):
+        alone = js.simulate(cell.study, N, seed=3, progress=False, **asked).dataset
+        for name in ("risk_step_covariance", "risk_of_eta_step_covariance"):
+            for found in (dataset.sel(**cell.point), swept.result(position).dataset):
+                assert found[name].dims == ("step", "step_2")
+                scale = float(np.nanmax(np.abs(alone[name]), initial=0.0))
+                np.testing.assert_allclose(found[name], alone[name], rtol=1e-4, atol=1e-5 * scale)
+        assert np.isnan(alone.risk_step_covariance).any() == (cell.point["initial"] == 1e6)
+
+
 def test_cells_agree_with_theory(swept):
     """Statistical: five standard errors of N = 3000, with the exact variance."""
     for cell in swept.cells:
