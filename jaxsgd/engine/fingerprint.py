@@ -129,7 +129,7 @@ def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
                     _add_jaxpr(digest, part.jaxpr, part.consts)
                 elif isinstance(part, Jaxpr):
                     _add_jaxpr(digest, part, ())
-                elif not hasattr(part, "call_wrapped") and not callable(part):
+                else:
                     digest.update(_text(part).encode())
         add_atoms(equation.outvars)
     add_atoms(jaxpr.outvars)

@@ -47,6 +47,15 @@ def chosen(by):
     return lambda x: jax.lax.cond(x[0] > 0, lambda x: x[0], lambda x: jnp.sum(x * by), x)
 
 
+@jax.custom_vjp
+def doubled(x):
+    """JAX prints the address of a rule of its own making with it."""
+    return 2 * x
+
+
+doubled.defvjp(lambda x: (doubled(x), None), lambda _, cotangent: (2 * cotangent,))
+
+
 def of_global(x):
     return SCALE * x[0]
 
@@ -73,8 +82,8 @@ def test_it_is_that_of_what_the_functions_compute_not_of_the_objects():
     before = print_of(observing(twice))
     jnp.where(jnp.float32(1) > 0, jnp.float32(1), 0.0)
     assert print_of(observing(twice)) == before
-    relu = lambda x: jax.nn.relu(x[0])  # noqa: E731
-    assert print_of(observing(relu)) == print_of(observing(relu))  # a rule of differentiation has an address
+    ruled = lambda x: doubled(x[0])  # noqa: E731
+    assert print_of(observing(ruled)) == print_of(observing(ruled))
 
 
 def users_of(function):
