@@ -46,7 +46,7 @@ class Form:
 class Plan:
     """How trajectories are grouped and who runs them.
 
-    - `chunk`: trajectories of one unit of work, of checkpoints and of merging. Depends on the study
+    - `chunk`: trajectories whose sums are the least that is kept and merged. Depends on the study
       alone, so that results cut at its multiples merge bitwise.
     - `tile`: trajectories that one call of the compiled program runs, a divisor or a multiple of
       `chunk`.

@@ -76,7 +76,7 @@ def estimate_sweep(cells: Sequence[Cell], trajectories: int, **arguments: Any) -
 
 def _pilot(study: Study) -> Study:
     """The study with at most 200 steps, recorded as densely."""
-    between = max(1, round(study.steps / len(study.recorded_steps)))
+    between = -(-study.steps // max(len(study.recorded_steps) - 1, 1))  # and no more records, which some limit
     return study.replace(steps=min(study.steps, _PILOT_STEPS), record=every(between))
 
 

@@ -1,4 +1,4 @@
-"""The entry points: simulate a study, or look at some of its trajectories."""
+"""The entry points: simulate a study, or sample some of its trajectories."""
 
 import dataclasses
 import os
@@ -56,7 +56,8 @@ def simulate(
     - `seed`: in [0, 2^64). Studies with the same seed share their draws.
     - `first_trajectory`: the first id.
     - `statistics`: of each observable, mean and variance (always), "extremes"; "x" for mean and
-      covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more).
+      covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more); and the words of those
+      that are registered besides (`jaxsgd.engine.statistics.register`).
     - `quantiles`: probabilities in (0, 1); of every observable, from bins of relative width 1/128.
     - `probabilities`: events by name, boolean functions of x or of a State; exact counts.
     - `step_covariance`: names of observables; their covariance between records, at most 64 of them.

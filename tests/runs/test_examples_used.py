@@ -84,6 +84,10 @@ def test_the_draws_are_those_of_simulate():
     np.testing.assert_array_equal(measured.distinct_count[0], np.bincount(distinct)[measured.distinct.values])
 
 
+def test_the_name_of_before_still_works():
+    assert js.sample_coverage is js.sample_examples_used
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

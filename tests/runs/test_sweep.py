@@ -6,6 +6,7 @@ import pytest
 import jaxsgd as js
 from jaxsgd.engine import kernel
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs import axes, cost
 
 N = 3000
 STEPS = 20
@@ -17,6 +18,7 @@ def make(initial=0.1, power=0.5, **changes):
     return study.replace(schedule=js.schedules.polynomial(initial, 0.1, power), record=GRID, **changes)
 
 
+STUDY_OF_64_RECORDS = js.chapter.study("constant", 210).replace(record=js.record.at([*range(0, 189, 3), 210]))
 AXES = {"initial": [0.02, 0.1, 0.3], "power": [0.0, 0.5]}
 
 
@@ -48,8 +50,8 @@ def test_each_cell_is_its_study_run_alone(swept):
 
 def test_covariance_between_steps_of_each_cell():
     """Of each cell that of the study run alone, to rounding; one diverges, of which nothing has a covariance."""
-    asked, axes = {"step_covariance": ("risk", "risk_of_eta")}, {"initial": [0.02, 0.1, 1e6], "power": [0.0, 0.5]}
-    swept = js.sweep(make, axes, N, seed=3, progress=False, **asked)
+    asked = {"step_covariance": ("risk", "risk_of_eta")}
+    swept = js.sweep(make, {"initial": [0.02, 0.1, 1e6], "power": [0.0, 0.5]}, N, seed=3, progress=False, **asked)
     dataset = swept.dataset
     assert dataset.risk_step_covariance.dims == ("initial", "power", "step", "step_2")
     np.testing.assert_array_equal(dataset.step_2, GRID.steps(STEPS))
@@ -61,6 +63,15 @@ def test_covariance_between_steps_of_each_cell():
                 scale = float(np.nan_to_num(np.abs(alone[name])).max())
                 np.testing.assert_allclose(found[name], alone[name], rtol=1e-4, atol=1e-5 * scale)
         assert np.isnan(alone.risk_step_covariance).any() == (cell.point["initial"] == 1e6)
+
+
+def test_the_cost_of_covariances_between_steps_can_be_estimated():
+    """The pilot of 200 steps has no more records than the study of 210, which has as many as there may be: 64."""
+    made = axes.make_cells(
+        lambda rate: STUDY_OF_64_RECORDS.replace(schedule=js.schedules.constant(rate)), {"rate": [0.1]}
+    )
+    assert len(made[0].study.recorded_steps) == 64
+    assert cost.estimate_sweep(made, 1000, step_covariance=("risk",)).trajectory_steps == 210_000
 
 
 def test_cells_agree_with_theory(swept):

@@ -10,7 +10,7 @@
 from jaxsgd.engine.statistics.iterate_paths import IteratePaths
 from jaxsgd.engine.statistics.kept_values import KeptValues
 from jaxsgd.engine.statistics.records import Records
-from jaxsgd.engine.statistics.registry import register, restored, wanted
+from jaxsgd.engine.statistics.registry import dimensions, register, restored, wanted
 from jaxsgd.engine.statistics.statistic import OfObservables, Seen, Statistic, Variable
 from jaxsgd.engine.statistics.summation import BLOCK, Arrays, Sums
 
@@ -25,6 +25,7 @@ __all__ = [
     "Statistic",
     "Sums",
     "Variable",
+    "dimensions",
     "register",
     "restored",
     "wanted",

@@ -34,6 +34,7 @@ class Histograms(OfObservables):
 
     name = "histogram"
     argument = "quantiles"
+    dimensions = ("quantile",)
     keeps_lanes = True
 
     @classmethod

@@ -35,6 +35,7 @@ class IterateMoments(Statistic):
 
     name = "coordinates"
     words = ("x", "x_covariance")
+    dimensions = ("coordinate", "coordinate_2")
 
     @classmethod
     def asked(cls, study: Study, given: Any = ()) -> Self | None:
@@ -95,5 +96,5 @@ class IterateMoments(Statistic):
         return {"x": found}
 
     def labels(self, records: Records) -> dict[str, Any]:
-        dimensions = ("coordinate", "coordinate_2") if self.covariance else ("coordinate",)
+        dimensions = self.dimensions if self.covariance else self.dimensions[:1]
         return {dimension: list(records.coordinates) for dimension in dimensions}

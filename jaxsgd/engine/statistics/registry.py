@@ -70,6 +70,11 @@ def restored(saved: Mapping[str, Mapping[str, Any]]) -> tuple[Statistic, ...]:
     return tuple(REGISTERED[name].restored(fields) for name, fields in saved.items())
 
 
+def dimensions() -> tuple[str, ...]:
+    """Those that estimates may have besides "step"."""
+    return tuple(dimension for kind in REGISTERED.values() for dimension in kind.dimensions)
+
+
 def _check_names(names: Sequence[str], allowed: list[str]) -> None:
     if isinstance(names, str):
         raise InvalidType(f"statistics must be a list of names, got the string {names!r}")

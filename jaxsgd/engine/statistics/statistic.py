@@ -94,6 +94,9 @@ class Statistic(abc.ABC):
     words: ClassVar[tuple[str, ...]] = ()
     """What may stand for it in ``simulate(statistics=...)``."""
 
+    dimensions: ClassVar[tuple[str, ...]] = ()
+    """Those that its estimates have besides "step"; no axis of a sweep may have their names."""
+
     keeps_lanes: ClassVar[bool] = False
     """Whether the last two axes of what is kept are (blocks, BLOCK), not the last one blocks."""
 
@@ -178,7 +181,7 @@ class Statistic(abc.ABC):
         return {}
 
     def labels(self, records: Records) -> dict[str, Any]:
-        """The coordinates of those dimensions, besides "step", that its estimates have."""
+        """The coordinates of its `dimensions`."""
         return {}
 
 

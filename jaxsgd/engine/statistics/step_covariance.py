@@ -35,6 +35,7 @@ class StepCovariance(Statistic):
 
     name = "step_covariance"
     argument = "step_covariance"
+    dimensions = ("step_2",)
 
     @classmethod
     def asked(cls, study: Study, given: Any = ()) -> Self | None:
