@@ -19,15 +19,15 @@ def most(dimension: int) -> int:
 
 
 def launches(members: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The members in as few parts as possible, none above ``most``, and all of one size.
+    """The members in as few launches as possible, none above ``most``, and all of one size.
 
-    What is missing of the last part is filled with its last member again: cheaper than another program.
+    What is missing of the last one is filled with its last member again: cheaper than another program.
     """
-    parts = -(-len(members) // most)
-    size = -(-len(members) // parts)
+    count = -(-len(members) // most)
+    size = -(-len(members) // count)
     for start in range(0, len(members), size):
-        part = list(members[start : start + size])
-        yield part + part[-1:] * (size - len(part))
+        launch = list(members[start : start + size])
+        yield launch + launch[-1:] * (size - len(launch))
 
 
 def varying(inputs: Sequence[Inputs]) -> tuple[bool, ...]:
