@@ -26,6 +26,7 @@ _NAMES = {
     "Precision": "inference",
     "simulate": "runs.simulation",
     "sample_paths": "runs.simulation",
+    "sample_examples_used": "runs.examples_used",
     "sample_coverage": "runs.examples_used",
     "Claim": "verification",
     "Report": "verification",
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from jaxsgd.runs.comparison import compare as compare
     from jaxsgd.runs.comparison import tune as tune
     from jaxsgd.runs.examples_used import sample_coverage as sample_coverage
+    from jaxsgd.runs.examples_used import sample_examples_used as sample_examples_used
     from jaxsgd.runs.simulation import sample_paths as sample_paths
     from jaxsgd.runs.simulation import simulate as simulate
     from jaxsgd.runs.sweeps import sweep as sweep

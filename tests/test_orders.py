@@ -363,7 +363,7 @@ def test_the_deck_is_changed_where_it_is():
     rows = np.random.default_rng(0).standard_normal((300, 2))
     oracle = ExampleSampling(LeastSquares(rows, rows[:, 0]), RandomReshuffling())
     study = RESHUFFLED.replace(oracle=oracle, epochs=1, record=js.record.every(100))
-    task = make_task(study, make_layout(study, (), (), {}, ()).statistics, {}, 0, 1024, 0, None)
+    task = make_task(study, make_layout(study, statistics=()).statistics, {}, 0, 1024, 0, None)
     tile = compiled(task.program, task.plan.form, 1024, False, task.plan.compiler_options)
     span = Span(np.uint32(0), np.int32(0), np.int32(1024))
     text = tile.jitted.lower(task.inputs, task.key, span).compile().as_text()

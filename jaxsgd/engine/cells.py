@@ -1,17 +1,11 @@
 """Many studies of one program at once: what varies between them is stacked, the draws are shared."""
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import jax
 import numpy as np
 
-from jaxsgd.engine.driver import Task
-from jaxsgd.engine.kernel import CompiledTile, compiled
-from jaxsgd.engine.ledger import Sums
 from jaxsgd.engine.program import Inputs
-from jaxsgd.engine.statistics import Diverged, Statistic
 
 # Cells of one launch. More of them share a draw among more, until the state leaves the cache: measured on a 2-core
 # Zen 5 machine, 64 were fastest in 2 and 16 coordinates, 16 in 128. In many more coordinates memory is the limit.
@@ -25,20 +19,20 @@ def most(dimension: int) -> int:
 
 
 def launches(members: Sequence[int], most: int) -> Iterator[list[int]]:
-    """The members in as few parts as possible, none above ``most``, and all of one size.
+    """The members in as few launches as possible, none above ``most``, and all of one size.
 
-    What is missing of the last part is filled with its last member again: cheaper than another program.
+    What is missing of the last one is filled with its last member again: cheaper than another program.
     """
-    parts = -(-len(members) // most)
-    size = -(-len(members) // parts)
+    count = -(-len(members) // most)
+    size = -(-len(members) // count)
     for start in range(0, len(members), size):
-        part = list(members[start : start + size])
-        yield part + part[-1:] * (size - len(part))
+        launch = list(members[start : start + size])
+        yield launch + launch[-1:] * (size - len(launch))
 
 
 def varying(inputs: Sequence[Inputs]) -> tuple[bool, ...]:
     """Which leaves differ between some of the cells; all of them where none does, as for a single cell."""
-    columns = list(zip(*(jax.tree.leaves(one) for one in inputs), strict=True))
+    columns = list(zip(*(jax.tree.leaves(each) for each in inputs), strict=True))
     varied = tuple(
         any(not np.array_equal(column[0], leaf, equal_nan=True) for leaf in column[1:]) for column in columns
     )
@@ -47,53 +41,6 @@ def varying(inputs: Sequence[Inputs]) -> tuple[bool, ...]:
 
 def stack(inputs: Sequence[Inputs], varied: Sequence[bool]) -> Inputs:
     """The inputs of several cells as one; leaves that vary have a leading axis of cells."""
-    columns = list(zip(*(jax.tree.leaves(one) for one in inputs), strict=True))
+    columns = list(zip(*(jax.tree.leaves(each) for each in inputs), strict=True))
     leaves = [np.stack(column) if varies else column[0] for column, varies in zip(columns, varied, strict=True)]
     return jax.tree.unflatten(jax.tree.structure(inputs[0]), leaves)
-
-
-@dataclasses.dataclass(frozen=True)
-class CellsTask(Task):
-    """A task whose inputs are those of several cells.
-
-    Its sums are those of one study with the records of all cells one after the other: statistics treat
-    records independently, so that they fold and merge unchanged.
-    """
-
-    varied: tuple[bool, ...]
-    cells: int
-
-    @property
-    def statistics(self) -> tuple[Statistic, ...]:
-        """The statistics of so many records."""
-        return of_cells(self.program.statistics, self.cells)
-
-    def tile(self, careful: bool) -> CompiledTile:
-        plan = self.plan
-        return compiled(self.program, plan.form, plan.tile, careful, plan.compiler_options, self.varied)
-
-    def look(self, kept: dict[str, Any]) -> dict[str, Any]:
-        """(cells, records, ...) to (cells * records, ...)."""
-        joined = {
-            one.name: {key: array.reshape(-1, *array.shape[2:]) for key, array in kept[one.name].items()}
-            for one in self.program.statistics
-        }
-        return joined | {"counts": kept["counts"], "valid": kept["valid"], "finite": kept["finite"].all()}
-
-
-def of_cells(statistics: Sequence[Statistic], cells: int) -> tuple[Statistic, ...]:
-    """The statistics of one study as those of the records of several."""
-    return tuple(
-        dataclasses.replace(one, records=one.records * cells) if isinstance(one, Diverged) else one
-        for one in statistics
-    )
-
-
-def of_cell(sums: Sums, cell: int, cells: int) -> Sums:
-    """The sums of one cell of several."""
-
-    def part(array: Any) -> Any:
-        records = len(array) // cells if np.ndim(array) else 0
-        return array[cell * records : (cell + 1) * records] if records else array
-
-    return {name: {key: part(array) for key, array in arrays.items()} for name, arrays in sums.items()}

@@ -223,7 +223,7 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
     names = [name for name in (here | there) if there.get(name) != here.get(name)]
     for name in names:
         before, now = there.get(name), here.get(name)
-        if (name == "fingerprint" and len(names) > 1) or (name == "statistics" and "study" in names):
+        if (name == "fingerprint" and len(names) > 1) or (name in ("records", "statistics") and "study" in names):
             continue
         if name == "fingerprint":
             yield "functions or numbers of the study that its repr does not show"
@@ -236,8 +236,9 @@ def _differences(there: dict[str, Any], here: dict[str, Any]) -> Iterator[str]:
 
 def _change(label: str, before: Any, now: Any) -> str:
     if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        first = next(i for i, (one, other) in enumerate(zip(before, now, strict=True)) if one != other)
+        first = next(i for i, (then, here) in enumerate(zip(before, now, strict=True)) if then != here)
         label, before, now = f"{label}number {first + 1}: ", before[first], now[first]
     elif isinstance(before, list) and isinstance(now, list) and before and now:
         return f"{label}{len(before)} there, {len(now)} here"
-    return f"{label}{_SHORT.repr(before)} there, {_SHORT.repr(now)} here"
+    there, here = ("none" if value is None else _SHORT.repr(value) for value in (before, now))
+    return f"{label}{there} there, {here} here"

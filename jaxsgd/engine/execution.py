@@ -8,9 +8,8 @@ from typing import Any, Protocol
 
 from jaxsgd.engine import driver
 from jaxsgd.engine.checkpoint import Checkpoint, Shelf
-from jaxsgd.engine.driver import Errand
 from jaxsgd.engine.job import Job
-from jaxsgd.engine.ledger import Entry, Ledger
+from jaxsgd.engine.ledger import Entry, Ledger, Range
 
 
 class Listener(Protocol):
@@ -24,22 +23,36 @@ class Listener(Protocol):
 
 
 class Execution:
-    """Runs jobs over the ids from ``first`` on, in stretches; `ledgers` has the sums of each job."""
+    """Runs jobs over the ids from ``first`` on, in stretches; `ledgers` has the sums of each job.
 
-    def __init__(self, jobs: Sequence[Job], first: int, executor: Executor | None, shelves: Sequence[Shelf]) -> None:
+    - `shelves`: of each job, where in a checkpoint its finished parts are; empty where there is none.
+    """
+
+    def __init__(
+        self, jobs: Sequence[Job], first: int, executor: Executor | None = None, shelves: Sequence[Shelf] = ()
+    ) -> None:
         self.ledgers = [Ledger(job.task.statistics, job.task.plan.chunk) for job in jobs]
         self._jobs, self._executor, self._shelves = jobs, executor, shelves
         self._first, self._reached = first, first
 
-    def extend(self, stop: int, listener: Listener) -> None:
+    def extend(self, stop: int, listener: Listener | None = None) -> None:
         """Run what neither was run before, nor is in the checkpoint, of the ids below ``stop``."""
-        keepers = [shelf.save for shelf in self._shelves] or [driver.forget] * len(self._jobs)
-        for shelf, job, ledger in zip(self._shelves, self._jobs, self.ledgers, strict=False):
-            shelf.restore(ledger, self._reached, stop, job.task.unit)
-        errands = [Errand(*parts) for parts in zip(self._jobs, self.ledgers, keepers, strict=True)]
+        if self._shelves:
+            for shelf, job, ledger in zip(self._shelves, self._jobs, self.ledgers, strict=True):
+                shelf.restore(ledger, self._reached, stop, job.task.unit)
         missing = [ledger.missing(self._first, stop) for ledger in self.ledgers]
-        listener.expect([sum(high - low for low, high in ranges) for ranges in missing])
-        driver.run(errands, self._first, stop, self._executor, listener.hear)
+        if listener is not None:
+            listener.expect([sum(high - low for low, high in ranges) for ranges in missing])
+
+        def done(job: int, part: Range, entries: list[Entry]) -> None:
+            if self._shelves:
+                self._shelves[job].save(part, entries)
+            for (low, high), sums in entries:
+                self.ledgers[job].add(low, high, sums)
+            if listener is not None:
+                listener.hear(job, entries)
+
+        driver.run(self._jobs, missing, stop - self._first, done, self._executor)
         self._reached = stop
 
 
@@ -56,7 +69,7 @@ def execution(
         for job in jobs:
             job.check(executor)
     if folder is None:
-        yield Execution(jobs, first, executor, ())
+        yield Execution(jobs, first, executor)
         return
     with Checkpoint(folder, manifest) as store:
         yield Execution(jobs, first, executor, [store.shelf(i, job.task.plan.tile) for i, job in enumerate(jobs)])

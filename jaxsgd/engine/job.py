@@ -1,4 +1,4 @@
-"""Work that is sent to other processes."""
+"""A task that runs in parts, can be stopped, and finds its way to other processes."""
 
 import dataclasses
 import functools
@@ -6,34 +6,35 @@ import pickle
 import threading
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import CancelledError, Executor, ProcessPoolExecutor
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxsgd.engine.cells import CellsTask
-from jaxsgd.engine.driver import Task, Work
 from jaxsgd.engine.environment import BITWISE, environment
+from jaxsgd.engine.ledger import Entry, Ledger
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, prepare
 from jaxsgd.engine.statistics import Statistic
+from jaxsgd.engine.task import Task, cut
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.study import Study
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class _Recipe:
     """What a task is made of, in a form that can be pickled.
 
     - `identity`: that of the job; recipes are equal if it is.
     - `study`: the arguments of a Study, which it derives the rest from; of several cells, those of the first.
-    - `cells`: of several, how many, which of their inputs vary, and the inputs.
+    - `varied`, `inputs`: of cells, those of the task; of a study nothing, and None: its inputs are made again.
     """
 
     identity: str
     study: Mapping[str, Any] = dataclasses.field(compare=False)
-    cells: tuple[int, tuple[bool, ...], Inputs] | None = dataclasses.field(compare=False)
+    varied: tuple[bool, ...] = dataclasses.field(compare=False)
+    inputs: Inputs | None = dataclasses.field(compare=False)
     statistics: tuple[Statistic, ...] = dataclasses.field(compare=False)
     events: Mapping[str, Callable[[Any], Any]] = dataclasses.field(compare=False)
     precision: str = dataclasses.field(compare=False)
@@ -53,44 +54,49 @@ class Recipe:
                 )
         with jax.enable_x64(self.precision == "float64"):
             program, inputs = prepare(Study(**self.study), self.statistics, self.events)
-        if self.cells is None:
-            return Task(program, inputs, self.plan, self.key)
-        count, varied, inputs = self.cells
-        return CellsTask(program, inputs, self.plan, self.key, varied, count)
+        return Task(program, inputs if self.inputs is None else self.inputs, self.plan, self.key, self.varied)
 
 
 _MAKING = threading.Lock()
 
 
 @functools.lru_cache(maxsize=8)
-def _made(recipe: Recipe) -> Task:
+def _made(recipe: _Recipe) -> Task:
     return recipe.make()
 
 
-class Job(Work):
-    """Work that finds its way to other processes.
+class Job:
+    """Runs parts of one task, in this process or in others, until it is told to stop.
 
-    A compiled program cannot be sent. What travels is the recipe; each process makes the task of it
+    A compiled program cannot be sent. What travels is a recipe; each process makes the task of it
     once. That is done when the job first runs there, so that an error is one of the work, not of its
     transport, by which pools break.
 
     - `study`: that of the task; of several cells, the first.
+    - `events`: those of the task, by name.
     """
 
     def __init__(self, study: Study, events: Mapping[str, Callable[[Any], Any]], task: Task) -> None:
-        super().__init__(task)
-        program, plan, key = task.program, task.plan, task.key
-        arguments = {field.name: getattr(study, field.name) for field in dataclasses.fields(study)}
-        cells = (task.cells, task.varied, task.inputs) if isinstance(task, CellsTask) else None
-        parts = arguments, cells, program.statistics, events, program.precision, plan, key, environment()
-        self._recipe = Recipe(uuid.uuid4().hex, *parts)
+        self._task, self._stopped = task, threading.Event()
+        program = task.program
+        self._recipe = _Recipe(
+            identity=uuid.uuid4().hex,
+            study={field.name: getattr(study, field.name) for field in dataclasses.fields(study)},
+            varied=task.varied,
+            inputs=task.inputs if task.varied else None,
+            statistics=program.statistics,
+            events=events,
+            precision=program.precision,
+            plan=task.plan,
+            key=task.key,
+            environment=environment(),
+        )
 
-    def __getstate__(self) -> Recipe:
+    def __getstate__(self) -> _Recipe:
         return self._recipe
 
-    def __setstate__(self, recipe: Recipe) -> None:
-        super().__init__(None)
-        self._recipe = recipe
+    def __setstate__(self, recipe: _Recipe) -> None:
+        self._recipe, self._task, self._stopped = recipe, None, threading.Event()
 
     @property
     def task(self) -> Task:
@@ -99,6 +105,21 @@ class Job(Work):
             return self._task
         with _MAKING:
             return _made(self._recipe)
+
+    def run(self, start: int, stop: int) -> list[Entry]:
+        """The sums of the trajectories start .. stop - 1, those of whole chunks merged as a ledger does."""
+        task = self.task
+        ledger = Ledger(task.statistics, task.plan.chunk)
+        for low, high in cut(start, stop, task.unit):
+            if self._stopped.is_set():
+                raise CancelledError
+            for (first, last), sums in task.run(low, high):
+                ledger.add(first, last, sums)
+        return list(ledger)
+
+    def stop(self) -> None:
+        """Make what runs here end soon, by a ``CancelledError``."""
+        self._stopped.set()
 
     def check(self, executor: Executor) -> None:
         """An error if the executor is one of processes that this job cannot reach."""

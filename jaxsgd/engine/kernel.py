@@ -27,10 +27,13 @@ from jaxsgd.compiler import Options
 from jaxsgd.engine.lanes import over_lanes, sum_coordinates
 from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Event, Inputs, Program
-from jaxsgd.engine.statistics import BLOCK
-from jaxsgd.engine.statistics.statistic import Seen
+from jaxsgd.engine.statistics import BLOCK, Seen
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
+
+REVISION = 1
+"""What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
+that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 
 
 class Span(NamedTuple):
@@ -50,7 +53,7 @@ class Carry(NamedTuple):
     - `coefficients`: eta_t and the c_t of each average for the coming update; carried, so that the
       loops over lanes read them from a fixed place.
     - `x`, `averages`: (d, lanes), or d rows (lanes,) where the form splits the state.
-    - `drawn`: the packed random numbers of the coming update; empty where they are not carried. Where samples
+    - `packed`: the packed random numbers of the coming update; empty where they are not carried. Where samples
       are, those of the update after it.
     - `sample`: xi_t of the coming update where it is carried, otherwise empty.
     - `memory`: what the oracle remembers of earlier draws, a pytree.
@@ -60,7 +63,7 @@ class Carry(NamedTuple):
     x: Rows
     averages: tuple[Rows, ...]
     path_sums: tuple[jax.Array, ...]
-    drawn: tuple[jax.Array, ...]
+    packed: tuple[jax.Array, ...]
     sample: Any
     memory: Any
 
@@ -78,7 +81,7 @@ class Kernel:
         self.program, self.form, self.careful, self.inputs, self.key = program, form, careful, inputs, key
         self.oracle, self.method = program.rebuild(inputs.leaves)
         self.dtype = inputs.start.dtype
-        self.ahead = form.carry_draws and self.oracle.example_floats > 0
+        self.carries_samples = form.carry_draws and self.oracle.example_floats > 0
         lane = lax.iota(jnp.int32, lanes)
         self.ids = span.first + lane.astype(jnp.uint32)
         self.valid = ((lane >= span.lower) & (lane < span.upper)).reshape(-1, BLOCK)
@@ -95,20 +98,20 @@ class Kernel:
 
     def draw(self, t: jax.Array) -> tuple[jax.Array, ...]:
         """The packed random numbers of step t."""
-        drawn, counter = [], t.astype(jnp.uint32) * np.uint32(self.program.words)
+        packed, counter = [], t.astype(jnp.uint32) * np.uint32(self.program.words)
         for request in self.program.requests:
             shape = (request.words, len(self.ids))
             counters = counter + lax.broadcasted_iota(jnp.uint32, shape, 0)
             ids = jnp.broadcast_to(self.ids, shape)
-            drawn.append(request.draw((self.key[0], self.key[1]), ids, counters))
+            packed.append(request.draw((self.key[0], self.key[1]), ids, counters))
             counter = counter + np.uint32(request.words)
-        return tuple(drawn)
+        return tuple(packed)
 
-    def sample(self, drawn: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any]:
+    def sample(self, packed: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any]:
         """xi_t and the next memory of every lane."""
         served = []
-        for request, packed in zip(self.program.requests, drawn, strict=True):
-            values = request.unpack(packed)
+        for request, pairs in zip(self.program.requests, packed, strict=True):
+            values = request.unpack(pairs)
             values = values if request.kind in DTYPES else values.astype(self.dtype)
             served.append(request.structure.unflatten(values))
         like = self.program.point.like(self.dtype)
@@ -118,11 +121,11 @@ class Kernel:
 
         return over_lanes(of_one)(tuple(served), memory, self.ids)
 
-    def drawn(self, carry: Carry, t: jax.Array) -> tuple[Any, Any]:
+    def current_sample(self, carry: Carry, t: jax.Array) -> tuple[Any, Any]:
         """xi_t and the memory after it: carried, or made where it is needed."""
-        if self.ahead:
+        if self.carries_samples:
             return carry.sample, carry.memory
-        return self.sample(carry.drawn if self.form.carry_draws else self.draw(t), t, carry.memory)
+        return self.sample(carry.packed if self.form.carry_draws else self.draw(t), t, carry.memory)
 
     def gradient(self, x: Any, sample: Any) -> jax.Array:
         """g_t of every lane, flat."""
@@ -139,7 +142,7 @@ class Kernel:
         """The observables and events of one record."""
         program = self.program
         x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
-        sample, _ = self.drawn(carry, t)
+        sample, _ = self.current_sample(carry, t)
         built_in = {
             name: self.built_in(name, x, averages, sample) for name in program.built_in if name in program.observed
         }
@@ -199,7 +202,7 @@ class Kernel:
             for average, weight in zip(map(self.joined, carry.averages), mixing, strict=True)
         )
         x = program.point.unflatten(flat)
-        sample, memory = self.drawn(carry, t)
+        sample, memory = self.current_sample(carry, t)
         gradient = self.gradient(x, sample)
         x_next = over_lanes(lambda x, gradient: self.method.update(x, gradient, rate))(flat, gradient)
 
@@ -213,13 +216,13 @@ class Kernel:
             add(total, function) for total, (_, function) in zip(carry.path_sums, program.path_sums, strict=True)
         )
         return Carry(
-            self.coefficients(t + 1), self.split(x_next), averages, sums, *self.look_ahead(carry.drawn, t + 1, memory)
+            self.coefficients(t + 1), self.split(x_next), averages, sums, *self.carried_to(carry.packed, t + 1, memory)
         )
 
-    def look_ahead(self, drawn: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any, Any]:
-        """What is carried to step t of random numbers, sample and memory; ``drawn`` is the draw of t, if needed."""
-        if self.ahead:
-            return self.draw(t + 1), *self.sample(drawn, t, memory)
+    def carried_to(self, packed: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any, Any]:
+        """What is carried to step t of random numbers, sample and memory; ``packed`` is the draw of t, if needed."""
+        if self.carries_samples:
+            return self.draw(t + 1), *self.sample(packed, t, memory)
         return self.draw(t) if self.form.carry_draws else (), (), memory
 
     def split(self, x: jax.Array) -> Rows:
@@ -242,7 +245,7 @@ class Kernel:
             self.split(x),
             (self.split(x),) * len(self.program.averages),
             (zero,) * len(self.program.path_sums),
-            *self.look_ahead(self.draw(first) if self.ahead else (), first, memory),
+            *self.carried_to(self.draw(first) if self.carries_samples else (), first, memory),
         )
 
     def run(self) -> dict[str, Any]:
@@ -251,21 +254,22 @@ class Kernel:
         A pass of the outer loop observes, then walks to the next record: what it observes is then
         carried in, not computed in the same pass, and so not computed twice.
         """
-        record = np.array(self.program.record, np.int32)
+        steps = np.array(self.program.recorded_steps, np.int32)
+        gaps = np.diff(steps)
 
         def visit(carry: Carry, at: Any, gap: Any) -> tuple[Carry, dict[str, Any]]:
             step, index = at
             return self.walk(carry, step, gap), self.observe(carry, step, index)
 
-        carry, kept = self.walk(self.start(), jnp.int32(0), int(record[0])), []
-        for first, last, gap in _runs(np.diff(record)):
-            at = (record[first:last], np.arange(first, last, dtype=np.int32))
+        carry, kept = self.walk(self.start(), jnp.int32(0), int(steps[0])), []
+        for first, last, gap in _runs(gaps):
+            at = (steps[first:last], np.arange(first, last, dtype=np.int32))
             if gap is None:
-                carry, seen = lax.scan(lambda c, xs: visit(c, xs[:2], xs[2]), carry, (*at, np.diff(record)[first:last]))
+                carry, seen = lax.scan(lambda c, xs: visit(c, xs[:2], xs[2]), carry, (*at, gaps[first:last]))
             else:
                 carry, seen = lax.scan(lambda c, xs, gap=gap: visit(c, xs, gap), carry, at)
             kept.append(seen)
-        end = (jnp.int32(record[-1]), jnp.int32(len(record) - 1))
+        end = (jnp.int32(steps[-1]), jnp.int32(len(steps) - 1))
         kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, *end)))
         stacked = jax.tree.map(lambda *parts: jnp.concatenate(parts), *kept)
         last_seen = self.see(carry, *end)

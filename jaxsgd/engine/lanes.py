@@ -49,8 +49,8 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
     def mapped(*arguments: Any) -> Any:
         leaves = jax.tree.leaves(arguments)
         lanes = leaves[0].shape[-1]
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype), arguments)
-        closed, shape = jax.make_jaxpr(function, return_shape=True)(*one)
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype), arguments)
+        closed, shape = jax.make_jaxpr(function, return_shape=True)(*shapes)
         results = _evaluate(closed.jaxpr, closed.consts, [Value(leaf, True) for leaf in leaves], lanes)
         return jax.tree.unflatten(jax.tree.structure(shape), [_spread(value, lanes) for value in results])
 

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxsgd.engine.statistics import Statistic
-from jaxsgd.engine.statistics.statistic import Arrays
+from jaxsgd.engine.statistics import Statistic, Sums
 from jaxsgd.errors import InvalidInput
 
-Sums = dict[str, Arrays]
 Range = tuple[int, int]
 Entry = tuple[Range, Sums]
 

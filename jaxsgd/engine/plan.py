@@ -13,7 +13,7 @@ from jaxsgd.errors import InvalidInput, integer
 
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
 _TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
-_LAUNCH_FLOATS = 2**24  # coordinates of a launch on an accelerator
+_ACCELERATOR_TILE_FLOATS = 2**24  # coordinates of a tile on an accelerator
 _MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
 _TILE_LANES = 2**14  # and trajectories of a tile, so that what is recorded of them does too
 # Measured on a 2-core Zen 5 machine with jaxlib 0.10.2, the chapter's study, 1000 steps:
@@ -46,7 +46,7 @@ class Form:
 class Plan:
     """How trajectories are grouped and who runs them.
 
-    - `chunk`: trajectories of one unit of work, of checkpoints and of merging. Depends on the study
+    - `chunk`: trajectories whose sums are the least that is kept and merged. Depends on the study
       alone, so that results cut at its multiples merge bitwise.
     - `tile`: trajectories that one call of the compiled program runs, a divisor or a multiple of
       `chunk`.
@@ -88,14 +88,14 @@ class Plan:
 
     @classmethod
     def for_accelerator(cls, dimension: int, chunk: int, needed: int) -> Self:
-        """One worker a device, all trajectories that fit in one launch, and a step that fuses into one kernel.
+        """One worker a device, all trajectories that fit in one tile, and a step that fuses into one kernel.
 
         ``needed`` is a power of two of blocks that holds all trajectories.
         """
-        launch = max(chunk, BLOCK * _power_of_two(_LAUNCH_FLOATS // (BLOCK * dimension)))
+        tile = max(chunk, BLOCK * _power_of_two(_ACCELERATOR_TILE_FLOATS // (BLOCK * dimension)))
         unroll = min(max(16 // dimension, 1), 8)
         form = Form(carry_draws=False, split_state=dimension <= _MOST_SPLIT, unroll=unroll)
-        return cls(chunk, min(launch, needed), jax.local_device_count(), form)
+        return cls(chunk, min(tile, needed), jax.local_device_count(), form)
 
     def replace(self, **changes: int) -> Self:
         """The same plan with some numbers changed, validated again."""

@@ -50,7 +50,7 @@ class Program:
     skeleton: Skeleton
     point: Structure
     requests: tuple[streams.Request, ...]
-    record: tuple[int, ...]
+    recorded_steps: tuple[int, ...]
     observed: tuple[str, ...]
     built_in: tuple[str, ...]
     averages: tuple[str, ...]
@@ -84,7 +84,7 @@ def prepare(
         skeleton=skeleton,
         point=Structure.of(study.x0),
         requests=found.requests,
-        record=tuple(int(step) for step in study.recorded_steps),
+        recorded_steps=tuple(int(step) for step in study.recorded_steps),
         observed=study.observed,
         built_in=study.built_in,
         averages=tuple(study.averages),

@@ -8,148 +8,77 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.engine import statistics as kinds
-from jaxsgd.engine.ledger import Sums
-from jaxsgd.engine.statistics.histogram import quantiles
+from jaxsgd.engine.statistics import Records, Statistic, Sums, Variable
+from jaxsgd.results.old_layouts import translated
+from jaxsgd.study import Study
 
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The shape of a result: what was recorded, where, and under which names. Saved as JSON.
+    """The shape of a result: its records, and the statistics of them. Saved as JSON."""
 
-    - `undefined`: for each observable of an average, the steps at which the average has no value.
-    """
+    records: Records
+    statistics: tuple[Statistic, ...]
 
-    steps: tuple[int, ...]
-    observed: tuple[str, ...]
-    coordinates: tuple[str, ...]
-    learning_rate: tuple[float, ...]
-    example_gradients: tuple[int, ...]
-    undefined: dict[str, tuple[int, ...]]
-    extremes: bool = True
-    x: bool = True
-    x_covariance: bool = True
-    quantiles: tuple[float, ...] = ()
-    events: tuple[str, ...] = ()
-    step_covariance: tuple[str, ...] = ()
+    @classmethod
+    def of(cls, study: Study, **arguments: Any) -> Self:
+        """That of a result of ``simulate(study, ...)``; the arguments are those that ask for statistics, checked."""
+        statistics = kinds.wanted(study, **arguments)
+        return cls(Records.of(study), statistics)
 
     @property
-    def statistics(self) -> tuple[kinds.Statistic, ...]:
-        """The statistics that fill this layout."""
-        wanted: list[kinds.Statistic] = [kinds.Diverged(len(self.steps))]
-        if self.observed:
-            wanted.append(kinds.Moments(self.observed))
-        if self.observed and self.extremes:
-            wanted.append(kinds.Extremes(self.observed))
-        if self.x:
-            wanted.append(kinds.Coordinates(len(self.coordinates), self.x_covariance))
-        if self.quantiles:
-            wanted.append(kinds.Histogram(self.observed))
-        if self.events:
-            wanted.append(kinds.Events(self.events))
-        if self.step_covariance:
-            wanted.append(kinds.StepCovariance(self.step_covariance))
-        return tuple(wanted)
+    def steps(self) -> tuple[int, ...]:
+        """The recorded steps."""
+        return self.records.steps
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        """The names of the observables."""
+        return self.records.observed
+
+    @property
+    def saved_statistics(self) -> dict[str, dict[str, Any]]:
+        """What is saved of each statistic, by its name."""
+        return {statistic.name: statistic.saved() for statistic in self.statistics}
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self))
+        return json.dumps(dataclasses.asdict(self.records) | {"statistics": self.saved_statistics})
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        read = json.loads(text)
-        undefined = {name: tuple(steps) for name, steps in read.pop("undefined").items()}
-        lists: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in read.items()
-        }
-        return cls(undefined=undefined, **lists)
+        saved = json.loads(text)
+        if "statistics" not in saved:
+            saved = translated(saved)
+        statistics = kinds.restored(saved.pop("statistics"))
+        return cls(Records.restored(saved), statistics)
 
-    def dataset(self, sums: Sums, trajectories: int) -> xr.Dataset:
-        """Estimates of everything that was recorded."""
-        return xr.Dataset(self.variables(sums, trajectories), self.labels())
-
-    def variables(self, sums: Sums, trajectories: int) -> dict[str, tuple[Any, np.ndarray]]:
-        """The same as (dimensions, values) by name."""
-        variables: dict[str, Any] = {
-            "learning_rate": ("step", np.array(self.learning_rate)),
-            "example_gradients": ("step", np.array(self.example_gradients)),
-            "diverged": ("step", sums["diverged"]["diverged"].astype(np.int64)),
+    def variables(self, sums: Sums, trajectories: int) -> dict[str, Variable]:
+        """Estimates of everything that was recorded, by name."""
+        variables = {
+            "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
+            "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
         }
-        for position, name in enumerate(self.observed):
-            undefined = np.isin(self.steps, self.undefined.get(name, ()))
-            for suffix, values in self._estimates(sums, position, trajectories).items():
-                if suffix == "count_finite":
-                    values = np.where(undefined, 0, values)
-                elif undefined.any():
-                    values = np.where(undefined, np.nan, values)
-                dims = ("quantile", "step") if suffix.startswith("quantile") else "step"
-                variables[f"{name}_{suffix}"] = (dims, values)
-        if self.x:
-            variables |= self._coordinates(sums["coordinates"], trajectories)
-        for position, name in enumerate(self.events):
-            count = sums["events"]["count"][:, position]
-            share = count / trajectories
-            variables[f"{name}_count"] = ("step", count.astype(np.int64))
-            variables[f"{name}_probability"] = ("step", share)
-            variables[f"{name}_probability_sem"] = ("step", np.sqrt(share * (1 - share) / trajectories))
-        for position, name in enumerate(self.step_covariance):
-            count = sums["step_covariance"]["count"][position]
-            matrix = _variance(sums["step_covariance"]["m2"][position], count)
-            defined = ~np.isin(self.steps, self.undefined.get(name, ())) & (count == trajectories)
-            matrix = np.where(defined[:, None] & defined, matrix, np.nan)
-            variables[f"{name}_step_covariance"] = (("step", "step_2"), matrix)
+        made: dict[str, dict[str, Variable]] = {}
+        for statistic in self.statistics:
+            for name, estimates in statistic.estimates(sums, self.records, trajectories).items():
+                made.setdefault(name, {}).update(estimates)
+        for name, estimates in made.items():
+            variables |= {f"{name}_{what}" if what else name: variable for what, variable in estimates.items()}
         return variables
 
     def labels(self) -> dict[str, Any]:
         """The coordinates of the dimensions."""
-        steps = np.array(self.steps, np.int64)
-        labels: dict[str, Any] = {"step": steps}
-        if self.x:
-            labels["coordinate"] = list(self.coordinates)
-            if self.x_covariance:
-                labels["coordinate_2"] = list(self.coordinates)
-        if self.quantiles:
-            labels["quantile"] = np.array(self.quantiles)
-        if self.step_covariance:
-            labels["step_2"] = steps
+        labels: dict[str, Any] = {"step": np.array(self.steps, np.int64)}
+        for statistic in self.statistics:
+            labels |= statistic.labels(self.records)
         return labels
 
-    def _estimates(self, sums: Sums, position: int, trajectories: int) -> dict[str, np.ndarray]:
-        moments = {key: array[:, position] for key, array in sums["moments"].items()}
-        count = moments["count"]
-        whole = count == trajectories
-        variance = np.where(whole, _variance(moments["m2"], count), np.nan)
-        mean_finite = np.where(count > 0, moments["mean"], np.nan)
-        estimates = {
-            "mean": np.where(whole, mean_finite, np.nan),
-            "variance": variance,
-            "sem": np.sqrt(variance / trajectories),
-            "mean_finite": mean_finite,
-            "count_finite": count.astype(np.int64),
-        }
-        if self.extremes:
-            estimates |= {key: sums["extremes"][key][:, position] for key in ("min", "max")}
-        if self.quantiles:
-            values, widths = quantiles(sums["histogram"], np.array(self.quantiles))
-            value = values[..., position]
-            if self.extremes:
-                value = np.clip(value, estimates["min"], estimates["max"])
-            estimates |= {"quantile": value, "quantile_width": widths[..., position]}
-        return estimates
-
-    def _coordinates(self, sums: dict[str, np.ndarray], trajectories: int) -> dict[str, Any]:
-        count = sums["count"]
-        whole = (count == trajectories)[:, None]
-        finite = np.where(count[:, None] > 0, sums["mean"], np.nan)
-        variables: dict[str, Any] = {
-            "x_mean": (("step", "coordinate"), np.where(whole, finite, np.nan)),
-            "x_mean_finite": (("step", "coordinate"), finite),
-            "x_count_finite": ("step", count.astype(np.int64)),
-        }
-        if self.x_covariance:
-            covariance = np.where(whole[..., None], _variance(sums["m2"], count[:, None, None]), np.nan)
-            variables["x_covariance"] = (("step", "coordinate", "coordinate_2"), covariance)
-        return variables
+    def dataset(self, sums: Sums, trajectories: int) -> xr.Dataset:
+        """The same estimates, labelled."""
+        variables = {name: labelled(each) for name, each in self.variables(sums, trajectories).items()}
+        return xr.Dataset(variables, self.labels())
 
 
-def _variance(m2: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """M2 / (n - 1); NaN for fewer than two."""
-    return np.where(np.asarray(count) > 1, m2 / np.maximum(np.asarray(count) - 1, 1), np.nan)
+def labelled(variable: Variable) -> xr.Variable:
+    """A variable as it stands in a dataset."""
+    return xr.Variable(variable.dimensions, variable.values, {"units": variable.unit} if variable.unit else None)

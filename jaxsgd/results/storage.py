@@ -19,7 +19,8 @@ from jaxsgd.engine.ledger import Entry, Ledger
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.errors import InvalidInput
 
-FORMAT = 2  # a reader refuses any other
+FORMAT = 3
+_READABLE = (2, 3)  # others are refused; in files of format 2 layouts have another form, see `old_layouts`
 _GROUP = "sums"
 _ENGINE = "h5netcdf"
 
@@ -66,8 +67,9 @@ def read(path: str | os.PathLike[str]) -> Saved:
     with h5py.File(path, "r") as file:
         attributes = {name: _plain(value) for name, value in file.attrs.items() if name[0] != "_"}
         found = int(attributes["file_format"])
-        if found != FORMAT:
-            raise InvalidInput(f"{path} has file format {found}; this version reads {FORMAT}")
+        if found not in _READABLE:
+            readable = " and ".join(map(str, _READABLE))
+            raise InvalidInput(f"{path} has file format {found}; this version reads {readable}")
         jobs: Any = file[_GROUP]
         sums = [
             (int(_plain(jobs[str(job)].attrs["chunk"])), list(_entries(jobs[str(job)]))) for job in range(len(jobs))

@@ -11,13 +11,12 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from jaxsgd.engine.cells import of_cell, of_cells
-from jaxsgd.engine.ledger import Ledger, Sums
-from jaxsgd.engine.statistics import Values
+from jaxsgd.engine.ledger import Ledger
+from jaxsgd.engine.statistics import KeptValues, Statistic, Sums, Variable
 from jaxsgd.errors import InvalidInput, integer, nearest
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
-from jaxsgd.results.layout import Layout
+from jaxsgd.results.layout import Layout, labelled
 from jaxsgd.results.result import Result
 from jaxsgd.results.storage import Saved
 from jaxsgd.study import Study
@@ -64,7 +63,7 @@ class SweepResult(Estimates):
         cells: Sequence[Cell],
         layouts: Sequence[Layout],
         launches: Sequence[Sequence[int]],
-        kept: Values | None,
+        kept: KeptValues | None,
         ledgers: Sequence[Ledger],
         attributes: Mapping[str, Any],
     ) -> None:
@@ -82,9 +81,9 @@ class SweepResult(Estimates):
         """The result that a file holds."""
         held = json.loads(saved.attributes["cells"])
         layouts = [Layout.from_json(text) for text in held["layouts"]]
-        kept = Values(tuple(held["compare"]), (held["record"],), held["most"]) if held["compare"] else None
+        kept = KeptValues(tuple(held["compare"]), (held["record"],), held["most"]) if held["compare"] else None
         kinds = (*layouts[0].statistics, *([kept] if kept else []))
-        ledgers = saved.ledgers([of_cells(kinds, len(launch)) for launch in held["launches"]])
+        ledgers = saved.ledgers([kinds] * len(held["launches"]))
         attributes = {key: value for key, value in saved.attributes.items() if key != "cells"}
         cells = [Cell(family, point, None, digits, about) for family, point, digits, about in held["cells"]]
         return cls(cells, layouts, held["launches"], kept, ledgers, attributes)
@@ -124,18 +123,19 @@ class SweepResult(Estimates):
     @functools.cached_property
     def dataset(self) -> xr.Dataset:
         """The estimates."""
-        made: dict[str, list[Any]] = {}
+        made: dict[str, list[Variable]] = {}
         for layout, sums in zip(self._layouts, self._of_cells(), strict=True):
-            for name, (dims, values) in layout.variables(sums, self.trajectories).items():
-                made.setdefault(name, [dims]).append(values)
+            for name, variable in layout.variables(sums, self.trajectories).items():
+                made.setdefault(name, []).append(variable)
         axes = self._axes()
         dimensions, shape = (tuple(axes), tuple(map(len, axes.values()))) if axes else (("cell",), (len(self.cells),))
         coordinates = {**self.layout.labels(), **(axes or self._cell_coordinates())}
         variables = {}
-        for name, (dims, *values) in made.items():
-            inner = (dims,) if isinstance(dims, str) else dims
-            name = f"{name}_at_step" if name in coordinates else name
-            variables[name] = ((*dimensions, *inner), np.stack(values).reshape(*shape, *np.shape(values[0])))
+        for name, cells in made.items():
+            first = cells[0]
+            values = np.stack([variable.values for variable in cells]).reshape(*shape, *first.values.shape)
+            whole = Variable((*dimensions, *first.dimensions), values, first.unit)
+            variables[f"{name}_at_step" if name in coordinates else name] = labelled(whole)
         attributes = {key: value for key, value in self._attributes.items() if key != "asked"}
         return xr.Dataset(variables, coordinates, attributes)
 
@@ -173,10 +173,9 @@ class SweepResult(Estimates):
             position = integer("cell", cell, at_least=0, below=len(self.cells))
         layout, (launch, index) = self._layouts[position], self._place[position]
         whole, count = self._ledgers[launch], len(self._launches[launch])
-        names = [statistic.name for statistic in layout.statistics]
         ledger = Ledger(layout.statistics, whole.chunk)
         for (start, stop), sums in whole:
-            ledger.add(start, stop, of_cell({name: sums[name] for name in names}, index, count))
+            ledger.add(start, stop, _of_cell(layout.statistics, sums, index, count))
         found = self.cells[position]
         fingerprint = f"{self._attributes['fingerprint']}, cell {position}"
         return Result(
@@ -196,7 +195,10 @@ class SweepResult(Estimates):
     def _of_cells(self) -> list[Sums]:
         """The sums of each cell."""
         places = [self._place[position] for position in range(len(self.cells))]
-        return [of_cell(self._totals[launch], index, len(self._launches[launch])) for launch, index in places]
+        return [
+            _of_cell(self._ledgers[launch].statistics, self._totals[launch], index, len(self._launches[launch]))
+            for launch, index in places
+        ]
 
     def _axes(self) -> dict[str, list[Any]]:
         """The axes, where the cells are a grid, and not families or a choice of cells."""
@@ -225,6 +227,11 @@ class SweepResult(Estimates):
         if diverged:
             lines.append(f"  {len(diverged)} cells diverged, the first: {diverged[0]}")
         return "\n".join(lines)
+
+
+def _of_cell(statistics: Sequence[Statistic], sums: Sums, cell: int, cells: int) -> Sums:
+    """The sums of some statistics of one cell of several."""
+    return {each.name: each.of_cell(sums[each.name], cell, cells) for each in statistics}
 
 
 def _filled(column: list[Any]) -> list[Any]:

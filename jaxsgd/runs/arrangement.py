@@ -9,11 +9,11 @@ import numpy as np
 
 from jaxsgd import streams
 from jaxsgd.engine import cells as engine_cells
-from jaxsgd.engine.cells import CellsTask
 from jaxsgd.engine.job import Job
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program, prepare
-from jaxsgd.engine.statistics import Values
+from jaxsgd.engine.statistics import KeptValues
+from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.sweep_result import Cell
@@ -39,7 +39,7 @@ class Arranged:
     """
 
     layouts: Sequence[Layout]
-    kept: Values | None
+    kept: KeptValues | None
     step: int
     launches: Sequence[Sequence[int]]
     jobs: Sequence[Job]
@@ -53,17 +53,17 @@ def arrange(
     common_random_numbers: bool = True,
     *,
     statistics: Sequence[str] = DEFAULT_STATISTICS,
-    quantiles: Sequence[float] = (),
     probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
     compare: Sequence[str] = ("risk",),
     compare_at: int | None = None,
     memory: int = MEMORY,
+    **asked: Any,
 ) -> Arranged:
-    """What `sweep` is asked for, checked and cut in launches."""
-    if not isinstance(probabilities, Mapping | None):
-        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
+    """What `sweep` is asked for, checked and cut in launches; ``asked`` are its other arguments that are statistics."""
+    layouts = [
+        make_layout(study_of(cell), statistics=statistics, probabilities=probabilities, **asked) for cell in made
+    ]
     events = dict(probabilities or {})
-    layouts = [make_layout(study_of(cell), statistics, quantiles, events, ()) for cell in made]
     _check_alike(made, layouts)
     kept, step = _kept(layouts[0], len(made), compare, compare_at, memory)
     groups: dict[Any, list[tuple[int, Program, Inputs]]] = {}
@@ -83,7 +83,7 @@ def arrange(
             purpose = "gradient" if common_random_numbers else f"gradient of cell {launch[0]}"
             stacked = engine_cells.stack([inputs[position] for position in launch], varied)
             plan = Plan.choose(study.width, study.steps, first + trajectories, len(launch))
-            task = CellsTask(program, stacked, plan, streams.make_key(seed, purpose), varied, len(launch))
+            task = Task(program, stacked, plan, streams.make_key(seed, purpose), varied)
             launches.append(launch)
             jobs.append(Job(study_of(made[launch[0]]), events, task))
     return Arranged(layouts, kept, step, launches, jobs)
@@ -94,7 +94,9 @@ def chunk_of(made: Sequence[Cell], **arguments: Any) -> int:
     return max(job.task.plan.chunk for job in arrange(made, 0, 1, 0, **arguments).jobs)
 
 
-def _kept(layout: Layout, cells: int, compare: Any, compare_at: int | None, memory: int) -> tuple[Values | None, int]:
+def _kept(
+    layout: Layout, cells: int, compare: Any, compare_at: int | None, memory: int
+) -> tuple[KeptValues | None, int]:
     """The values to keep of single trajectories, and the step at which they are kept."""
     step = layout.steps[-1] if compare_at is None else compare_at
     if step not in layout.steps:
@@ -107,7 +109,7 @@ def _kept(layout: Layout, cells: int, compare: Any, compare_at: int | None, memo
     if not compare:
         return None, step
     most = max(memory // (_BYTES * cells * len(compare)), _LEAST)
-    return Values(tuple(compare), (layout.steps.index(step),), most), step
+    return KeptValues(tuple(compare), (layout.steps.index(step),), most), step
 
 
 def study_of(cell: Cell) -> Study:
@@ -121,7 +123,7 @@ def _check_alike(made: Sequence[Cell], layouts: Sequence[Layout]) -> None:
     first = layouts[0]
     for cell, layout in zip(made, layouts, strict=True):
         for what in ("steps", "observed", "coordinates"):
-            if getattr(layout, what) != getattr(first, what):
+            if getattr(layout.records, what) != getattr(first.records, what):
                 raise InvalidInput(
                     f"all cells must have the same {what.replace('steps', 'recorded steps')}; cell {cell.label} "
                     "differs from the first one: sweep them apart"

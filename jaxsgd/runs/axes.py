@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsgd.engine.statistics import dimensions
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
 from jaxsgd.results.sweep_result import Cell
@@ -15,8 +16,6 @@ from jaxsgd.study import Study
 
 Make = Callable[..., Study]
 Axes = Mapping[str, Sequence[Any]]
-
-_RESERVED = ("cell", "family", "step", "step_2", "coordinate", "coordinate_2", "quantile")  # dimensions of datasets
 
 
 def make_cells(make_study: Make | Mapping[str, Make], axes: Axes | Mapping[str, Axes]) -> list[Cell]:
@@ -55,8 +54,9 @@ def _grid(make: Any, axes: Any, family: str | None) -> Iterator[Cell]:
 
 def _plain(name: str, values: Any) -> list[Any]:
     """The values of an axis as plain numbers, booleans or strings, no two of them equal."""
-    if not isinstance(name, str) or name in _RESERVED or "/" in name:
-        raise InvalidInput(f"an axis cannot be called {name!r}: {', '.join(_RESERVED)} and names with / are taken")
+    taken = ("cell", "family", "step", *dimensions())
+    if not isinstance(name, str) or name in taken or "/" in name:
+        raise InvalidInput(f"an axis cannot be called {name!r}: {', '.join(taken)} and names with / are taken")
     if isinstance(values, str) or not np.iterable(values):
         raise InvalidInput(f"axis {name!r} must be a list with at least one value, got {brief(values)}")
     plain = [value.item() if hasattr(value, "item") and np.ndim(value) == 0 else value for value in values]

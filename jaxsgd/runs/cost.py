@@ -8,8 +8,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsgd.engine.driver import Task
 from jaxsgd.engine.kernel import Span
+from jaxsgd.engine.task import Task
 from jaxsgd.errors import integer
 from jaxsgd.record import every
 from jaxsgd.results.sweep_result import Cell
@@ -42,7 +42,7 @@ def estimate(study: Study, trajectories: int) -> Cost:
     """
     integer("trajectories", trajectories, at_least=1)
     pilot = _pilot(study)
-    layout = make_layout(pilot, DEFAULT_STATISTICS, (), {}, ())
+    layout = make_layout(pilot, statistics=DEFAULT_STATISTICS)
     plan = make_task(study, layout.statistics, {}, 0, trajectories, 0, None).plan
     task = make_task(pilot, layout.statistics, {}, 0, plan.tile, 0, plan)
     seconds, memory = _measure(task, study, pilot)
@@ -76,7 +76,7 @@ def estimate_sweep(cells: Sequence[Cell], trajectories: int, **arguments: Any) -
 
 def _pilot(study: Study) -> Study:
     """The study with at most 200 steps, recorded as densely."""
-    between = max(1, round(study.steps / len(study.recorded_steps)))
+    between = -(-study.steps // max(len(study.recorded_steps) - 1, 1))  # and no more records, which some limit
     return study.replace(steps=min(study.steps, _PILOT_STEPS), record=every(between))
 
 

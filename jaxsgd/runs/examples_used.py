@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd import streams
-from jaxsgd.engine.examples_used import NEVER, count_draws
+from jaxsgd.engine.draw_counts import NEVER, count_draws
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, finite_array, integer
@@ -20,7 +20,7 @@ from jaxsgd.study import Study
 _MOST = 2**21  # examples: a count for each and for 1024 trajectories takes 8 GB
 
 
-def sample_coverage(
+def sample_examples_used(
     order: Order, examples: int, updates: Any = None, batch: int = 1, trajectories: int = 10_000, seed: int = 0
 ) -> xr.Dataset:
     """How many of n examples the first updates use: the measured counterpart of [`jaxsgd.theory.coverage`][].
@@ -69,6 +69,10 @@ def sample_coverage(
     found["distinct_count"] = (("update", "distinct"), tally)
     about = {"order": repr(order), "examples": n, "batch": oracle.batch, "trajectories": count, "seed": int(seed)}
     return xr.Dataset(found, coords={"update": list(steps), "distinct": values}, attrs=about)
+
+
+sample_coverage = sample_examples_used
+"""The name of before."""
 
 
 def _no_loss(x: Any, index: Any) -> Any:

@@ -2,13 +2,12 @@
 
 import dataclasses
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 
-from jaxsgd.engine.driver import Task
 from jaxsgd.engine.environment import BITWISE, environment
 from jaxsgd.engine.fingerprint import fingerprint
+from jaxsgd.engine.task import Task
 from jaxsgd.module import brief
 from jaxsgd.results.layout import Layout
 from jaxsgd.study import Study
@@ -36,7 +35,8 @@ def manifest(study: Study, layout: Layout, first: int, tasks: Sequence[Task], ma
     chunks, plan = [task.plan.chunk for task in tasks], tasks[0].plan
     return {
         "study": {field.name: brief(getattr(study, field.name)) for field in dataclasses.fields(study)},
-        "statistics": json.loads(layout.to_json()),
+        "records": dataclasses.asdict(layout.records),
+        "statistics": layout.saved_statistics,
         "seed": made["seed"],
         "first trajectory": first,
         "precision": made["precision"],

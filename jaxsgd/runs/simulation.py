@@ -1,4 +1,4 @@
-"""The entry points: simulate a study, or look at some of its trajectories."""
+"""The entry points: simulate a study, or sample some of its trajectories."""
 
 import dataclasses
 import os
@@ -11,15 +11,13 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd import streams
-from jaxsgd.engine import driver
-from jaxsgd.engine.driver import Errand, Task, Work
 from jaxsgd.engine.execution import Execution, execution
 from jaxsgd.engine.job import Job
-from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
-from jaxsgd.engine.statistics import Paths, Statistic, Values
-from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, finite_array, integer, nearest
+from jaxsgd.engine.statistics import IteratePaths, KeptValues, Statistic
+from jaxsgd.engine.task import Task
+from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, integer, nearest
 from jaxsgd.inference.sequential import PILOT, Look, Precision
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.result import Result
@@ -28,9 +26,6 @@ from jaxsgd.runs.progress import Progress
 from jaxsgd.study import Study
 
 DEFAULT_STATISTICS = ("mean", "variance", "extremes", "x")
-_STATISTICS = (*DEFAULT_STATISTICS, "x_covariance")
-_SMALL = 8  # coordinates up to which the covariance of x is recorded without being asked for
-_MOST_RECORDS = 64  # for the covariance between steps
 
 
 def simulate(
@@ -61,7 +56,8 @@ def simulate(
     - `seed`: in [0, 2^64). Studies with the same seed share their draws.
     - `first_trajectory`: the first id.
     - `statistics`: of each observable, mean and variance (always), "extremes"; "x" for mean and
-      covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more).
+      covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more); and the words of those
+      that are registered besides (`jaxsgd.engine.statistics.register`).
     - `quantiles`: probabilities in (0, 1); of every observable, from bins of relative width 1/128.
     - `probabilities`: events by name, boolean functions of x or of a State; exact counts.
     - `step_covariance`: names of observables; their covariance between records, at most 64 of them.
@@ -82,13 +78,17 @@ def simulate(
     **Raises** `ValueError` or `TypeError` before anything is compiled; `ValueError` when a checkpoint
     cannot be written, with which nothing that it holds is lost.
     """
-    if not isinstance(probabilities, Mapping | None):
-        raise InvalidType(f'probabilities must be a dict, {{"name": function}}, got {probabilities!r}')
     check_run(executor, checkpoint)
+    layout = make_layout(
+        study,
+        statistics=statistics,
+        quantiles=quantiles,
+        probabilities=probabilities,
+        step_covariance=step_covariance,
+    )
     events = dict(probabilities or {})
-    layout = make_layout(study, statistics, quantiles, events, step_covariance)
     if target is not None:
-        target = _within(target, trajectories, layout)
+        target = _within(target, trajectories, layout, events)
         trajectories = target.limit
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
     first, made = int(first_trajectory), {"study": repr(study)} | provenance.attributes([task], seed)
@@ -100,14 +100,14 @@ def simulate(
         if target is None:
             run.extend(first + integer("trajectories", trajectories, at_least=1), bar)
         else:
-            look = _reach(target, run, first, task.unit, layout, bar)
+            look = _reach(target, run, first, task.unit, layout, events, bar)
             made |= {"target": look.message, "target_reached": int(look.reached)}
     return Result(layout, run.ledgers, made, study)
 
 
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
     """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
-    paths = _every_trajectory(study, Paths(), 0, trajectories, seed)["x"]
+    paths = _every_trajectory(study, IteratePaths(), 0, trajectories, seed)["x"]
     return xr.Dataset(
         {
             "x": (("trajectory", "step", "coordinate"), np.transpose(paths, (2, 0, 1))),
@@ -123,28 +123,28 @@ def trajectory_values(study: Study, trajectories: int, seed: int = 0, *, first_t
 
     Of two studies with one seed, the same trajectory has the same draws: differences are paired.
     """
-    return _every_trajectory(study, Values(study.observed), first_trajectory, trajectories, seed)["value"]
+    return _every_trajectory(study, KeptValues(study.observed), first_trajectory, trajectories, seed)["value"]
 
 
 def _every_trajectory(study: Study, statistic: Statistic, first: int, count: int, seed: int) -> dict[str, np.ndarray]:
     """What one statistic that keeps single trajectories has kept of them."""
     task = make_task(study, (statistic,), {}, first, count, seed, None)
-    ledger = Ledger(task.statistics, task.plan.chunk)
-    driver.run([Errand(Work(task), ledger)], int(first), int(first) + int(count))
-    return ledger.total()[statistic.name]
+    run = Execution([Job(study, {}, task)], int(first))
+    run.extend(int(first) + int(count))
+    return run.ledgers[0].total()[statistic.name]
 
 
-def _within(target: Any, trajectories: int | None, layout: Layout) -> Precision:
+def _within(target: Any, trajectories: int | None, layout: Layout, events: Mapping[str, Any]) -> Precision:
     """The target, with no more trajectories than these; checked."""
     if not isinstance(target, Precision):
         raise InvalidType(f"target must be a jaxsgd.Precision, got {target!r}")
-    name, names = target.observable, (*layout.observed, *layout.events)
+    name, names = target.observable, (*layout.observed, *events)
     if name not in names:
         raise InvalidInput(f"target names {name!r}, which is not recorded; {nearest(name, names)}")
     if target.step is not None and target.step not in layout.steps:
         raise InvalidInput(f"target names step {target.step}, which is not recorded; record it, or choose another")
     step = layout.steps[-1] if target.step is None else target.step
-    if step in layout.undefined.get(name, ()):
+    if step in layout.records.undefined.get(name, ()):
         raise InvalidInput(f"target names {name!r}, which has no value at step {step}; choose a later step")
     if trajectories is None:
         return target
@@ -152,19 +152,26 @@ def _within(target: Any, trajectories: int | None, layout: Layout) -> Precision:
     return dataclasses.replace(target, limit=min(target.limit, most))
 
 
-def _reach(target: Precision, run: Execution, first: int, unit: int, layout: Layout, bar: Progress) -> Look:
+def _reach(
+    target: Precision,
+    run: Execution,
+    first: int,
+    unit: int,
+    layout: Layout,
+    events: Mapping[str, Any],
+    bar: Progress,
+) -> Look:
     """Run up to each of the target's checkpoints in turn, until a look at what was run reaches it."""
     record = len(layout.steps) - 1 if target.step is None else layout.steps.index(target.step)
     for number, count in enumerate(target.checkpoints(unit), 1):
         run.extend(first + count, bar)
-        sums = run.ledgers[0].total()
-        if target.observable in layout.events:
-            seen = sums["events"]["count"][record, layout.events.index(target.observable)]
-            look = target.look_at_events(number, count, int(seen))
+        estimates = layout.variables(run.ledgers[0].total(), count)
+        wanted = ("count",) if target.observable in events else ("mean", "variance")
+        seen = [estimates[f"{target.observable}_{what}"].values[record] for what in wanted]
+        if target.observable in events:
+            look = target.look_at_events(number, count, int(seen[0]))
         else:
-            estimates = layout.variables(sums, count)
-            mean, variance = (estimates[f"{target.observable}_{what}"][1][record] for what in ("mean", "variance"))
-            look = target.look(number, count, mean, variance)
+            look = target.look(number, count, *seen)
         if look.reached:
             return look
         if look.hopeless:
@@ -181,60 +188,10 @@ def check_run(executor: Any, checkpoint: Any) -> None:
         raise InvalidType(f"checkpoint must be the path of a folder, got {checkpoint!r}")
 
 
-def make_layout(
-    study: Study,
-    statistics: Sequence[str],
-    quantiles: Sequence[float],
-    events: Mapping[str, Callable[[Any], Any]],
-    step_covariance: Sequence[str],
-) -> Layout:
-    """What the arguments of simulate ask for, checked."""
-    if not isinstance(study, Study):
-        raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
-    for argument, value in (("statistics", statistics), ("step_covariance", step_covariance)):
-        if isinstance(value, str):
-            raise InvalidType(f"{argument} must be a list of names, got the string {value!r}")
-    for name in statistics:
-        if name not in _STATISTICS:
-            raise InvalidInput(f"statistics has no {name!r}; {nearest(name, _STATISTICS)}")
-    wanted = finite_array("quantiles", quantiles)
-    if wanted.ndim != 1:
-        raise InvalidType(f"quantiles must be a list of probabilities, got {quantiles!r}")
-    for probability in wanted:
-        if not 0 < probability < 1:
-            raise InvalidInput(f"quantiles must lie in (0, 1), got {probability:g}")
-    for name in step_covariance:
-        if name not in study.observed:
-            raise InvalidInput(
-                f"step_covariance names {name!r}, which is not recorded; {nearest(name, study.observed)}"
-            )
-    if step_covariance and len(study.recorded_steps) > _MOST_RECORDS:
-        raise InvalidInput(
-            f"step_covariance needs at most {_MOST_RECORDS} records, the study has {len(study.recorded_steps)}; "
-            f"use record=js.record.log_spaced({_MOST_RECORDS - 1}) or at([...])"
-        )
-    for name, function in events.items():
-        if not callable(function):
-            raise InvalidType(f"probabilities[{name!r}] must be a function of x or of a State, got {function!r}")
-    undefined = {
-        name: tuple(int(step) for step in study.recorded_steps[average.undefined(study.recorded_steps, study.steps)])
-        for label, average in study.averages.items()
-        for name in (f"risk_of_{label}", f"distance_squared_of_{label}")
-    }
-    return Layout(
-        steps=tuple(int(step) for step in study.recorded_steps),
-        observed=study.observed,
-        coordinates=study.coordinates,
-        learning_rate=tuple(float(rate) for rate in study.learning_rates[study.recorded_steps]),
-        example_gradients=tuple(study.oracle.example_gradients(study.recorded_steps).tolist()),
-        undefined={name: steps for name, steps in undefined.items() if steps},
-        extremes="extremes" in statistics,
-        x="x" in statistics or "x_covariance" in statistics,
-        x_covariance="x_covariance" in statistics or ("x" in statistics and study.dimension <= _SMALL),
-        quantiles=tuple(wanted.tolist()),
-        events=tuple(events),
-        step_covariance=tuple(step_covariance),
-    )
+def make_layout(study: Study, **arguments: Any) -> Layout:
+    """What the arguments of simulate that are statistics ask for, checked."""
+    _check_study(study)
+    return Layout.of(study, **arguments)
 
 
 def make_task(
@@ -247,8 +204,7 @@ def make_task(
     plan: Plan | None,
 ) -> Task:
     """What workers are to run, checked."""
-    if not isinstance(study, Study):
-        raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")
+    _check_study(study)
     count = integer("trajectories", count, at_least=1)
     first = integer("first_trajectory", first, at_least=0)
     if not (plan is None or isinstance(plan, Plan)):
@@ -257,3 +213,8 @@ def make_task(
     streams.check_counters(first + count, study.steps + 1, program.words)
     plan = plan or Plan.choose(study.width, study.steps, first + count)
     return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
+
+
+def _check_study(study: Any) -> None:
+    if not isinstance(study, Study):
+        raise InvalidType(f"study must be a jaxsgd.Study, got {study!r}")

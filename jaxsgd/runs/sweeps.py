@@ -28,6 +28,7 @@ def sweep(
     statistics: Sequence[str] = DEFAULT_STATISTICS,
     quantiles: Sequence[float] = (),
     probabilities: Mapping[str, Callable[[Any], Any]] | None = None,
+    step_covariance: Sequence[str] = (),
     compare: Sequence[str] = ("risk",),
     compare_at: int | None = None,
     common_random_numbers: bool = True,
@@ -49,8 +50,8 @@ def sweep(
     - `axes`: the values of each argument, numbers or strings, all combinations of which are the cells; of
       families, by name.
     - `trajectories`: of each cell.
-    - `seed`, `first_trajectory`, `statistics`, `quantiles`, `probabilities`, `progress`, `checkpoint`,
-      `executor`: as for [`jaxsgd.simulate`][].
+    - `seed`, `first_trajectory`, `statistics`, `quantiles`, `probabilities`, `step_covariance`, `progress`,
+      `checkpoint`, `executor`: as for [`jaxsgd.simulate`][].
     - `compare`: observables whose values are kept for every trajectory, for [`jaxsgd.compare`][].
     - `compare_at`: at which recorded step; default the last.
     - `common_random_numbers`: with False each cell has draws of its own.
@@ -70,6 +71,7 @@ def sweep(
         statistics=statistics,
         quantiles=quantiles,
         probabilities=probabilities,
+        step_covariance=step_covariance,
         compare=compare,
         compare_at=compare_at,
         common_random_numbers=common_random_numbers,

@@ -19,7 +19,7 @@ import jaxsgd as js
 from jaxsgd import streams
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.plan import Form
-from jaxsgd.engine.statistics import Moments
+from jaxsgd.engine.statistics.observable_moments import ObservableMoments
 from jaxsgd.errors import InexactMerge, InvalidInput, InvalidType
 
 STUDY = js.chapter.study("polynomial")
@@ -127,7 +127,7 @@ def test_an_error_in_a_chunk_is_raised():
 @pytest.mark.parametrize("chunks", [1, 3, 5])
 def test_ledger_folds_any_order_to_the_same_bits(chunks):
     """All orders of up to five chunks that start at id 3 * 1024, and of a part of a sixth."""
-    chunk, kind = 1024, Moments(("risk",))
+    chunk, kind = 1024, ObservableMoments(("risk",))
     draw = np.random.default_rng(0).normal(size=(chunks + 1, 3, 1, 1))
     ranges = [(3 + i, 4 + i) for i in range(chunks)]
     parts = [(a * chunk, b * chunk) for a, b in ranges] + [((3 + chunks) * chunk, (3 + chunks) * chunk + 77)]

@@ -112,7 +112,7 @@ def test_forked_processes():
 
 
 def job_of(study):
-    layout = simulation.make_layout(study, simulation.DEFAULT_STATISTICS, (), {}, ())
+    layout = simulation.make_layout(study, statistics=simulation.DEFAULT_STATISTICS)
     return jobs.Job(study, {}, simulation.make_task(study, layout.statistics, {}, 0, 4096, 3, PLAN))
 
 
@@ -121,8 +121,8 @@ def test_a_job_is_small_and_its_task_is_made_once(monkeypatch):
     text = pickle.dumps(job)
     assert len(text) < 5000  # not the million learning rates of a long study
     assert len(pickle.dumps(job_of(STUDY.replace(steps=100_000)))) < 5000
-    make = jobs.Recipe.make
-    monkeypatch.setattr(jobs.Recipe, "make", lambda self: made.append(self) or make(self))
+    prepare = jobs.prepare
+    monkeypatch.setattr(jobs, "prepare", lambda *given: made.append(given) or prepare(*given))
     entries = [pickle.loads(text).run(*span) for span in ((0, 2048), (2048, 4096))]
     assert len(made) == 1
     for (span, sums), (its_span, its) in zip([entry for part in entries for entry in part], _apart(job), strict=True):

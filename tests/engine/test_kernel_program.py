@@ -27,7 +27,7 @@ SMALL = PLAN.replace(tile=1024, chunk=2048)
 def compiled_text(study, form=None):
     """The optimised program of the quick tile, as XLA prints it."""
     plan = PLAN if form is None else PLAN.replace(form=form)
-    layout = make_layout(study, DEFAULT_STATISTICS, (), {}, ())
+    layout = make_layout(study, statistics=DEFAULT_STATISTICS)
     task = make_task(study, layout.statistics, {}, 0, 10**6, 0, plan)
     span = Span(np.uint32(0), np.int32(0), np.int32(plan.tile))
     return task.tile(careful=False).jitted.lower(task.inputs, task.key, span).compile().as_text()
@@ -105,7 +105,7 @@ def test_other_numbers_do_not_compile_again():
         {"seed": 5, "trajectories": 3 * PLAN.tile + 17, "first_trajectory": 12345},
     ):
         run(**changes)
-        layout = make_layout(STUDY, DEFAULT_STATISTICS, (), {}, ())
+        layout = make_layout(STUDY, statistics=DEFAULT_STATISTICS)
         tile = make_task(STUDY, layout.statistics, {}, 0, 10**6, 0, PLAN).tile(careful=False)
         sizes.append(tile.jitted._cache_size())
     assert kernel.compiled.cache_info().misses == before
@@ -132,6 +132,17 @@ def test_tracing_happens_once(monkeypatch):
     monkeypatch.setattr(Kernel, "run", None)
     js.simulate(study.replace(x0=[1.0, 1.0]), 200, plan=SMALL, progress=False)
     assert len(calls) - first <= 2  # the check of the new study, and of its program
+
+
+@pytest.mark.parametrize("with_checkpoint", [False, True])
+def test_a_fresh_program_is_traced_once(monkeypatch, tmp_path, with_checkpoint):
+    """For the compiled tile, whatever else a run says of it."""
+    traces, run = [], Kernel.run
+    monkeypatch.setattr(Kernel, "run", lambda self: traces.append(1) or run(self))
+    fresh = {f"checkpoint {with_checkpoint}": js.averages.Uniform()}  # a name that no other program has
+    study = STUDY.replace(averages=fresh, record=js.record.at([50]))
+    js.simulate(study, 100, plan=SMALL, progress=False, checkpoint=tmp_path if with_checkpoint else None)
+    assert len(traces) == 1
 
 
 # record grids

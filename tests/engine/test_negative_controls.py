@@ -13,7 +13,7 @@ import pytest
 from agreement import disagreements
 
 import jaxsgd as js
-from jaxsgd.engine import driver, kernel
+from jaxsgd.engine import kernel, task
 from jaxsgd.engine.kernel import Kernel
 
 N = 10**6
@@ -23,9 +23,9 @@ STUDY = js.chapter.study("polynomial")
 def faulty(monkeypatch, method, wrong):
     """Replace a method of the kernel by ``wrong(original)``.
 
-    The driver gets a cache of its own, so that compiled programs are neither reused nor left behind.
+    Tasks get a cache of their own, so that compiled programs are neither reused nor left behind.
     """
-    monkeypatch.setattr(driver, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
     monkeypatch.setattr(Kernel, method, wrong(getattr(Kernel, method)))
 
 

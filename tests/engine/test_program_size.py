@@ -21,7 +21,7 @@ on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the form of 
 
 
 def task_of(study, statistics, plan):
-    layout = make_layout(study, statistics, (), {}, ())
+    layout = make_layout(study, statistics=statistics)
     task = make_task(study, layout.statistics, {}, 0, 2**20, 0, plan)
     span = Span(np.uint32(0), np.int32(0), np.int32(plan.tile))
     return task.tile(careful=False).jitted, (task.inputs, task.key, span)

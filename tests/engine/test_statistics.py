@@ -248,8 +248,8 @@ def test_covariance_of_nine_coordinates_must_be_asked_for():
         steps=1,
         record=js.record.at([1]),
     )
-    plain = make_layout(study, DEFAULT_STATISTICS, (), {}, ())
-    assert (plain.x, plain.x_covariance) == (True, False)
+    plain = make_layout(study, statistics=DEFAULT_STATISTICS)
+    assert [each.covariance for each in plain.statistics if each.name == "coordinates"] == [False]
     asked = js.simulate(study, 5000, statistics=("x_covariance",), progress=False).dataset
     # x_1 = -xi ~ N(0, I): the standard errors are 0.02 and 0.014; nothing beyond five of them
     error = np.sqrt((1 + np.eye(9)) / 4999)

@@ -268,6 +268,7 @@ def test_progress_says_which_cell_is_best(monkeypatch):
         ),
         ({"initial": [0.1, "0.2"]}, InvalidType, "numbers or strings as values, not both"),
         ({"step": [1]}, InvalidInput, "an axis cannot be called 'step'"),
+        ({"quantile": [1]}, InvalidInput, "an axis cannot be called 'quantile'"),
         ({"a/b": [1]}, InvalidInput, "an axis cannot be called 'a/b'"),
         (
             {"initia": [0.1]},

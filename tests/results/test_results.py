@@ -192,7 +192,7 @@ def test_files_of_others_and_damaged_files(result, tmp_path):
     path.write_bytes(content)
     with h5py.File(path, "a") as file:
         file.attrs["file_format"] = 99
-    refused("has file format 99; this version reads 2")
+    refused("has file format 99; this version reads 2 and 3")
     path.unlink()
     refused("there is no file")
     with pytest.raises(InvalidInput, match="there is no file"):
@@ -222,7 +222,9 @@ def test_a_file_is_never_half_written(result, tmp_path, monkeypatch, error):
 
 def test_layouts_survive_as_text(full):
     made = full._layout
-    assert layout.Layout.from_json(made.to_json()) == made
+    read = layout.Layout.from_json(made.to_json())
+    assert read == made
+    assert read.to_json() == made.to_json()  # also what compiled code does not depend on
 
 
 # paths
@@ -344,7 +346,7 @@ def test_bad_input_is_refused_before_anything_runs(monkeypatch, arguments, error
     def nothing(*_, **__):
         raise AssertionError("something was compiled")
 
-    monkeypatch.setattr("jaxsgd.engine.driver.compiled", nothing)
+    monkeypatch.setattr("jaxsgd.engine.task.compiled", nothing)
     given = {"study": STUDY, "trajectories": N} | arguments
     with pytest.raises(error, match=match):
         js.simulate(given.pop("study"), given.pop("trajectories"), **given)
@@ -384,6 +386,32 @@ def test_plans_that_are_none(numbers, error, match):
 
 
 KEPT = pathlib.Path(__file__).parent
+
+
+def later(path, made):
+    """The same file, of trajectories from the next chunk on."""
+    made.write_bytes(path.read_bytes())
+    with h5py.File(made, "a") as file:
+        for job in file["sums"].values():
+            (span,) = job
+            job.move(span, "_".join(str(int(edge) + int(job.attrs["chunk"])) for edge in span.split("_")))
+    return js.load(made)
+
+
+@pytest.mark.parametrize("name", ["study", "sweep"])
+def test_results_of_format_2_are_saved_and_merged_as_any_other(name, tmp_path):
+    old = js.load(KEPT / f"format-2-{name}.nc")
+    old.save(tmp_path / "now.nc")
+    now = js.load(tmp_path / "now.nc")
+    assert now.dataset.identical(old.dataset)
+    with h5py.File(tmp_path / "now.nc") as file:
+        assert int(file.attrs["file_format"][0]) == 3
+    other = later(KEPT / f"format-2-{name}.nc", tmp_path / "later.nc")
+    for first in (old, now):
+        merged = js.merge([other, first])
+        assert merged.trajectories == 3000
+        np.testing.assert_allclose(merged.dataset.risk_mean, old.dataset.risk_mean, rtol=1e-14)
+        np.testing.assert_array_equal(merged.dataset.near_count, 2 * old.dataset.near_count)
 
 
 def test_results_of_before_the_rooms_load():

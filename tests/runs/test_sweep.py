@@ -1,11 +1,14 @@
 """Sweeps: every cell is the study run alone, cells share draws, nothing compiles twice, divergence stays at home."""
 
+import functools
+
 import numpy as np
 import pytest
 
 import jaxsgd as js
 from jaxsgd.engine import kernel
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.runs import axes, cost
 
 N = 3000
 STEPS = 20
@@ -17,6 +20,7 @@ def make(initial=0.1, power=0.5, **changes):
     return study.replace(schedule=js.schedules.polynomial(initial, 0.1, power), record=GRID, **changes)
 
 
+STUDY_OF_64_RECORDS = js.chapter.study("constant", 210).replace(record=js.record.at([*range(0, 189, 3), 210]))
 AXES = {"initial": [0.02, 0.1, 0.3], "power": [0.0, 0.5]}
 
 
@@ -44,6 +48,34 @@ def test_each_cell_is_its_study_run_alone(swept):
         for name, values in alone.data_vars.items():
             scale = float(np.abs(values).max())
             np.testing.assert_allclose(here[name], values, rtol=2e-5, atol=1e-6 * scale, err_msg=str(name))
+
+
+def test_covariance_between_steps_of_each_cell():
+    """Of each cell that of the study run alone, to rounding; one diverges, of which nothing has a covariance."""
+    names = ("risk", "risk_of_eta")
+    asked = {"step_covariance": names, "statistics": (), "seed": 3, "progress": False}
+    few = functools.partial(make, observe=names)
+    swept = js.sweep(few, {"initial": [0.02, 0.1, 1e6], "power": [0.0, 0.5]}, N, compare=(), **asked)
+    dataset = swept.dataset
+    assert dataset.risk_step_covariance.dims == ("initial", "power", "step", "step_2")
+    np.testing.assert_array_equal(dataset.step_2, GRID.steps(STEPS))
+    for position, cell in enumerate(swept.cells):
+        alone = js.simulate(cell.study, N, **asked).dataset
+        for name in ("risk_step_covariance", "risk_of_eta_step_covariance"):
+            for found in (dataset.sel(**cell.point), swept.result(position).dataset):
+                assert found[name].dims == ("step", "step_2")
+                scale = float(np.nan_to_num(np.abs(alone[name])).max())
+                np.testing.assert_allclose(found[name], alone[name], rtol=1e-4, atol=1e-5 * scale)
+        assert np.isnan(alone.risk_step_covariance).any() == (cell.point["initial"] == 1e6)
+
+
+def test_the_cost_of_covariances_between_steps_can_be_estimated():
+    """The pilot of 200 steps has no more records than the study of 210, which has as many as there may be: 64."""
+    made = axes.make_cells(
+        lambda rate: STUDY_OF_64_RECORDS.replace(schedule=js.schedules.constant(rate)), {"rate": [0.1]}
+    )
+    assert len(made[0].study.recorded_steps) == 64
+    assert cost.estimate_sweep(made, 1000, step_covariance=("risk",)).trajectory_steps == 210_000
 
 
 def test_cells_agree_with_theory(swept):

@@ -5,7 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jaxsgd.engine import driver, kernel
+from jaxsgd.engine import kernel, task
 from jaxsgd.engine.kernel import Kernel
 
 
@@ -120,5 +120,5 @@ FAULTS = {
 
 def break_engine(monkeypatch, name):
     """Make the engine wrong; it gets a cache of its own, so that compiled programs do not outlive the fault."""
-    monkeypatch.setattr(driver, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
     FAULTS[name](monkeypatch)

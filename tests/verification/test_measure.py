@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 import jaxsgd as js
 from jaxsgd import inference
-from jaxsgd.engine.driver import Task
+from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput
 from jaxsgd.record import at
 from jaxsgd.runs.simulation import trajectory_values

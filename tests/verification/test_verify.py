@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
-from jaxsgd.engine import driver, kernel
-from jaxsgd.engine.driver import Task
+from jaxsgd.engine import kernel, task
 from jaxsgd.engine.kernel import Kernel
+from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.verification import Finding, Section
 from jaxsgd.verification.of_study import statements_of
@@ -144,7 +144,7 @@ def test_the_balance_holds():
 
 @pytest.mark.parametrize("wrong", [gradient_biased, gradient_halved])
 def test_a_biased_engine_does_not_balance(monkeypatch, wrong):
-    monkeypatch.setattr(driver, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
     monkeypatch.setattr(Kernel, "gradient", wrong(Kernel.gradient))
     assert verdicts(*BALANCE.claims) == ["REFUTED"]
 

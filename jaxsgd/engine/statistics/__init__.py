@@ -1,26 +1,32 @@
-"""One file for each statistic: what a tile keeps, how a chunk folds it, how ranges of ids merge."""
+"""Statistics: one file for each, with all that is known of it, and one registration.
 
-from jaxsgd.engine.statistics.coordinates import Coordinates
-from jaxsgd.engine.statistics.diverged import Diverged
-from jaxsgd.engine.statistics.events import Events
-from jaxsgd.engine.statistics.extremes import Extremes
-from jaxsgd.engine.statistics.histogram import Histogram
-from jaxsgd.engine.statistics.moments import Moments
-from jaxsgd.engine.statistics.paths import Paths
-from jaxsgd.engine.statistics.statistic import BLOCK, Statistic
-from jaxsgd.engine.statistics.step_covariance import StepCovariance
-from jaxsgd.engine.statistics.values import Values
+- `statistic`: the interface. `records`: what is recorded of a study, whatever the statistics.
+- `summation`: how trajectories become sums of blocks, of chunks, and of ranges of ids.
+- `registry`: the statistics that can be asked for.
+
+`IteratePaths` and `KeptValues` keep single trajectories; they are asked for by entry points of their own.
+"""
+
+from jaxsgd.engine.statistics.iterate_paths import IteratePaths
+from jaxsgd.engine.statistics.kept_values import KeptValues
+from jaxsgd.engine.statistics.records import Records
+from jaxsgd.engine.statistics.registry import dimensions, register, restored, wanted
+from jaxsgd.engine.statistics.statistic import OfObservables, Seen, Statistic, Variable
+from jaxsgd.engine.statistics.summation import BLOCK, Arrays, Sums
 
 __all__ = [
     "BLOCK",
-    "Coordinates",
-    "Diverged",
-    "Events",
-    "Extremes",
-    "Histogram",
-    "Moments",
-    "Paths",
+    "Arrays",
+    "IteratePaths",
+    "KeptValues",
+    "OfObservables",
+    "Records",
+    "Seen",
     "Statistic",
-    "StepCovariance",
-    "Values",
+    "Sums",
+    "Variable",
+    "dimensions",
+    "register",
+    "restored",
+    "wanted",
 ]

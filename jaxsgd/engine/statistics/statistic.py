@@ -1,17 +1,17 @@
-"""The interface of a statistic, and the summation that all of them share."""
+"""The interface of a statistic: all that is known of one, from the argument that asks for it to its estimates."""
 
 import abc
 import dataclasses
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-BLOCK = 1024  # trajectories of one block, the unit of summation
-
-Arrays = dict[str, Any]
+from jaxsgd.engine.statistics.records import Records
+from jaxsgd.engine.statistics.summation import Arrays, Sums, block_sum, scaled, two_pass
+from jaxsgd.study import Study
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Seen:
     - `x`: the iterates (d, blocks, BLOCK).
     - `valid`: which lanes belong to the wanted range of ids; `counts`: how many of each block.
     - `alive`: which valid lanes have a finite state and finite built-in observables. None in the
-      quick program, which takes it that all of them have; the driver checks that and runs a tile
+      quick program, which takes it that all of them have; a task checks that and runs a tile
       again with the careful program where it is not so.
     """
 
@@ -33,6 +33,10 @@ class Seen:
     counts: jax.Array
     alive: jax.Array | None
 
+    def stacked(self, names: tuple[str, ...]) -> jax.Array:
+        """Some observables, (names, blocks, BLOCK)."""
+        return jnp.stack([self.values[name] for name in names])
+
     def usable(self, *values: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The lanes that count, valid and (in the careful program) finite, and their number in each block."""
         if self.alive is None:
@@ -42,113 +46,165 @@ class Seen:
             usable = usable & jnp.isfinite(value)
         return usable, block_sum(usable.astype(self.x.dtype))
 
+    def deviations(self, value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[Arrays, jax.Array]:
+        """The mean of each block, and the deviations from it.
+
+        The careful program divides each block by a power of two near its largest value first, so that values whose
+        squares overflow still have a variance: then that "scale" is kept, and the "count", beside the "mean".
+        """
+        extra = {}
+        if self.alive is not None:
+            value, scale = scaled(value, usable)
+            extra = {"count": count, "scale": scale}
+        mean, deviation = two_pass(value, usable, count)
+        return {"mean": mean, **extra}, deviation
+
+
+class Variable(NamedTuple):
+    """An estimate: its dimensions, "step" among them, its values, and their unit where it is known."""
+
+    dimensions: tuple[str, ...]
+    values: np.ndarray
+    unit: str = ""
+
 
 class Statistic(abc.ABC):
-    """One statistic: what a tile keeps of a record, how a chunk folds it, how ranges of ids merge.
+    """One statistic: who asks for it, what a tile keeps of a record, how that is summed up, and what it estimates.
 
-    `observe` runs inside the compiled program; what it returns is stacked over the records. `fold`
-    makes float64 sums of what the tiles of a chunk kept, `merge` joins the sums of two disjoint
-    ranges. Sums are dictionaries of arrays, (records, ...), so that they can be written to a file.
+    A statistic is a frozen dataclass, made by `asked`, and registered once (`jaxsgd.engine.statistics.register`).
+    Its fields are numbers, strings and tuples of them, and are what is saved of it. Those on which compiled code does
+    not depend are fields with ``compare=False``.
+
+    `observe` and `finish` run inside the compiled program, for one study: what they return has blocks, or lanes, on
+    its last axes. `fold` makes float64 sums of what the tiles of a chunk kept, `merge` joins the sums of two disjoint
+    ranges. Sums are dictionaries of arrays, so that they can be written to a file. In the class's own docstrings
+    shapes are those of one study.
+
+    **Cells.** The sums of several studies that run together are those of one study with the first axes of all one
+    after the other. That holds for every statistic whose first axis, of what is kept and of sums, is one along which
+    nothing is mixed, such as records. Arrays without axes are shared. Others say so by `joined` and `of_cell`.
     """
 
-    keeps_lanes = False  # whether the last two axes of what is kept are (blocks, BLOCK), not the last one blocks
+    name: ClassVar[str]
+    """That of its sums in files."""
 
-    @property
-    @abc.abstractmethod
-    def name(self) -> str:
-        """A name for files."""
+    argument: ClassVar[str] = "statistics"
+    """The argument of ``simulate`` that asks for it."""
+
+    words: ClassVar[tuple[str, ...]] = ()
+    """What may stand for it in ``simulate(statistics=...)``."""
+
+    dimensions: ClassVar[tuple[str, ...]] = ()
+    """Those that its estimates have besides "step"; no axis of a sweep may have their names."""
+
+    keeps_lanes: ClassVar[bool] = False
+    """Whether the last two axes of what is kept are (blocks, BLOCK), not the last one blocks."""
+
+    # what is asked for
+
+    @classmethod
+    def asked(cls, study: Study, given: Any = ()) -> Self | None:
+        """The statistic that the argument asks for, checked, or None; without one that is never asked for."""
+        return None
+
+    def saved(self) -> dict[str, Any]:
+        """What is written to a file of it, as JSON can hold it."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def restored(cls, saved: Mapping[str, Any]) -> Self:
+        """The statistic of which that was written."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+
+    # in the compiled program
 
     @abc.abstractmethod
     def observe(self, seen: Seen) -> Arrays:
-        """What is kept of one record; the last axis is blocks or lanes."""
-
-    @abc.abstractmethod
-    def fold(self, tiles: list[Arrays]) -> Arrays:
-        """Sums of a chunk. Each tile comes with "counts", its valid lanes in each block."""
-
-    @abc.abstractmethod
-    def merge(self, left: Arrays, right: Arrays) -> Arrays:
-        """Sums of the union of two disjoint ranges."""
-
-    def condense(self, sums: Arrays) -> Arrays:
-        """The same in less memory, of a range of whole chunks: a function of the size of the range."""
-        return sums
-
-    def in_range(self, kept: Arrays) -> bool:
-        """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
-        return True
+        """What is kept of one record, (..., blocks) or (..., blocks, BLOCK); then stacked over records, first axis."""
 
     def finish(self, kept: Arrays, seen: Seen) -> Arrays:
         """A last computation on the device, with the records stacked and the last ``seen``."""
         return kept
 
+    # on the host
 
-def fold_quarters(values: jax.Array, join: Callable[[jax.Array, jax.Array], jax.Array]) -> jax.Array:
-    """(..., BLOCK) to (..., BLOCK / 64) by joining quarters three times, which vectorises."""
-    for _ in range(3):
-        first, second, third, fourth = jnp.split(values, 4, axis=-1)
-        values = join(join(first, second), join(third, fourth))
-    return values
+    def in_range(self, kept: Arrays) -> bool:
+        """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
+        return True
+
+    @abc.abstractmethod
+    def fold(self, tiles: list[Arrays]) -> Arrays:
+        """Sums of a chunk, of what its tiles kept.
+
+        Each tile comes with "counts" (blocks,), its valid lanes in each block, "valid" (blocks, BLOCK), which they
+        are, and "records", how many there are of all cells.
+        """
+
+    @abc.abstractmethod
+    def merge(self, left: Arrays, right: Arrays) -> Arrays:
+        """Sums of the union of two disjoint ranges, the ids of the left one first."""
+
+    def condense(self, sums: Arrays) -> Arrays:
+        """The same in less memory, of a range of whole chunks: a function of the size of the range."""
+        return sums
+
+    # several cells
+
+    def joined(self, kept: Arrays) -> Arrays:
+        """What a tile kept of several cells, (cells, first, ...), as that of one study, (cells * first, ...)."""
+        return {key: array.reshape(-1, *array.shape[2:]) for key, array in kept.items()}
+
+    def of_cell(self, sums: Arrays, cell: int, cells: int) -> Arrays:
+        """The sums of one cell of several."""
+
+        def part(array: Any) -> Any:
+            if not np.ndim(array):
+                return array
+            size = len(array) // cells
+            return array[cell * size : (cell + 1) * size]
+
+        return {key: part(array) for key, array in sums.items()}
+
+    # what it estimates
+
+    def estimates(self, sums: Sums, records: Records, trajectories: int) -> dict[str, dict[str, Variable]]:
+        """Estimates by what they are of ("risk") and what they are ("mean"), which the name of a variable joins.
+
+        Estimates of one thing stand together in a dataset, whichever statistics they are from. One without a second
+        name ("") is called by the first alone.
+
+        **Arguments**
+
+        - `sums`: of all statistics of the study; those of this one are ``sums[self.name]``.
+        - `trajectories`: how many there are, those that diverged included.
+        """
+        return {}
+
+    def labels(self, records: Records) -> dict[str, Any]:
+        """The coordinates of its `dimensions`."""
+        return {}
 
 
-def block_sum(values: jax.Array) -> jax.Array:
-    """(..., blocks, BLOCK) to (..., blocks)."""
-    return jnp.sum(fold_quarters(values, jnp.add), axis=-1)
+class OfObservables(Statistic):
+    """A statistic of each observable by itself.
 
-
-def two_pass(value: jax.Array, usable: jax.Array, count: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Mean of each block, and the deviations from it; lanes that are not usable deviate by 0."""
-    mean = block_sum(jnp.where(usable, value, 0)) / jnp.maximum(count, 1)
-    return mean, jnp.where(usable, value - mean[..., None], 0)
-
-
-def squares_in_range(mean: np.ndarray, m2: np.ndarray) -> bool:
-    """Whether these are finite, and no M2 is so small that squares in it have underflowed.
-
-    The rounding of the mean hides smaller deviations where the mean is not small, too.
+    Where an average has no value, neither have the observables of it: counts are 0 there, and all else is NaN.
     """
-    limits = np.finfo(mean.dtype)
-    least = limits.tiny / limits.eps
-    lost = (m2 < least) & (mean != 0) & (np.abs(mean) < np.sqrt(least) / limits.eps)
-    return bool(np.isfinite(mean).all() and np.isfinite(m2).all() and not lost.any())
+
+    observables: tuple[str, ...]
+
+    @abc.abstractmethod
+    def of_each(self, sums: Sums, trajectories: int) -> dict[str, Variable]:
+        """Estimates by what they are; dimensions are those of one observable, values (..., records, observables)."""
+
+    def estimates(self, sums: Sums, records: Records, trajectories: int) -> dict[str, dict[str, Variable]]:
+        made = self.of_each(sums, trajectories)
+        return {
+            name: {what: _where_defined(each, position, records.defined(name)) for what, each in made.items()}
+            for position, name in enumerate(self.observables)
+        }
 
 
-def scaled(value: jax.Array, usable: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Values divided by a power of two near the largest of their block, and that: then no square overflows."""
-    largest = jnp.max(jnp.where(usable, jnp.abs(value), 0), axis=-1)
-    # XLA multiplies by the reciprocal, which must be a normal number, too: others are flushed to 0.
-    limits = jnp.finfo(value.dtype)
-    exponent = jnp.clip(jnp.frexp(largest)[1] - 1, limits.minexp, limits.maxexp - 2)
-    scale = jnp.ldexp(jnp.ones_like(largest), exponent)
-    return value / scale[..., None], scale
-
-
-def over_tiles(tiles: list[Arrays], key: str) -> np.ndarray:
-    """One float64 array of a chunk, its tiles side by side on the last axis.
-
-    Counts and scales of the quick program are implied: those of all valid lanes, and 1.
-    """
-    implied = {"count": lambda tile: tile["counts"], "scale": lambda tile: np.ones(len(tile["counts"]))}
-    found = [tile[key] if key in tile else implied[key](tile) for tile in tiles]
-    width = max(np.ndim(array) for array in found)
-    shape = next(np.shape(array) for array in found if np.ndim(array) == width)[:-1]
-    return np.concatenate([np.broadcast_to(array, (*shape, np.shape(array)[-1])) for array in found], -1, dtype=float)
-
-
-def fold_moments(count: np.ndarray, mean: np.ndarray, m2: np.ndarray) -> Arrays:
-    """Blocks (last axis) to one count, mean and M2."""
-    total = count.sum(-1)
-    centre = (count * mean).sum(-1) / np.maximum(total, 1)
-    return {"count": total, "mean": centre, "m2": (m2 + count * (mean - centre[..., None]) ** 2).sum(-1)}
-
-
-def merge_moments(left: Arrays, right: Arrays) -> Arrays:
-    """The pairwise update of Chan, Golub and LeVeque (1983)."""
-    count = left["count"] + right["count"]
-    share = right["count"] / np.maximum(count, 1)
-    delta = right["mean"] - left["mean"]
-    return {
-        "count": count,
-        "mean": left["mean"] + share * delta,
-        "m2": left["m2"] + right["m2"] + left["count"] * share * delta**2,
-    }
+def _where_defined(each: Variable, position: int, defined: np.ndarray) -> Variable:
+    missing = 0 if each.values.dtype.kind == "i" else np.nan
+    return each._replace(values=np.where(defined, each.values[..., position], missing))

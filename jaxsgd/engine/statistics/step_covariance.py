@@ -1,13 +1,27 @@
 """Covariance of observables between recorded steps."""
 
 import dataclasses
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.engine.statistics import statistic
-from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
+from jaxsgd.engine.statistics.records import Records
+from jaxsgd.engine.statistics.statistic import Seen, Statistic, Variable
+from jaxsgd.engine.statistics.summation import (
+    Arrays,
+    Sums,
+    block_sum,
+    fold_scatter,
+    merge_moments,
+    over_tiles,
+    variance,
+)
+from jaxsgd.errors import InvalidInput, InvalidType, nearest
+from jaxsgd.study import Study
+
+_MOST_RECORDS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,45 +33,69 @@ class StepCovariance(Statistic):
 
     observables: tuple[str, ...]
 
-    @property
-    def name(self) -> str:
-        return "step_covariance"
+    name = "step_covariance"
+    argument = "step_covariance"
+    dimensions = ("step_2",)
+
+    @classmethod
+    def asked(cls, study: Study, given: Any = ()) -> Self | None:
+        if isinstance(given, str):
+            raise InvalidType(f"step_covariance must be a list of names, got the string {given!r}")
+        for name in given:
+            if name not in study.observed:
+                raise InvalidInput(
+                    f"step_covariance names {name!r}, which is not recorded; {nearest(name, study.observed)}"
+                )
+        if given and len(study.recorded_steps) > _MOST_RECORDS:
+            raise InvalidInput(
+                f"step_covariance needs at most {_MOST_RECORDS} records, the study has {len(study.recorded_steps)}; "
+                f"use record=js.record.log_spaced({_MOST_RECORDS - 1}) or at([...])"
+            )
+        return cls(tuple(given)) if given else None
 
     def observe(self, seen: Seen) -> Arrays:
-        return {"value": jnp.stack([seen.values[name] for name in self.observables])}
+        """`value` (observables, blocks, BLOCK)."""
+        return {"value": seen.stacked(self.observables)}
 
     def finish(self, kept: Arrays, seen: Seen) -> Arrays:
+        """`value` (records, observables, blocks, BLOCK) to sums of blocks.
+
+        **Returns** `mean` (observables, records, blocks), `m2` (observables, records, records, blocks); of the careful
+        program `count` (observables, blocks), `scale` (observables, records, blocks).
+        """
         value = jnp.moveaxis(kept["value"], 0, 1)  # (observables, records, blocks, BLOCK)
         usable, count = seen.valid, seen.counts
-        extra = {}
         if seen.alive is not None:
             usable = jnp.all(jnp.isfinite(value), axis=1, keepdims=True) & usable
-            count = statistic.block_sum(usable.astype(value.dtype))
-            value, scale = statistic.scaled(value, usable)
-            extra = {"count": count[:, 0], "scale": scale}
-        mean, deviation = statistic.two_pass(value, usable, count)
+            count = block_sum(usable.astype(value.dtype))
+        sums, deviation = seen.deviations(value, usable, count)
+        if seen.alive is not None:
+            sums["count"] = count[:, 0]
         exact = jax.lax.Precision.HIGHEST
-        return {"mean": mean, "m2": jnp.einsum("orbi,osbi->orsb", deviation, deviation, precision=exact), **extra}
+        return sums | {"m2": jnp.einsum("orbi,osbi->orsb", deviation, deviation, precision=exact)}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        count, scale, mean = (statistic.over_tiles(tiles, key) for key in ("count", "scale", "mean"))
-        scale = np.broadcast_to(scale, mean.shape)  # (observables, records, blocks)
-        mean = mean * scale
-        count = np.broadcast_to(count, (mean.shape[0], mean.shape[-1]))
-        total = count.sum(-1)
-        centre = (count[:, None] * mean).sum(-1) / np.maximum(total, 1)[:, None]
-        offset = mean - centre[..., None]
-        between = (count[:, None, None] * offset[:, :, None] * offset[:, None]).sum(-1)
-        within = (statistic.over_tiles(tiles, "m2") * scale[:, :, None] * scale[:, None]).sum(-1)
-        return {"count": total, "mean": centre, "m2": within + between}
+        """As finished, to sums of a chunk.
+
+        **Returns** `count` (observables,), `mean` (observables, records), `m2` (observables, records, records).
+        """
+        count, scale, mean = (over_tiles(tiles, key) for key in ("count", "scale", "mean"))
+        count, scale = np.broadcast_to(count, mean[:, 0].shape), np.broadcast_to(scale, mean.shape)
+        within = (over_tiles(tiles, "m2") * scale[:, :, None] * scale[:, None]).sum(-1)
+        return fold_scatter(count, mean * scale, within)
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
-        count = left["count"] + right["count"]
-        share = (right["count"] / np.maximum(count, 1))[:, None]
-        delta = right["mean"] - left["mean"]
-        weight = (left["count"][:, None] * share)[..., None]
-        return {
-            "count": count,
-            "mean": left["mean"] + share * delta,
-            "m2": left["m2"] + right["m2"] + weight * delta[:, :, None] * delta[:, None, :],
-        }
+        """`count` (observables,), `mean` (observables, records), `m2` (observables, records, records)."""
+        return merge_moments(left, right)
+
+    def estimates(self, sums: Sums, records: Records, trajectories: int) -> dict[str, dict[str, Variable]]:
+        """NaN between records at which the observable has no value, and where not every trajectory counts."""
+        found, own = {}, sums[self.name]
+        for name, count, m2 in zip(self.observables, own["count"], own["m2"], strict=True):
+            defined = records.defined(name) & (count == trajectories)
+            matrix = np.where(defined[:, None] & defined, variance(m2, count), np.nan)
+            found[f"{name}_step_covariance"] = {"": Variable(("step", "step_2"), matrix)}
+        return found
+
+    def labels(self, records: Records) -> dict[str, Any]:
+        return {"step_2": np.array(records.steps, np.int64)}

@@ -5,11 +5,12 @@ import dataclasses
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
+from jaxsgd.engine.statistics.statistic import Seen, Statistic
+from jaxsgd.engine.statistics.summation import Arrays, lanes_over_tiles
 
 
 @dataclasses.dataclass(frozen=True)
-class Values(Statistic):
+class KeptValues(Statistic):
     """Every value of some observables at some records, all by default: (records, observables, trajectories).
 
     With `most`, a range of whole chunks that has more values keeps the means of pairs of them, of pairs of these,
@@ -21,26 +22,23 @@ class Values(Statistic):
     records: tuple[int, ...] | None = None
     most: int | None = None
 
+    name = "values"
     keeps_lanes = True
 
-    @property
-    def name(self) -> str:
-        return "values"
-
     def observe(self, seen: Seen) -> Arrays:
-        return {"value": jnp.stack([seen.values[name] for name in self.observables])}
+        """`value` (observables, blocks, BLOCK)."""
+        return {"value": seen.stacked(self.observables)}
 
     def finish(self, kept: Arrays, seen: Seen) -> Arrays:
+        """`value` (all records, observables, blocks, BLOCK) to that of some records."""
         return kept if self.records is None else {"value": kept["value"][jnp.array(self.records)]}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        kept = []
-        for tile in tiles:
-            value = np.asarray(tile["value"])
-            kept.append(value.reshape(*value.shape[:2], -1)[..., np.ravel(tile["valid"])])
-        return {"value": np.concatenate(kept, -1)}
+        """`value` (records, observables, blocks, BLOCK) to `value` (records, observables, trajectories)."""
+        return {"value": lanes_over_tiles(tiles, "value")}
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
+        """`value` (records, observables, trajectories or groups of them)."""
         return {"value": np.concatenate([left["value"], right["value"]], -1)}
 
     def condense(self, sums: Arrays) -> Arrays:

@@ -40,9 +40,9 @@ def _count(program: Program, updates: tuple[int, ...], inputs: Inputs, key: jax.
     n = kernel.oracle.problem.examples
     lane = lax.iota(jnp.int32, BLOCK)
 
-    def add(state: tuple[Any, ...], drawn: Any) -> tuple[tuple[Any, ...], None]:
+    def add(state: tuple[Any, ...], example: Any) -> tuple[tuple[Any, ...], None]:
         counts, distinct, once = state
-        index, weight = drawn
+        index, weight = example
         used = jnp.int32(1) if weight is None else (weight != 0).astype(jnp.int32)  # 0 stands for no example
         place = index * BLOCK + lane
         before = counts.at[place].get(mode="promise_in_bounds", wrap_negative_indices=False)

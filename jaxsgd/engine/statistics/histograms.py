@@ -1,38 +1,58 @@
 """Histograms with logarithmic bins, from which quantiles are read."""
 
 import dataclasses
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.engine.statistics.statistic import Arrays, Seen, Statistic
+from jaxsgd.engine.statistics.extremes import Extremes
+from jaxsgd.engine.statistics.records import Records
+from jaxsgd.engine.statistics.statistic import OfObservables, Seen, Variable
+from jaxsgd.engine.statistics.summation import Arrays, Sums
+from jaxsgd.errors import InvalidInput, InvalidType, finite_array
+from jaxsgd.study import Study
 
 _SIGN, _TOP = 0x8000, 0xFFFF
 _INFINITY = 0xFF80  # the code of +inf
 
 
 @dataclasses.dataclass(frozen=True)
-class Histogram(Statistic):
+class Histograms(OfObservables):
     """Integer counts in 128 bins an octave of either sign.
 
     A bin is the upper half of a float32: sign, exponent and 7 bits of mantissa, recoded so that the
     codes 0..65535 increase with the value. A value that is not finite counts as +inf. Kept as one
     dense array over the range of codes that occur, [low, low + width).
+
+    - `quantiles`: the probabilities of those that are read from it.
     """
 
     observables: tuple[str, ...]
+    quantiles: tuple[float, ...] = dataclasses.field(compare=False)
 
+    name = "histogram"
+    argument = "quantiles"
+    dimensions = ("quantile",)
     keeps_lanes = True
 
-    @property
-    def name(self) -> str:
-        return "histogram"
+    @classmethod
+    def asked(cls, study: Study, given: Any = ()) -> Self | None:
+        wanted = finite_array("quantiles", given)
+        if wanted.ndim != 1:
+            raise InvalidType(f"quantiles must be a list of probabilities, got {given!r}")
+        for probability in wanted:
+            if not 0 < probability < 1:
+                raise InvalidInput(f"quantiles must lie in (0, 1), got {probability:g}")
+        return cls(study.observed, tuple(wanted.tolist())) if study.observed and len(wanted) else None
 
     def observe(self, seen: Seen) -> Arrays:
+        """`code` (observables, blocks, BLOCK), uint16."""
         return {"code": jnp.stack([_code(seen.values[name], seen.valid) for name in self.observables])}
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
+        """`code` (records, observables, blocks, BLOCK) to `low` () and `count` (records, observables, width)."""
         total = None
         for tile in tiles:
             codes, valid = np.asarray(tile["code"]), np.ravel(tile["valid"])
@@ -47,6 +67,7 @@ class Histogram(Statistic):
         return total
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
+        """`low` () and `count` (records, observables, width)."""
         low = min(int(left["low"]), int(right["low"]))
         high = max(int(part["low"]) + part["count"].shape[-1] for part in (left, right))
         count = np.zeros((*left["count"].shape[:2], high - low), np.int64)
@@ -54,6 +75,18 @@ class Histogram(Statistic):
             start = int(part["low"]) - low
             count[..., start : start + part["count"].shape[-1]] += part["count"]
         return {"low": np.asarray(low), "count": count}
+
+    def of_each(self, sums: Sums, trajectories: int) -> dict[str, Variable]:
+        """Quantiles and the widths of their bins; none lies outside the extremes, where these are known."""
+        values, widths = quantiles(sums[self.name], np.array(self.quantiles))
+        extremes = sums.get(Extremes.name)
+        if extremes is not None:
+            values = np.clip(values, extremes["min"], extremes["max"])
+        dimensions = ("quantile", "step")
+        return {"quantile": Variable(dimensions, values), "quantile_width": Variable(dimensions, widths)}
+
+    def labels(self, records: Records) -> dict[str, Any]:
+        return {"quantile": np.array(self.quantiles)}
 
 
 def _code(value: jax.Array, valid: jax.Array) -> jax.Array:

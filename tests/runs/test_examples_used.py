@@ -33,11 +33,11 @@ def disagreements(measured, exact):
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_coverage_is_exact_for_every_order(name):
+def test_means_are_exact_for_every_order(name):
     """Five standard errors are at most 0.005 of the share: the control is one example more."""
     order, batch = ORDERS[name]
     updates = [1, 3, 12 if batch == 1 else 4]
-    measured = js.sample_coverage(order, N, updates, batch, TRAJECTORIES, seed=4)
+    measured = js.sample_examples_used(order, N, updates, batch, TRAJECTORIES, seed=4)
     exact = theory.coverage(order, N, updates, batch)
     assert not disagreements(measured, exact)
     random = exact.distinct_variance > 0.01
@@ -51,7 +51,7 @@ def test_coverage_is_exact_for_every_order(name):
 
 def test_distinct_examples_and_coupons_have_their_laws():
     """Chi-square with a power above 0.999 against a law at a distance of 0.003; the control is that of n + 1 draws."""
-    measured = js.sample_coverage(WithReplacement(), N, [N, 120], 1, TRAJECTORIES, seed=9)
+    measured = js.sample_examples_used(WithReplacement(), N, [N, 120], 1, TRAJECTORIES, seed=9)
     assert int(measured.complete_count) == (measured.distinct_count.sel(update=120, distinct=N).item())
     counts = dict(zip(measured.distinct.values.tolist(), measured.distinct_count.sel(update=N).values, strict=True))
 
@@ -66,13 +66,13 @@ def test_distinct_examples_and_coupons_have_their_laws():
 
     assert p_value(N) > 1e-4
     assert p_value(N + 1) < 1e-12
-    long = js.sample_coverage(WithReplacement(), N, [400], 1, TRAJECTORIES, seed=9)  # P(not complete) = 1e-14
+    long = js.sample_examples_used(WithReplacement(), N, [400], 1, TRAJECTORIES, seed=9)  # P(not complete) = 1e-14
     mean, variance = theory.coupon_collector(N)
     assert int(long.complete_count) == TRAJECTORIES
     assert abs(float(long.complete_mean) - mean) < 5 * float(long.complete_sem) < 0.03 * mean
     assert float(long.complete_variance) == pytest.approx(variance, rel=0.08)
-    assert np.isnan(js.sample_coverage(WithReplacement(), N, [20], 1, 2048).complete_mean)
-    assert float(js.sample_coverage(Incremental(), N, trajectories=10).complete_mean) == N
+    assert np.isnan(js.sample_examples_used(WithReplacement(), N, [20], 1, 2048).complete_mean)
+    assert float(js.sample_examples_used(Incremental(), N, trajectories=10).complete_mean) == N
 
 
 def test_the_draws_are_those_of_simulate():
@@ -80,20 +80,24 @@ def test_the_draws_are_those_of_simulate():
     codes = counted(WithReplacement(), 4, 2048)[0]
     indices = np.stack([codes // 4**t % 4 for t in range(4)])
     distinct = [len(set(column)) for column in indices.T.tolist()]
-    measured = js.sample_coverage(WithReplacement(), 4, trajectories=2048, seed=11)
+    measured = js.sample_examples_used(WithReplacement(), 4, trajectories=2048, seed=11)
     np.testing.assert_array_equal(measured.distinct_count[0], np.bincount(distinct)[measured.distinct.values])
+
+
+def test_the_name_of_before_still_works():
+    assert js.sample_coverage is js.sample_examples_used
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: js.sample_coverage(WithReplacement, 5), "order must be one of jaxsgd.orders, got .*; call it"),
-        (lambda: js.sample_coverage(WithReplacement(), 0), "examples must be at least 1"),
-        (lambda: js.sample_coverage(WithReplacement(), 5, [3, 2]), "updates must be increasing"),
-        (lambda: js.sample_coverage(WithReplacement(), 5, 0), "updates must be at least 1"),
-        (lambda: js.sample_coverage(WithReplacement(), 5, 2.5), "updates must be an integer"),
-        (lambda: js.sample_coverage(RandomReshuffling(), 5, batch=6), "batch must be at most"),
-        (lambda: js.sample_coverage(WithReplacement(), 5, trajectories=0), "trajectories must be at least 1"),
+        (lambda: js.sample_examples_used(WithReplacement, 5), "order must be one of jaxsgd.orders, got .*; call it"),
+        (lambda: js.sample_examples_used(WithReplacement(), 0), "examples must be at least 1"),
+        (lambda: js.sample_examples_used(WithReplacement(), 5, [3, 2]), "updates must be increasing"),
+        (lambda: js.sample_examples_used(WithReplacement(), 5, 0), "updates must be at least 1"),
+        (lambda: js.sample_examples_used(WithReplacement(), 5, 2.5), "updates must be an integer"),
+        (lambda: js.sample_examples_used(RandomReshuffling(), 5, batch=6), "batch must be at most"),
+        (lambda: js.sample_examples_used(WithReplacement(), 5, trajectories=0), "trajectories must be at least 1"),
     ],
 )
 def test_bad_input(call, message):
