@@ -23,7 +23,7 @@ _MOST = 2**21  # examples: a count for each and for 1024 trajectories takes 8 GB
 def sample_examples_used(
     order: Order, examples: int, updates: Any = None, batch: int = 1, trajectories: int = 10_000, seed: int = 0
 ) -> xr.Dataset:
-    """How many of n examples the first updates use: the measured counterpart of [`jaxsgd.theory.coverage`][].
+    """How many of n examples the first updates use: the measured counterpart of [`jaxsgd.theory.examples_used`][].
 
     The draws are those of ``simulate`` with this seed, trajectory by trajectory; only x is left out. Shares of one
     trajectory are one variable: the counts of different examples depend on each other.

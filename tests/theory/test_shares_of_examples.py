@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import jaxsgd as js
 from jaxsgd import theory
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.orders import ImportanceSampling, Incremental, Order, RandomReshuffling, ShuffleOnce, WithReplacement
@@ -68,7 +69,7 @@ CASES = {
 @pytest.mark.parametrize("name", CASES)
 def test_coverage_is_that_of_all_sequences(name):
     order, batch, updates, runs = CASES[name]
-    found = theory.coverage(order, 3, [0, updates], batch).isel(update=1)
+    found = theory.examples_used(order, 3, [0, updates], batch).isel(update=1)
     values = [float(found[key]) for key in ("at_least_once", "exactly_once", "distinct_mean", "distinct_variance")]
     np.testing.assert_allclose(values, [float(value) for value in counted(runs)], rtol=1e-12, atol=1e-14)
 
@@ -76,7 +77,7 @@ def test_coverage_is_that_of_all_sequences(name):
 @pytest.mark.parametrize("n", [1, 2, 10, 1000, 10**6])
 def test_with_replacement_keeps_its_digits(n):
     """Against rational arithmetic of the textbook formula, which cancels in floating point, and the limit."""
-    found = theory.coverage(WithReplacement(), n)
+    found = theory.examples_used(WithReplacement(), n)
     if n <= 1000:
         q1, q2 = Fraction(n - 1, n) ** n, Fraction(n - 2, n) ** n
         exact = n * q1 + n * (n - 1) * q2 - n**2 * q1**2
@@ -101,7 +102,7 @@ def test_distribution_of_distinct_examples_is_the_textbook_sum(n, m):
 
 def test_distribution_of_many_has_its_exact_moments():
     values, probabilities = theory.distinct_distribution(10_000)
-    exact = theory.coverage(WithReplacement(), 10_000)
+    exact = theory.examples_used(WithReplacement(), 10_000)
     mean = values @ probabilities
     assert mean == pytest.approx(float(exact.distinct_mean[0]), rel=1e-12)
     assert (values - mean) ** 2 @ probabilities == pytest.approx(float(exact.distinct_variance[0]), rel=1e-10)
@@ -132,14 +133,17 @@ class Backwards(Order):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: theory.coverage(WithReplacement, 5), "order must be one of jaxsgd.orders"),
-        (lambda: theory.coverage(WithReplacement(), 0), "examples must be at least 1, got 0"),
-        (lambda: theory.coverage(WithReplacement(), 5, -1), "updates must be an integer of at least 0"),
-        (lambda: theory.coverage(WithReplacement(), 5, [[1, 2]]), "updates must be one number or a list"),
-        (lambda: theory.coverage(RandomReshuffling(), 5, batch=6), "batch must be at most the number of examples, 5"),
-        (lambda: theory.coverage(ImportanceSampling([0.5, 0.5]), 5), "one for each of the 5 examples, got 2"),
-        (lambda: theory.coverage(ImportanceSampling(np.full(5000, 1 / 5000)), 5000), "n is at most 4096"),
-        (lambda: theory.coverage(Backwards(), 5), "orders.Backwards does not state what this needs"),
+        (lambda: theory.examples_used(WithReplacement, 5), "order must be one of jaxsgd.orders"),
+        (lambda: theory.examples_used(WithReplacement(), 0), "examples must be at least 1, got 0"),
+        (lambda: theory.examples_used(WithReplacement(), 5, -1), "updates must be an integer of at least 0"),
+        (lambda: theory.examples_used(WithReplacement(), 5, [[1, 2]]), "updates must be one number or a list"),
+        (
+            lambda: theory.examples_used(RandomReshuffling(), 5, batch=6),
+            "batch must be at most the number of examples, 5",
+        ),
+        (lambda: theory.examples_used(ImportanceSampling([0.5, 0.5]), 5), "one for each of the 5 examples, got 2"),
+        (lambda: theory.examples_used(ImportanceSampling(np.full(5000, 1 / 5000)), 5000), "n is at most 4096"),
+        (lambda: theory.examples_used(Backwards(), 5), "orders.Backwards does not state what this needs"),
         (lambda: theory.distinct_distribution(5, -1), "draws must be at least 0, got -1"),
         (lambda: theory.distinct_distribution(5, 10**8), "draws must be at most 10000000"),
         (lambda: theory.coupon_collector(0), "examples must be at least 1, got 0"),
@@ -148,3 +152,9 @@ class Backwards(Order):
 def test_bad_input(call, message):
     with pytest.raises((InvalidInput, InvalidType, NoExactSolution), match=message):
         call()
+
+
+def test_the_name_of_before_still_stands():
+    assert theory.coverage is theory.examples_used
+    assert js.sample_coverage is js.sample_examples_used
+    assert js.plot.coverage is js.plot.examples_used
