@@ -34,6 +34,8 @@ limit = 5000
 """
 FILES = ["result.nc", "summary.json", "learning_rate.png", "risk.png", "distance.png", "paths.png"]
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def study(tmp_path):

@@ -37,6 +37,8 @@ SWEEP = """
 CELLS = [(value, std) for value in (0.01, 0.0316227766016838, 0.1) for std in (0.5, 1.0)]
 FILES = ["result.nc", "summary.json", "comparison.csv", "risk_heatmap.png", "risk_leaders.png"]
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 
 @pytest.fixture
 def study(tmp_path):
