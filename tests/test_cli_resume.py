@@ -18,6 +18,7 @@ from jaxsgd.cli import cluster
 from jaxsgd.cli.shard import Shard
 from jaxsgd.engine.checkpoint import Shelf
 
+pytestmark = pytest.mark.usefixtures("blank_figures")
 STUDY = """
 steps = 1000
 observe = ["risk"]

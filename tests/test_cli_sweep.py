@@ -164,12 +164,12 @@ def several(study):
 
 
 @pytest.fixture
-def whole(invoke, study, several, tmp_path):
+def whole(invoke, study, several, tmp_path, blank_figures):
     assert invoke("run", study, "--out", tmp_path / "whole", "--trajectories", several, "--quiet") == (0, "", "")
     return tmp_path / "whole" / "result.nc"
 
 
-def test_an_interrupted_sweep_goes_on(invoke, study, several, whole, tmp_path, monkeypatch):
+def test_an_interrupted_sweep_goes_on(invoke, study, several, whole, tmp_path, monkeypatch, blank_figures):
     save = Shelf.save
 
     def save_one(*arguments):
