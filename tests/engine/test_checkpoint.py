@@ -115,7 +115,7 @@ def test_an_interrupted_run_goes_on(whole, folder):
     assert finished() == N
 
 
-def test_what_runs_in_this_process_ends_at_the_next_tile(folder):
+def test_what_runs_in_this_process_ends_at_the_next_tile(folder, monkeypatch):
     """Ctrl-C in the main thread: here while it collects the first task of many."""
 
     def interrupted(*_):
@@ -124,10 +124,11 @@ def test_what_runs_in_this_process_ends_at_the_next_tile(folder):
     layout = simulation.make_layout(STUDY, simulation.DEFAULT_STATISTICS, (), {}, ())
     task = simulation.make_task(STUDY, layout.statistics, {}, 0, 2**24, 0, PLAN)
     errand = driver.Errand(simulation.Job(STUDY, {}, task), Ledger(layout.statistics, CHUNK))
-    started = time.monotonic()
+    run, tiles = driver.Task.run, []
+    monkeypatch.setattr(driver.Task, "run", lambda task, start, stop: tiles.append(start) or run(task, start, stop))
     with pytest.raises(KeyboardInterrupt):
         driver.run([errand], 0, 2**24, done=interrupted)
-    assert time.monotonic() - started < 5  # all of it would take minutes
+    assert 0 < len(tiles) < 2**24 / PLAN.tile / 10
 
 
 @pytest.mark.parametrize("first", [0, 300])
@@ -223,7 +224,7 @@ def test_killed_at_random_times(folder, tmp_path):
     while not saved.exists():
         with subprocess.Popen([sys.executable, str(script), str(folder), str(saved)]) as process:
             if kills < 3:
-                limit = time.monotonic() + 60
+                limit = time.monotonic() + 600
                 while len(parts(folder)) <= progress[-1] and process.poll() is None and time.monotonic() < limit:
                     time.sleep(0.01)
                 time.sleep(choose.uniform(0, 0.3))
