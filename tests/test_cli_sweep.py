@@ -10,6 +10,7 @@ import pytest
 import jaxsgd as js
 from jaxsgd import config
 from jaxsgd.engine.checkpoint import Shelf
+from jaxsgd.plot import cell_values
 from jaxsgd.runs import arrangement, axes
 
 STUDY = """
@@ -100,6 +101,28 @@ def test_a_sweep(invoke, study, tmp_path):
     dataset = js.load(folder / "result.nc").dataset
     assert dict(dataset.sizes) == {"schedule.value": 3, "noise.std": 2, "step": 3}
     assert float(dataset.risk_mean[1, 0, -1]) == leading[0]["mean"]
+
+
+def test_theory_is_asked_of_the_studies_that_ran(invoke, study, tmp_path, monkeypatch, blank_figures):
+    """Figures and summary ask of the same objects, so that what theory remembers of a study serves all of them."""
+    asked, ran = [], []
+    exact, sweep = js.theory.exact, js.sweep
+
+    def ask(study):
+        asked.append(study)
+        return exact(study)
+
+    def run(*arguments, **options):
+        ran.append(sweep(*arguments, **options))
+        return ran[0]
+
+    monkeypatch.setattr(js.theory, "exact", ask)
+    monkeypatch.setattr(cell_values, "exact", ask)
+    monkeypatch.setattr(js, "sweep", run, raising=False)
+    assert invoke("run", study, "--out", tmp_path / "out", "--quiet") == (0, "", "")
+    cells = [id(cell.study) for cell in ran[0].cells]
+    assert len(set(cells)) == len(CELLS) < len(asked)
+    assert {id(one) for one in asked} <= set(cells)
 
 
 def test_options_replace_what_files_say(invoke, study, tmp_path):

@@ -21,7 +21,7 @@ raises `InvalidInput` or `InvalidType` with a message that starts with the file 
 """
 
 from jaxsgd.config.constructors import kinds
-from jaxsgd.config.file import RUN, SWEEP, StudyFile, read, read_all
 from jaxsgd.config.places import located
+from jaxsgd.config.study_file import RUN, SWEEP, StudyFile, read, read_all
 
 __all__ = ["RUN", "SWEEP", "StudyFile", "kinds", "located", "read", "read_all"]

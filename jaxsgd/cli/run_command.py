@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from jaxsgd import config
 from jaxsgd.cli.cluster import dask_executor
 from jaxsgd.cli.folders import writable
-from jaxsgd.cli.runs import Run, RunOfStudy, RunOfSweep
+from jaxsgd.cli.running import Run, RunOfStudy, RunOfSweep
 from jaxsgd.cli.shard import Shard
 from jaxsgd.engine.checkpoint import manifest_path
 from jaxsgd.errors import InvalidInput

@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxsgd.config.axes import path_of, place, read_axes, with_value
 from jaxsgd.config.constructors import study_keys
 from jaxsgd.config.places import UnknownKey, located
 from jaxsgd.config.reader import Reader
 from jaxsgd.config.sharing import Shared
+from jaxsgd.config.sweep_table import path_of, place, read_axes, with_value
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import Precision
 from jaxsgd.runs.axes import make_cells
