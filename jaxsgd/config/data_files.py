@@ -49,8 +49,9 @@ def _examples(value: Any, where: str, folder: pathlib.Path, shared: Shared) -> t
             raise UnknownKey.at(join(where, key), f"unknown key of data.read; {nearest(key, hints(data.read))}")
     if "path" not in value:
         raise InvalidInput(f"{join(where, 'path')}: missing")
-    expect(isinstance(value["path"], str), "a string", value["path"], join(where, "path"))
-    path, target = folder / value["path"], value.get("target")
+    name = value["path"]
+    expect(isinstance(name, str) and "\0" not in name, "a string, the name of a file", name, join(where, "path"))
+    path, target = folder / name, value.get("target")
     with located(where):
         raw = shared.once((data.read, os.path.realpath(path), content_of(target)), lambda: data.read(path, target))
     return raw, value.get("standardise", False)
