@@ -60,19 +60,20 @@ def read(
         raise InvalidInput(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path}: not text in UTF-8: {error}") from error
-    if standardise is False:
-        return Examples(X, y)
-    like = X if standardise is True else finite_array("standardise", standardise)
+    examples = Examples(X, y)
+    return examples if standardise is False else standardised(examples, standardise)
+
+
+def standardised(examples: Examples, like: bool | np.ndarray = True) -> Examples:
+    """The examples as [`read`][jaxsgd.data.read] gives them with ``standardise=like``."""
+    X, y = examples
+    like = X if like is True else finite_array("standardise", like)
     if like.ndim != 2 or len(like) == 0 or like.shape[1] != X.shape[1]:
-        raise InvalidInput(f"{path}: standardise must be features (n, {X.shape[1]}), got shape {like.shape}")
-    return Examples(_standardised(X, like), y)
-
-
-def _standardised(X: np.ndarray, like: np.ndarray) -> np.ndarray:
+        raise InvalidInput(f"standardise must be features (n, {X.shape[1]}), got shape {like.shape}")
     varies = like.min(0) < like.max(0)  # exact, where a standard deviation of rounding errors is not 0
     centre = np.where(varies, like.mean(0), 0.0)
     spread = np.where(varies, like.std(0), 1.0)
-    return (X - centre) / spread
+    return Examples((X - centre) / spread, y)
 
 
 def _npz(path: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:

@@ -2,6 +2,7 @@
 
 import sys
 
+import economy
 import pytest
 
 from jaxsgd.cli import main
@@ -18,3 +19,17 @@ def invoke(monkeypatch, capsys):
         return (exit_.value.code or 0, *capsys.readouterr())
 
     return run
+
+
+@pytest.fixture(scope="module")
+def quick_compilation():
+    """For a module's tests that do not depend on how programs are compiled."""
+    with pytest.MonkeyPatch.context() as patch:
+        economy.compile_without_optimising(patch)
+        yield
+
+
+@pytest.fixture
+def blank_figures(monkeypatch):
+    """For tests of a command that do not look at its figures."""
+    economy.leave_figures_blank(monkeypatch)

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from economy import compile_without_optimising
 
 from jaxsgd import bench
 
@@ -36,7 +37,8 @@ def test_no_peer_is_forgotten(load):
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_peers_agree_with_theory(load, name):
+def test_peers_agree_with_theory(load, monkeypatch, name):
+    compile_without_optimising(monkeypatch)
     peers, left_out = load("peers").available()
     peer = {peer.name: peer for peer in peers}.get(name)
     if peer is None:
@@ -125,7 +127,9 @@ def test_report(load):
     assert [list(column.cells) for column in table.columns] == [["row"], ["1,234"], ["-"]]
 
 
-def test_jaxsgd_bench(tmp_path, capsys):
+def test_jaxsgd_bench(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "STEPS", 100)
+    compile_without_optimising(monkeypatch)
     path = tmp_path / "new" / "bench.json"
     bench.main(trajectories=1024, json=path)
     found = json.loads(path.read_text())

@@ -1,14 +1,13 @@
 """The command line: what it writes, and how it fails."""
 
 import json
-import os
-import pathlib
 import subprocess
 import sys
 
 import pytest
 
 import jaxsgd as js
+from jaxsgd import config
 
 STUDY = """
 steps = 20
@@ -33,6 +32,8 @@ relative = 0.05
 limit = 5000
 """
 FILES = ["result.nc", "summary.json", "learning_rate.png", "risk.png", "distance.png", "paths.png"]
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_a_dry_run_writes_nothing(invoke, study, tmp_path, no_simulation):
     assert "  until risk is known to 5% at confidence 0.95\n" in output
 
 
-def test_a_target(invoke, study, tmp_path):
+def test_a_target(invoke, study, tmp_path, blank_figures):
     """One that is reached, one that is not, and one that shards cannot have."""
     study.write_text(STUDY.replace("trajectories = 2000", "") + TARGET)
     status, output, errors = invoke("run", study, "--out", tmp_path)
@@ -205,7 +206,7 @@ def test_run(invoke, study, tmp_path):
     assert float(result.dataset["risk_mean"][-1]) == found["observables"]["risk"]["estimate"]
 
 
-def test_options_replace_what_files_say_and_studies_have_folders(invoke, study, tmp_path):
+def test_options_replace_what_files_say_and_studies_have_folders(invoke, study, tmp_path, blank_figures):
     other = tmp_path / "other.toml"
     other.write_text(STUDY.replace("[-5.0, -2.0]", "[-4.0, -2.0]").replace("[averages]", "[averages]#"))
     answer = invoke("run", study, other, "--out", tmp_path, "--seed", 4, "--trajectories", 1500, "--quiet")
@@ -243,7 +244,7 @@ value = 0.7
 """
 
 
-def test_there_is_no_z_where_second_moments_do_not_settle(invoke, study, tmp_path):
+def test_there_is_no_z_where_second_moments_do_not_settle(invoke, study, tmp_path, blank_figures):
     """2 E h / E h^2 = 0.588 < 0.7 < 0.8 = 2 / E h: the mean settles, its square does not."""
     study.write_text(UNSTABLE)
     status, output, _ = invoke("run", study, "--out", tmp_path)
@@ -255,27 +256,25 @@ def test_there_is_no_z_where_second_moments_do_not_settle(invoke, study, tmp_pat
 
 
 def test_merge(invoke, study, tmp_path):
-    made = js.chapter.study("constant", steps=20)
+    made = config.read(study).study
     parts = [tmp_path / "a.nc", tmp_path / "b.nc"]
     for index, path in enumerate(parts):
-        js.simulate(made, 2000, seed=1, first_trajectory=2000 * index, progress=False).save(path)
+        # Ids for which the program of the other tests is there.
+        js.simulate(made, 500, seed=1, first_trajectory=1024 + 500 * index, progress=False).save(path)
     merged = tmp_path / "merged.nc"
     status, output, _ = invoke("merge", *parts, "--out", merged)
     assert status == 0
-    assert output == f"4,000 trajectories of 2 files written to {merged}\n"
-    assert js.load(merged).trajectories == 4000
+    assert output == f"1,000 trajectories of 2 files written to {merged}\n"
+    assert js.load(merged).trajectories == 1000
 
 
-def test_output_is_never_cut(study, tmp_path):
+def test_output_is_never_cut(invoke, study, tmp_path, monkeypatch, blank_figures):
     """Where the output is not a terminal, long names stay whole."""
     name = "observable_with_a_name_" + 8 * "that_is_long_"
     (tmp_path / "mine.py").write_text("first = lambda x: x[0]\n")
-    study.write_text(STUDY + f'[observables]\n{name} = "mine:first"\n')
-    command = [sys.executable, "-m", "jaxsgd", "run", str(study), "--out", str(tmp_path / "out")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, env=_environment())
-    assert name in done.stdout
-    assert "distance.png, paths.png" in done.stdout
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(pathlib.Path(js.__file__).parents[1])}
+    monkeypatch.setattr("sys.path", list(sys.path))
+    monkeypatch.setenv("COLUMNS", "80")
+    study.write_text(f'observe = ["distance_squared", "{name}"]\n{STUDY}[observables]\n{name} = "mine:first"\n')
+    _, output, _ = invoke("run", study, "--out", tmp_path / "out")
+    assert name in output
+    assert "distance.png, paths.png" in output

@@ -10,6 +10,7 @@ import pytest
 import jaxsgd as js
 from jaxsgd import config
 from jaxsgd.engine.checkpoint import Shelf
+from jaxsgd.plot import cell_values
 from jaxsgd.runs import arrangement, axes
 
 STUDY = """
@@ -36,6 +37,8 @@ SWEEP = """
 """
 CELLS = [(value, std) for value in (0.01, 0.0316227766016838, 0.1) for std in (0.5, 1.0)]
 FILES = ["result.nc", "summary.json", "comparison.csv", "risk_heatmap.png", "risk_leaders.png"]
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @pytest.fixture
@@ -100,6 +103,28 @@ def test_a_sweep(invoke, study, tmp_path):
     assert float(dataset.risk_mean[1, 0, -1]) == leading[0]["mean"]
 
 
+def test_theory_is_asked_of_the_studies_that_ran(invoke, study, tmp_path, monkeypatch, blank_figures):
+    """Figures and summary ask of the same objects, so that what theory remembers of a study serves all of them."""
+    asked, ran = [], []
+    exact, sweep = js.theory.exact, js.sweep
+
+    def ask(study):
+        asked.append(study)
+        return exact(study)
+
+    def run(*arguments, **options):
+        ran.append(sweep(*arguments, **options))
+        return ran[0]
+
+    monkeypatch.setattr(js.theory, "exact", ask)
+    monkeypatch.setattr(cell_values, "exact", ask)
+    monkeypatch.setattr(js, "sweep", run, raising=False)
+    assert invoke("run", study, "--out", tmp_path / "out", "--quiet") == (0, "", "")
+    cells = [id(cell.study) for cell in ran[0].cells]
+    assert len(set(cells)) == len(CELLS) < len(asked)
+    assert {id(one) for one in asked} <= set(cells)
+
+
 def test_options_replace_what_files_say(invoke, study, tmp_path):
     (tmp_path / "one.toml").write_text(STUDY + "[sweep]\nschedule.value = [0.1, 0.3]\n")
     options = ("--seed", 4, "--trajectories", 1500, "--quiet")
@@ -162,12 +187,12 @@ def several(study):
 
 
 @pytest.fixture
-def whole(invoke, study, several, tmp_path):
+def whole(invoke, study, several, tmp_path, blank_figures):
     assert invoke("run", study, "--out", tmp_path / "whole", "--trajectories", several, "--quiet") == (0, "", "")
     return tmp_path / "whole" / "result.nc"
 
 
-def test_an_interrupted_sweep_goes_on(invoke, study, several, whole, tmp_path, monkeypatch):
+def test_an_interrupted_sweep_goes_on(invoke, study, several, whole, tmp_path, monkeypatch, blank_figures):
     save = Shelf.save
 
     def save_one(*arguments):

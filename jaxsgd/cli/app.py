@@ -53,7 +53,7 @@ def run(
     """Simulate studies, or sweeps; write their results, summaries and figures."""
     if out is None and not dry_run:
         raise _UsageError("Missing option '--out': the folder to write to.")
-    from jaxsgd.cli.run import preview_studies, run_studies
+    from jaxsgd.cli.run_command import preview_studies, run_studies
 
     overrides = {"trajectories": trajectories, "seed": seed}
     if out is None or dry_run:
@@ -98,7 +98,7 @@ def merge(
     out: Annotated[Path, typer.Option(help="File to write to.")],
 ) -> None:
     """Merge results of one study over disjoint ranges of trajectories."""
-    from jaxsgd.cli.merge import merge_files
+    from jaxsgd.cli.merge_command import merge_files
 
     merge_files(results, out)
 
@@ -117,7 +117,7 @@ def bench(
 @app.command()
 def info() -> None:
     """Show versions, devices and precision: what a report of a problem needs."""
-    from jaxsgd.cli.info import show
+    from jaxsgd.cli.info_command import show
 
     show()
 

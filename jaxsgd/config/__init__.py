@@ -14,11 +14,14 @@ A table `sweep` makes it a file of many studies: its keys are paths to keys of t
 ``"schedule.initial"`` or ``"x0[0]"``, and each has a list of values, or a range as a table ``{from,
 to, count, spacing}``. All combinations are run; [`SWEEP`][jaxsgd.config.SWEEP] has what else may be said.
 
+What equal tables at one place describe, in several cells or files, is made once, and a data file is read once.
+
 Modules are found in the folder of the file, too. Nothing is ignored: whatever is not understood
 raises `InvalidInput` or `InvalidType` with a message that starts with the file and the path to the key.
 """
 
-from jaxsgd.config.file import RUN, SWEEP, StudyFile, read
-from jaxsgd.config.reader import kinds, located
+from jaxsgd.config.constructors import kinds
+from jaxsgd.config.places import located
+from jaxsgd.config.study_file import RUN, SWEEP, StudyFile, read, read_all
 
-__all__ = ["RUN", "SWEEP", "StudyFile", "kinds", "located", "read"]
+__all__ = ["RUN", "SWEEP", "StudyFile", "kinds", "located", "read", "read_all"]

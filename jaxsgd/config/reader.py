@@ -1,126 +1,63 @@
 """The content of a study file as objects."""
 
-import contextlib
 import dataclasses
 import functools
 import importlib
 import inspect
 import pathlib
-import re
-import reprlib
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxsgd import data
-from jaxsgd.errors import InvalidInput, InvalidType, nearest
+import numpy as np
+
+from jaxsgd.config.constructors import PARTS, hints, kinds, study_keys
+from jaxsgd.config.data_files import RESPONSES, with_examples
+from jaxsgd.config.places import UnknownKey, expect, join, located
+from jaxsgd.config.sharing import Shared, content_of
+from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.module import Module
-from jaxsgd.noise import Noise
-from jaxsgd.problems import Problem
 from jaxsgd.record import Grid
 from jaxsgd.schedules import Schedule
 from jaxsgd.study import Study
 
 
-class UnknownKey(InvalidInput):
-    """Nothing takes a key: `where` is its path, `reason` what is allowed."""
-
-    where = reason = ""
-
-    @classmethod
-    def at(cls, where: str, reason: str) -> "UnknownKey":
-        error = cls(f"{where}: {reason}")
-        error.where, error.reason = where, reason
-        return error
-
-
-RESPONSES = {"least_squares": "targets", "logistic_regression": "labels"}
-"""The problems that take examples from files, and what they call their responses."""
-
-_PARTS = {"problem": Problem, "noise": Noise}
-"""The parts of the oracle that have tables of their own."""
-
-
-@contextlib.contextmanager
-def located(where: str) -> Iterator[None]:
-    """Puts the place in front of what is said by errors of jaxsgd raised inside."""
-    try:
-        yield
-    except (InvalidInput, InvalidType) as error:
-        raise type(error)(f"{where}: {error}" if where else str(error)) from error
-
-
-@functools.cache
-def kinds(family: type) -> dict[str, Callable[..., Any]]:
-    """The constructors of one family, such as ``Noise``, by the names they have in a study file.
-
-    These are the public classes of the family's module, and the functions there that return one.
-    """
-    module = importlib.import_module(".".join(family.__module__.split(".")[:2]))
-    found = {}
-    for name, item in vars(module).items():
-        made = typing.get_type_hints(item).get("return") if inspect.isfunction(item) else item
-        if name.startswith("_") or not inspect.isclass(made) or inspect.isabstract(made):
-            continue
-        if issubclass(made, family):
-            found[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()] = item
-    return found
-
-
-def study_keys() -> tuple[str, ...]:
-    """The keys at the top level of a file that describe the study."""
-    return (*_hints(Study), *_PARTS)
-
-
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def expect(condition: bool, expected: str, value: Any, where: str) -> None:
-    if not condition:
-        raise InvalidType(f"{where}: expected {expected}, got {reprlib.repr(value)}")
-
-
-@functools.cache
-def _hints(constructor: Callable[..., Any]) -> dict[str, Any]:
-    """What each argument of a constructor takes, as a type."""
-    known = typing.get_type_hints(constructor)
-    # A schedule is annotated as a function, because any function of t will do.
-    known["schedule"] = Schedule
-    return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}
-
-
 @dataclasses.dataclass(frozen=True)
 class Reader:
-    """Turns the content of a study file into objects; `where` is always the path to a key."""
+    """Turns the content of a study file into objects; `where` is always the path to a key.
+
+    - `folder`: that of the file, to which paths are relative.
+    - `shared`: what was made; objects that equal tables at one place describe are the same.
+    """
 
     folder: pathlib.Path
+    shared: Shared = dataclasses.field(default_factory=Shared)
 
     def study(self, content: Mapping[str, Any]) -> Study:
         """The study that a file describes."""
         for key in content:
             if key not in study_keys():
                 raise UnknownKey.at(key, f"unknown key; {nearest(key, study_keys())}")
-        parts = {key: self.make(family, content[key], key) for key, family in _PARTS.items() if key in content}
+        parts = {key: self.make(family, content[key], key) for key, family in PARTS.items() if key in content}
         oracle = self.table(content.get("oracle", {}), "oracle")
         for key in parts.keys() & oracle.keys():
             raise InvalidInput(f"oracle.{key}: given twice, here and as [{key}]")
-        arguments = {key: item for key, item in content.items() if key not in _PARTS}
+        arguments = {key: item for key, item in content.items() if key not in PARTS}
         return self.call(Study, arguments | {"oracle": {"kind": "additive_noise"} | oracle | parts}, "")
 
     def call(self, constructor: Callable[..., Any], arguments: dict[str, Any], where: str) -> Any:
         """The object that a constructor of jaxsgd makes of a table."""
-        hints = _hints(constructor)
+        known = hints(constructor)
         for key in arguments:
-            if key not in hints:
-                options = nearest(key, hints) if hints else "none is allowed"
-                raise UnknownKey.at(_join(where, key), f"unknown key of {constructor.__name__}; {options}")
+            if key not in known:
+                options = nearest(key, known) if known else "none is allowed"
+                raise UnknownKey.at(join(where, key), f"unknown key of {constructor.__name__}; {options}")
         for key, parameter in inspect.signature(constructor).parameters.items():
             if parameter.default is parameter.empty and key not in arguments:
-                raise InvalidInput(f"{_join(where, key)}: missing; {constructor.__name__} needs it")
-        values = {key: self.value(value, hints[key], _join(where, key)) for key, value in arguments.items()}
+                raise InvalidInput(f"{join(where, key)}: missing; {constructor.__name__} needs it")
+        values = {key: self.value(value, known[key], join(where, key)) for key, value in arguments.items()}
         with located(where):
             return constructor(**values)
 
@@ -131,13 +68,11 @@ class Reader:
         kind, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
         if isinstance(value, Module):
             return value
-        if kind is Grid:
-            return self.grid(value, where)
-        if inspect.isclass(kind) and issubclass(kind, Module):
+        if inspect.isclass(kind) and issubclass(kind, Module | Grid):
             return self.make(kind, value, where)
         if kind is Mapping:
             expect(isinstance(value, dict), "a table", value, where)
-            return {key: self.value(item, parts[1], _join(where, key)) for key, item in value.items()}
+            return {key: self.value(item, parts[1], join(where, key)) for key, item in value.items()}
         if kind in (tuple, Sequence):
             expect(isinstance(value, list), "a list", value, where)
             return tuple(self.value(item, parts[0], f"{where}[{index}]") for index, item in enumerate(value))
@@ -153,11 +88,13 @@ class Reader:
         return self.numbers(value, where)
 
     def numbers(self, value: Any, where: str) -> Any:
-        """A number, or lists and tables of numbers: an array or a pytree."""
+        """A number, or lists and tables of numbers: an array or a pytree. Arrays are those of data files."""
+        if isinstance(value, np.ndarray):
+            return value
         if isinstance(value, list):
             return [self.numbers(item, f"{where}[{index}]") for index, item in enumerate(value)]
         if isinstance(value, dict):
-            return {key: self.numbers(item, _join(where, key)) for key, item in value.items()}
+            return {key: self.numbers(item, join(where, key)) for key, item in value.items()}
         expect(type(value) in (int, float), "a number", value, where)
         return value
 
@@ -170,6 +107,13 @@ class Reader:
 
     def make(self, family: type, value: Any, where: str) -> Any:
         """The object of a family that a table describes."""
+        what = (self.folder, family, where, content_of(value))
+        return self.shared.once(what, lambda: self.new(family, value, where))
+
+    def new(self, family: type, value: Any, where: str) -> Any:
+        """The same, made anew."""
+        if family is Grid:
+            return self.grid(value, where)
         arguments, allowed = dict(self.table(value, where)), kinds(family)
         at = where if isinstance(value, str) else f"{where}.kind"
         kind = arguments.pop("kind", None)
@@ -179,40 +123,10 @@ class Reader:
         if ":" in kind:
             return self.own(family, kind, arguments, at)
         if kind in RESPONSES:
-            arguments = self.with_examples(kind, arguments, where)
+            arguments = with_examples(kind, arguments, where, folder=self.folder, shared=self.shared)
         if kind not in allowed:
             raise InvalidInput(f"{at}: unknown kind {kind!r}; {nearest(kind, allowed)}; or your own 'module:function'")
         return self.call(allowed[kind], arguments, where)
-
-    def with_examples(self, kind: str, arguments: dict[str, Any], where: str) -> dict[str, Any]:
-        """The arguments of a problem, with the examples of the files that the tables `data` and `test` name.
-
-        Test data are standardised as the data are.
-        """
-        if "data" not in arguments:
-            return arguments
-        read, responses = dict(arguments), RESPONSES[kind]
-        for key in {"features", responses} & read.keys():
-            raise InvalidInput(f"{_join(where, key)}: given twice, here and in the file")
-        of_file, place = read.pop("data"), _join(where, "data")
-        examples = self.examples(of_file, place)
-        if isinstance(read.get("test"), dict):
-            like = self.examples(of_file | {"standardise": False}, place).features
-            options = {"standardise": like} if of_file.get("standardise") else {}
-            read["test"] = [part.tolist() for part in self.examples(read["test"], _join(where, "test"), **options)]
-        return read | {"features": examples.features.tolist(), responses: examples.targets.tolist()}
-
-    def examples(self, value: Any, where: str, **options: Any) -> data.Examples:
-        """The examples of a file: a table of its path, relative to the study file, and the arguments of `data.read`."""
-        expect(isinstance(value, dict), "a table with the path of a file", value, where)
-        for key in value:
-            if key not in _hints(data.read):
-                raise UnknownKey.at(_join(where, key), f"unknown key of data.read; {nearest(key, _hints(data.read))}")
-        if "path" not in value:
-            raise InvalidInput(f"{_join(where, 'path')}: missing")
-        expect(isinstance(value["path"], str), "a string", value["path"], _join(where, "path"))
-        with located(where):
-            return data.read(**{**value, "path": self.folder / value["path"], **options})
 
     def grid(self, value: Any, where: str) -> Grid:
         """The record grid: one key, its kind, with its argument as the value."""
@@ -221,7 +135,7 @@ class Reader:
         ((kind, argument),) = value.items()
         if kind not in allowed:
             raise InvalidInput(f"{where}.{kind}: unknown key; {nearest(kind, allowed)}")
-        with located(_join(where, kind)):
+        with located(join(where, kind)):
             return allowed[kind](argument)
 
     def own(self, family: type, kind: str, arguments: dict[str, Any], where: str) -> Any:

@@ -57,7 +57,8 @@ def expected(order: str) -> tuple[float, float]:
     """E R(x_T) - R* and its standard error: exact, or of jaxsgd where theory knows no exact value."""
     if order == "with replacement":
         return float(js.theory.exact(study(order)).risk_mean[-1]) - PROBLEM.minimum, 0.0
-    last = js.simulate(study(order), 2**16, seed=1, progress=False).at(STEPS)
+    made = study(order).replace(observe=("risk",), record=js.record.at([STEPS]))
+    last = js.simulate(made, 2**16, seed=1, statistics=("mean", "variance"), progress=False).at(STEPS)
     return float(last.risk_mean) - PROBLEM.minimum, float(last.risk_sem)
 
 

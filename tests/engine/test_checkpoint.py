@@ -28,6 +28,7 @@ from jaxsgd.engine.checkpoint import Checkpoint, DamagedPart
 from jaxsgd.engine.execution import Execution
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.statistics.observable_moments import ObservableMoments
+from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.runs import provenance, simulation
 
@@ -116,7 +117,7 @@ def test_an_interrupted_run_goes_on(whole, folder):
     assert finished() == N
 
 
-def test_what_runs_in_this_process_ends_at_the_next_tile(folder):
+def test_what_runs_in_this_process_ends_at_the_next_tile(folder, monkeypatch):
     """Ctrl-C in the main thread: here while it collects the first part of many."""
 
     class Impatient:
@@ -128,11 +129,11 @@ def test_what_runs_in_this_process_ends_at_the_next_tile(folder):
 
     layout = simulation.make_layout(STUDY, statistics=simulation.DEFAULT_STATISTICS)
     task = simulation.make_task(STUDY, layout.statistics, {}, 0, 2**24, 0, PLAN)
-    execution = Execution([simulation.Job(STUDY, {}, task)], 0)
-    started = time.monotonic()
+    execution, run, tiles = Execution([simulation.Job(STUDY, {}, task)], 0), Task.run, []
+    monkeypatch.setattr(Task, "run", lambda task, start, stop: tiles.append(start) or run(task, start, stop))
     with pytest.raises(KeyboardInterrupt):
         execution.extend(2**24, Impatient())
-    assert time.monotonic() - started < 5  # all of it would take minutes
+    assert 0 < len(tiles) < 2**24 / PLAN.tile / 10
 
 
 @pytest.mark.parametrize("first", [0, 300])
@@ -228,7 +229,7 @@ def test_killed_at_random_times(folder, tmp_path):
     while not saved.exists():
         with subprocess.Popen([sys.executable, str(script), str(folder), str(saved)]) as process:
             if kills < 3:
-                limit = time.monotonic() + 60
+                limit = time.monotonic() + 600
                 while len(parts(folder)) <= progress[-1] and process.poll() is None and time.monotonic() < limit:
                     time.sleep(0.01)
                 time.sleep(choose.uniform(0, 0.3))

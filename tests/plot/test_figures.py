@@ -43,7 +43,9 @@ def test_curves(ax, study, result):
 
 
 def test_curves_of_a_mean_that_may_be_negative(ax, study):
-    signed = study.replace(observables={"first": lambda x: x[0]}, record=js.record.log_spaced(10))
+    signed = study.replace(
+        observables={"first": lambda x: x[0]}, observe=["first"], averages={}, record=js.record.log_spaced(10)
+    )
     js.plot.curves(js.simulate(signed, 2000, progress=False), ["first"], ax=ax)
     assert ax.get_yscale() == "linear"
     assert ax.get_xscale() == "symlog"

@@ -18,16 +18,22 @@ N = 2000
 STEPS = 20
 INITIAL = [0.3, 0.01, 1e20, 0.1, 1.2]  # the third diverges, the last runs away
 POWER = [0.0, 0.5, 1.0]
+STATISTICS = ("mean", "variance")
 
 
 def make(initial, power):
-    study = js.chapter.study("polynomial", STEPS).replace(averages={}, record=js.record.at([0, 5, 10, STEPS]))
-    return study.replace(schedule=js.schedules.polynomial(initial, 0.1, power))
+    study = js.chapter.study("polynomial", STEPS)
+    return study.replace(
+        schedule=js.schedules.polynomial(initial, 0.1, power),
+        averages={},
+        record=js.record.at([0, 5, 10, STEPS]),
+        observe=["risk", "distance_squared"],
+    )
 
 
 @pytest.fixture(scope="module")
 def swept():
-    return js.sweep(make, {"initial": INITIAL, "power": POWER}, N, seed=1)
+    return js.sweep(make, {"initial": INITIAL, "power": POWER}, N, seed=1, statistics=STATISTICS)
 
 
 @pytest.fixture(scope="module")
@@ -208,13 +214,20 @@ def test_sensitivity_of_families_without_exact_means(ax):
             schedule = js.schedules.polynomial(initial, 0.1, power)
             oracle = js.oracles.AdditiveNoise(problem, js.noise.Gaussian())
             return js.Study(
-                oracle=oracle, schedule=schedule, x0=[1.0, 0.5], steps=STEPS, record=js.record.at([10, STEPS])
+                oracle=oracle,
+                schedule=schedule,
+                x0=[1.0, 0.5],
+                steps=STEPS,
+                record=js.record.at([10, STEPS]),
+                observe=["risk"],
             )
 
         return make
 
     axes = {"initial": [0.01, 0.02, 0.04]}
-    swept = js.sweep({"flat": of(0.0), "root": of(0.5)}, {"flat": axes, "root": axes}, N, compare_at=10)
+    swept = js.sweep(
+        {"flat": of(0.0), "root": of(0.5)}, {"flat": axes, "root": axes}, N, compare_at=10, statistics=STATISTICS
+    )
     js.plot.sensitivity(swept, "initial", ax=ax)
     end = swept.dataset.sel(step=10)
     for family in ("flat", "root"):
@@ -228,7 +241,8 @@ def test_sensitivity_of_families_without_exact_means(ax):
 
 
 def test_sensitivity_of_one_axis(ax):
-    swept = js.sweep(lambda initial: make(initial, 0.5), {"initial": [0.1, 0.2]}, N)
+    initial = np.geomspace(0.1, 0.2, len(INITIAL) * len(POWER))  # as many cells as above, for which a program is there
+    swept = js.sweep(lambda initial: make(initial, 0.5), {"initial": initial}, N, statistics=STATISTICS)
     js.plot.sensitivity(swept, "initial", "distance_squared", ax=ax)
     assert labels(ax) == ["2,000 trajectories ± 2 standard errors", "exact"]
     assert ax.get_ylabel() == "mean distance squared at step 20"

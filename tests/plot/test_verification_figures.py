@@ -182,7 +182,7 @@ def test_bias_that_stays_is_the_chapters(ax):
 
 def test_standard_errors_of_bias_and_variance(studies):
     """Over seeds, estimates scatter as their bars say, and the bias is estimated without one."""
-    study, drawn = studies["constant"].replace(record=js.record.at([12])), []
+    study, drawn = studies["constant"].replace(record=js.record.at([12]), averages={}, observe=["risk"]), []
     for seed in range(40):
         ax = Figure().subplots()
         js.plot.frozen_bias(study, js.simulate(study, 1024, seed, progress=False), ax=ax)
@@ -215,7 +215,7 @@ def test_frozen_bias_errors(studies, results):
         js.plot.frozen_bias(study.replace(schedule=js.schedules.constant(1e9)))
     with pytest.raises(InvalidInput, match="of another study"):
         js.plot.frozen_bias(study, results["polynomial"])
-    start = study.replace(record=js.record.at([0]))
+    start = study.replace(record=js.record.at([0]), averages={}, observe=["risk"])
     with pytest.raises(InvalidInput, match="step 0 only"):
         js.plot.frozen_bias(study, js.simulate(start, 1024, progress=False))
 
@@ -364,10 +364,10 @@ def test_curves_of_several_results(ax, studies, results):
 
 
 def test_curves_of_several_results_and_observables(ax, studies, results):
-    other = js.simulate(studies["exponential"], 1024, progress=False)
+    other = js.simulate(studies["exponential"], 2000, progress=False)
     js.plot.curves({"a": results["constant"], "b": other}, ["risk", "risk_of_eta"], ax=ax)
     assert labels(ax) == ["a: risk", "a: risk of average eta", "b: risk", "b: risk of average eta"]
-    assert ax.get_ylabel() == "mean of 1,024 to 2,048 trajectories ± 2 standard errors"
+    assert ax.get_ylabel() == "mean of 2,000 to 2,048 trajectories ± 2 standard errors"
 
 
 def test_curves_errors(studies, results):

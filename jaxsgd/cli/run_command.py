@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from jaxsgd import config
 from jaxsgd.cli.cluster import dask_executor
 from jaxsgd.cli.folders import writable
-from jaxsgd.cli.runs import Run, RunOfStudy, RunOfSweep
+from jaxsgd.cli.running import Run, RunOfStudy, RunOfSweep
 from jaxsgd.cli.shard import Shard
 from jaxsgd.engine.checkpoint import manifest_path
 from jaxsgd.errors import InvalidInput
@@ -73,7 +73,7 @@ def _prepare(
 ) -> list[Run]:
     """What there is to run, checked as far as possible without running; nothing is written."""
     part = None if shard is None else Shard.parse(shard)
-    files = [config.read(path) for path in paths]
+    files = config.read_all(paths)
     names = [file.path.stem for file in files]
     if len(set(names)) < len(names):
         raise InvalidInput(f"study files need different names, since each names a folder; got {names}")

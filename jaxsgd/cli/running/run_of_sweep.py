@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jaxsgd as js
-from jaxsgd.cli import comparisons, figures
-from jaxsgd.cli.runs.run import Run
+from jaxsgd.cli import run_figures, sweep_summary
+from jaxsgd.cli.running.study_file_run import Run
 from jaxsgd.cli.shard import Shard
 from jaxsgd.results.sweep_result import Cell
 from jaxsgd.runs import arrangement, axes, cost
@@ -27,14 +27,14 @@ class RunOfSweep(Run):
         return js.sweep(self.file.make, self._axes, **self.arguments, **options)
 
     def write(self, result: js.SweepResult) -> dict[str, Any]:
-        compared, reasons = comparisons.compare(result)
-        table = comparisons.write(result, compared, self.folder)
-        drawn = figures.of_sweep(result, compared, self.folder)
-        found = comparisons.summarise(result, self._axes, compared)
+        compared, reasons = sweep_summary.compare(result)
+        table = sweep_summary.write(result, compared, self.folder)
+        drawn = run_figures.of_sweep(result, compared, self.folder)
+        found = sweep_summary.summarise(result, self._axes, compared)
         return found | {"no_comparison": reasons, "files": [*table, *drawn]}
 
     def show(self, found: Mapping[str, Any], result: js.SweepResult) -> None:
-        comparisons.show(found)
+        sweep_summary.show(found)
 
     def outline(self) -> Sequence[str]:
         steps = sorted({cell.study.steps for cell in self._cells if cell.study})

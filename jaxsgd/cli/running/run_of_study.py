@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jaxsgd as js
-from jaxsgd.cli import figures, summary
-from jaxsgd.cli.runs.run import Run
+from jaxsgd.cli import run_figures, study_summary
+from jaxsgd.cli.running.study_file_run import Run
 from jaxsgd.cli.shard import Shard
 from jaxsgd.runs.cost import Cost
 
@@ -29,11 +29,11 @@ class RunOfStudy(Run):
             exact, reason = js.theory.exact(study), None
         except js.errors.NoExactSolution as error:
             exact, reason = None, str(error)
-        found = summary.summarise(study, result, exact) | {"no_exact_solution": reason}
-        return found | {"files": figures.of_study(study, result, exact, self.folder)}
+        found = study_summary.summarise(study, result, exact) | {"no_exact_solution": reason}
+        return found | {"files": run_figures.of_study(study, result, exact, self.folder)}
 
     def show(self, found: Mapping[str, Any], result: js.Result) -> None:
-        summary.show(found, [line for line in (result.look, result.divergence) if line])
+        study_summary.show(found, [line for line in (result.look, result.divergence) if line])
 
     def outline(self) -> Sequence[str]:
         target, study = self.arguments.get("target"), self.file.study

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 import jaxsgd as js
 from jaxsgd.cli.terminal import number, print_table
 from jaxsgd.runs.comparison import Comparison
+from jaxsgd.theory.exact_moments import known
 
 _MOST, _OTHERS = 12, 3  # cells that are shown, and those of them that cannot be the best
 _TABLE = "comparison.csv"
@@ -115,12 +115,8 @@ def _errors(result: js.SweepResult, comparison: Comparison) -> np.ndarray:
 
 
 def _exact(study: js.Study | None, observable: str, step: int) -> float | None:
-    try:
-        exact = js.theory.exact(study) if study else xr.Dataset()
-    except js.errors.NoExactSolution:
-        return None
-    name = f"{observable}_mean"
-    return _finite(exact[name].sel(step=step)) if name in exact else None
+    exact, name = None if study is None else known(study), f"{observable}_mean"
+    return None if exact is None or name not in exact else _finite(exact[name].sel(step=step))
 
 
 def _finite(value: Any) -> float | None:

@@ -7,8 +7,11 @@ import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from jaxsgd.config.axes import path_of, place, read_axes, with_value
-from jaxsgd.config.reader import Reader, UnknownKey, located, study_keys
+from jaxsgd.config.constructors import study_keys
+from jaxsgd.config.places import UnknownKey, located
+from jaxsgd.config.reader import Reader
+from jaxsgd.config.sharing import Shared
+from jaxsgd.config.sweep_table import path_of, place, read_axes, with_value
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import Precision
 from jaxsgd.runs.axes import make_cells
@@ -57,7 +60,16 @@ def read(path: str | pathlib.Path) -> StudyFile:
 
     **Raises** `InvalidInput` or `InvalidType`; the message is ``file: path.to.key: what is wrong``.
     """
-    path = pathlib.Path(path)
+    return read_all([path])[0]
+
+
+def read_all(paths: Sequence[str | pathlib.Path]) -> list[StudyFile]:
+    """What several files say, as [`read`][jaxsgd.config.read] does; they share what they describe alike."""
+    shared = Shared()
+    return [_read(pathlib.Path(path), shared) for path in paths]
+
+
+def _read(path: pathlib.Path, shared: Shared) -> StudyFile:
     with located(str(path)):
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -65,11 +77,11 @@ def read(path: str | pathlib.Path) -> StudyFile:
             raise InvalidInput(error.strerror) from error
         except ValueError as error:  # not TOML, or not UTF-8
             raise InvalidInput(f"not a TOML file: {error}") from error
-        return _study_file(path, content)
+        return _study_file(path, content, shared)
 
 
-def _study_file(path: pathlib.Path, content: Mapping[str, Any]) -> StudyFile:
-    reader, sweeps = Reader(path.parent), "sweep" in content
+def _study_file(path: pathlib.Path, content: Mapping[str, Any], shared: Shared) -> StudyFile:
+    reader, sweeps = Reader(path.parent, shared), "sweep" in content
     allowed = {*RUN, *SWEEP, "sweep", *study_keys()}
     for key in content:
         if key not in allowed:

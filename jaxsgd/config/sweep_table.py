@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsgd.config.reader import expect
+from jaxsgd.config.places import expect
 from jaxsgd.errors import InvalidInput, integer, nearest
 
 _RANGE = ("from", "to", "count", "spacing")

@@ -1,0 +1,48 @@
+"""What a study file can name: the constructors of jaxsgd, and what their arguments take."""
+
+import functools
+import importlib
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from jaxsgd.noise import Noise
+from jaxsgd.problems import Problem
+from jaxsgd.schedules import Schedule
+from jaxsgd.study import Study
+
+PARTS = {"problem": Problem, "noise": Noise}
+"""The parts of the oracle that have tables of their own."""
+
+
+@functools.cache
+def kinds(family: type) -> dict[str, Callable[..., Any]]:
+    """The constructors of one family, such as ``Noise``, by the names they have in a study file.
+
+    These are the public classes of the family's module, and the functions there that return one.
+    """
+    module = importlib.import_module(".".join(family.__module__.split(".")[:2]))
+    found = {}
+    for name, item in vars(module).items():
+        made = typing.get_type_hints(item).get("return") if inspect.isfunction(item) else item
+        if name.startswith("_") or not inspect.isclass(made) or inspect.isabstract(made):
+            continue
+        if issubclass(made, family):
+            found[re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()] = item
+    return found
+
+
+@functools.cache
+def hints(constructor: Callable[..., Any]) -> dict[str, Any]:
+    """What each argument of a constructor takes, as a type."""
+    known = typing.get_type_hints(constructor)
+    # A schedule is annotated as a function, because any function of t will do.
+    known["schedule"] = Schedule
+    return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}
+
+
+def study_keys() -> tuple[str, ...]:
+    """The keys at the top level of a file that describe the study."""
+    return (*hints(Study), *PARTS)

@@ -1,0 +1,38 @@
+"""What makes tests cheap whose point is neither the speed of compiled programs nor how figures look."""
+
+import functools
+import inspect
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from matplotlib.figure import Figure
+
+from jaxsgd.engine import plan
+
+
+def compile_without_optimising(patch: pytest.MonkeyPatch) -> None:
+    """Programs of trajectories are compiled in half the time, and run some ten times as long.
+
+    They are kept by their options, so that other tests do not get them.
+    """
+    patch.setattr(plan, "_CPU_OPTIONS", (*plan._CPU_OPTIONS, ("xla_backend_optimization_level", 0)))
+
+
+def leave_figures_blank(patch: pytest.MonkeyPatch) -> None:
+    """Figures are made, but not rendered: their files are empty."""
+    patch.setattr(Figure, "savefig", lambda _, path, **__: pathlib.Path(path).touch())
+
+
+def at_most(most: int, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function with no more than so many `trajectories`."""
+
+    @functools.wraps(function)
+    def fewer(*arguments: Any, **options: Any) -> Any:
+        given = inspect.signature(function).bind(*arguments, **options)
+        if given.arguments.get("trajectories"):
+            given.arguments["trajectories"] = min(most, given.arguments["trajectories"])
+        return function(*given.args, **given.kwargs)
+
+    return fewer

@@ -1,0 +1,8 @@
+"""Figures show what was simulated; how that was compiled is not their business."""
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick(quick_compilation):
+    """For all tests of figures."""
