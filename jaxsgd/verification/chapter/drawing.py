@@ -43,8 +43,7 @@ def _figure(columns: int = 1) -> "tuple[Figure, list[Axes]]":
 @functools.cache
 def _estimated(study: Study, grid: Grid, observe: tuple[str, ...], seed: int) -> "Result":
     """These observables of a study, recorded on a grid."""
-    averages = study.averages if any("_of_" in name for name in observe) else {}
-    recorded = study.replace(record=grid, observe=observe, averages=averages)
+    recorded = study.replace(record=grid, observe=observe)
     return simulation.simulate(recorded, TRAJECTORIES, seed, statistics=(), progress=False)
 
 
@@ -128,7 +127,7 @@ def bias(seed: int) -> "Figure":
     """Exponential decay: bias and variance."""
     figure, (ax,) = _figure()
     study = quadratic.study("exponential", 100)
-    recorded = study.replace(observe=("risk",), averages={})
+    recorded = study.replace(observe=("risk",))
     plot.frozen_bias(study, simulation.simulate(recorded, TRAJECTORIES, seed, statistics=("x",), progress=False), ax=ax)
     return figure
 

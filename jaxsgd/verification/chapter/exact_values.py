@@ -49,7 +49,8 @@ def best_rate() -> float:
     def risk_at(rate: float) -> float:
         return final_risk(quadratic.at_rate(float(rate)))
 
-    return float(minimize_scalar(risk_at, bounds=(0.01, 0.2), method="bounded").x)
+    found: Any = minimize_scalar(risk_at, bounds=(0.01, 0.2), method="bounded")
+    return float(found.x)
 
 
 def exactly(
