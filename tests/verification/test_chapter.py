@@ -9,13 +9,37 @@ import pytest
 from faults import FAULTS, break_engine
 
 import jaxsgd as js
+from jaxsgd import theory
 from jaxsgd.inference import Verdict
+from jaxsgd.runs import simulation
 from jaxsgd.verification.chapter import COMING, SENTENCES, statements
+
+SOLVED = []
+"""The studies of which exact moments were found when the statements were made."""
 
 
 @pytest.fixture(scope="module")
 def chapter():
-    return {statement.name: statement for statement in statements()}
+    exact = theory.exact
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(theory, "exact", lambda study: SOLVED.append(study) or exact(study))
+        return {statement.name: statement for statement in statements()}
+
+
+def test_exact_moments_are_found_once_for_each_study(chapter):
+    assert len(SOLVED) >= 70
+    assert len({id(study) for study in SOLVED}) == len(SOLVED)
+
+
+def test_figures_share_simulations_and_find_no_exact_moments_anew(chapter, monkeypatch):
+    runs, simulate = [], simulation.simulate
+    monkeypatch.setattr(
+        simulation, "simulate", lambda *args, **options: runs.append(args) or simulate(*args, **options)
+    )
+    monkeypatch.setattr(theory, "exact", lambda _: pytest.fail("the statements know them"))
+    for name in ("figure-constant", "figure-polynomial", "polynomial-better"):
+        chapter[name].figure(0)
+    assert len(runs) == 2
 
 
 def test_every_sentence_has_a_statement(chapter):

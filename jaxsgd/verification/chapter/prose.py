@@ -24,20 +24,21 @@ class Prose:
     def __init__(self, text: str) -> None:
         self.places: dict[str, str] = {}
         self.parts: dict[str, dict[str, list[str]]] = {}
-        place, paragraphs = "", []
+        place, name, paragraphs = "", None, []
         for block in re.split(r"\n\s*\n", text.strip()):
             words = " ".join(block.split())
             level, _, title = words.partition(" ")
             if level == "#":
-                place = title
+                place, name = title, None
             elif level == "##":
                 if title in self.parts:
                     raise InvalidInput(f"there are words for {title!r} twice")
-                self.places[title], self.parts[title] = place, {"sentence": (paragraphs := [])}
-            elif not self.parts:
+                name, paragraphs = title, []
+                self.places[name], self.parts[name] = place, {"sentence": paragraphs}
+            elif name is None:
                 raise InvalidInput(f"there are words before the name of a statement: {words!r}")
             elif level == "###":
-                paragraphs = self.parts[list(self.parts)[-1]].setdefault(title.lower(), [])
+                paragraphs = self.parts[name].setdefault(title.lower(), [])
             else:
                 paragraphs.append(words)
         for name, parts in self.parts.items():
@@ -97,3 +98,9 @@ def _check(name: str, parts: Mapping[str, Sequence[str]]) -> None:
         count = len(parts.get(part, ()))
         if count != 1 and not (part == "remark" and part not in parts):
             raise InvalidInput(f"the words for {name!r} must have one paragraph of {part!r}, got {count}")
+    for paragraph in (paragraph for paragraphs in parts.values() for paragraph in paragraphs):
+        wrong = re.search("<<.*?>>", _PLACEHOLDER.sub("", paragraph))
+        if wrong:
+            raise InvalidInput(
+                f"{wrong.group()!r} is no value, as in <<risk>> or <<risk:.6g>>, in the words for {name!r}"
+            )
