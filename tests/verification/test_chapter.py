@@ -67,21 +67,24 @@ def verdicts(monkeypatch, fault, wanted, trajectories):
 
 
 MECHANISMS = {
-    "figure-constant": "additive noise; means of observables and of functions of x",
-    "jensen": "averages and path sums of one trajectory",
-    "distance-may-grow": "probabilities of events",
-    "polynomial-better": "paired differences of two studies, at steps inside the run",
-    "noisier-than-descent": "no noise at all: full gradients",
-    "exercise-2-random-target": "losses drawn at random, iterates that are a dictionary",
-    "mean-of-examples": "examples drawn with equal and with unequal probabilities",
-    "exercise-3-orders": "examples reshuffled, and paired with those drawn",
+    "constant-variance-1": "additive noise; a function of x",
+    "tuned-50-exact": "the risk of an average",
+    "jensen-constant-exact": "averages and path sums of one trajectory",
+    "grows-at-20": "the probability of an event",
+    "better-at-23": "a paired difference of two studies, at a step inside the run",
+    "descent-risk": "no noise at all: full gradients",
+    "target-second-moment": "losses drawn at random",
+    "mean-of-examples-importance-sampling-2": "examples drawn with unequal probabilities, and weighted",
+    "order-reshuffled": "examples reshuffled",
 }
-"""A statement for each way in which something is measured, and what it covers."""
+"""A claim for each way in which something is measured, and what that is."""
 
 
-def test_half_the_gradient_refutes_a_statement_of_every_mechanism(chapter, monkeypatch):
-    found = verdicts(monkeypatch, "gradient_halved", [chapter[name] for name in MECHANISMS], 2**14)
-    assert {name for name, verdict in found.items() if verdict is not Verdict.REFUTED} == set()
+def test_half_the_gradient_refutes_a_claim_of_every_mechanism(chapter, monkeypatch):
+    claims = [claim for statement in chapter.values() for claim in statement.claims if claim.name in MECHANISMS]
+    found = verdicts(monkeypatch, "gradient_halved", claims, 2**14)
+    assert found == dict.fromkeys((claim.name for claim in claims), Verdict.REFUTED)
+    assert set(found) == set(MECHANISMS)
 
 
 @pytest.mark.slow
@@ -91,20 +94,28 @@ def test_half_the_gradient_refutes_every_statement(chapter, monkeypatch):
     assert {name for name, verdict in found.items() if verdict is not Verdict.REFUTED} == set()
 
 
-@pytest.mark.parametrize(
-    ("fault", "names"),
-    {
-        "schedule_off_by_one": ("figure-exponential", "polynomial-better"),
-        "noise_too_large": ("figure-constant", "unbiased"),
-        "noise_biased": ("unbiased", "noisier-than-descent"),
-        "average_of_what_comes_after": ("jensen", "bound-on-the-average"),
-        "momentum_where_there_should_be_none": ("one-step-identity", "distance-may-grow"),
-        "record_one_step_late": ("piecewise-stages", "at-least-once"),
-    }.items(),
-)
-def test_each_fault_is_found(chapter, monkeypatch, fault, names):
-    found = verdicts(monkeypatch, fault, [chapter[name] for name in names], 2**16)
-    assert set(found.values()) == {Verdict.REFUTED}, found
+FOUND_BY = {
+    "schedule_off_by_one": ("polynomial-better", "figure-exponential"),
+    "noise_too_large": ("unbiased", "figure-constant"),
+    "noise_biased": ("unbiased", "noisier-than-descent"),
+    "average_of_what_comes_after": ("jensen", "bound-on-the-average"),
+    "momentum_where_there_should_be_none": ("one-step-identity", "distance-may-grow"),
+    "record_one_step_late": ("piecewise-stages", "at-least-once"),
+}
+"""For each fault statements that find it; the second ones need more programs."""
+
+
+@pytest.mark.parametrize("fault", FOUND_BY)
+def test_each_fault_is_found(chapter, monkeypatch, fault):
+    name = FOUND_BY[fault][0]
+    assert verdicts(monkeypatch, fault, [chapter[name]], 2**16) == {name: Verdict.REFUTED}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FOUND_BY)
+def test_each_fault_is_found_twice(chapter, monkeypatch, fault):
+    name = FOUND_BY[fault][1]
+    assert verdicts(monkeypatch, fault, [chapter[name]], 2**16) == {name: Verdict.REFUTED}
 
 
 SLACK = {
