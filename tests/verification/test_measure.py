@@ -119,7 +119,8 @@ def test_claims_on_one_study_share_its_trajectories(monkeypatch):
     claims = [claim(SHORT, "risk"), claim(SHORT, first, step=2), claim(SHORT, first), claim(SHORT, negative)]
     found = measured(*claims)
     assert runs == [(0, 1024)]
-    direct = js.simulate(SHORT.replace(observables={"first": first}), 1024, progress=False).dataset
+    alone = SHORT.replace(observe=("risk", "first"), observables={"first": first})
+    direct = js.simulate(alone, 1024, statistics=(), progress=False).dataset
     wanted = [direct.risk_mean[4], direct.first_mean[2], direct.first_mean[4]]
     assert [one.measurement.estimate for one in found[:3]] == pytest.approx([float(mean) for mean in wanted], rel=1e-5)
 
@@ -237,9 +238,10 @@ def test_large_error_probabilities_need_few():
 def test_the_pilot_is_not_measured():
     one = claim(SHORT, "risk", value=float(EXACT.risk_mean[4]))
     found = measured(one, trajectories=None, resolution=0.2)[0].measurement
-    direct = js.simulate(SHORT, found.count, first_trajectory=PILOT, progress=False).dataset
+    alone = SHORT.replace(observe=("risk",), record=at([4]))
+    direct = js.simulate(alone, found.count, first_trajectory=PILOT, statistics=(), progress=False).dataset
     assert found.count == PILOT
-    assert found.estimate == pytest.approx(float(direct.risk_mean[4]), rel=1e-6)
+    assert found.estimate == pytest.approx(float(direct.risk_mean[-1]), rel=1e-6)
 
 
 @pytest.mark.parametrize("relation", ["==", "<=", "within"])

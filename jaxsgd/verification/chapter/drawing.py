@@ -219,11 +219,11 @@ def frequencies(seed: int) -> "Figure":
     figure, (ax,) = _figure()
     sizes = np.array([1, 2, 5, 10, 30, 100])
     found = [sample_coverage(WithReplacement(), n, n, trajectories=DRAWN, seed=seed) for n in sizes.tolist()]
-    shares = (
-        [[float(one[f"{name}_{what}"][0]) for what in ("mean", "sem")] for one in found]
+    rows = (
+        [[float(shares[f"{name}_{what}"][0]) for what in ("mean", "sem")] for shares in found]
         for name in ("at_least_once", "exactly_once")
     )
-    plot.frequencies(sizes, *shares, trajectories=DRAWN, ax=ax)
+    plot.frequencies(sizes, *rows, trajectories=DRAWN, ax=ax)
     return figure
 
 

@@ -28,12 +28,12 @@ def slack(name: str) -> Slack:
 
 
 def final_risk(study: Study) -> float:
-    """Exact E R(x_T)."""
+    """The exact expected risk at the end, E R(x_T)."""
     return float(exact(study)["risk_mean"][-1])
 
 
 def largest_gradient(study: Study) -> float:
-    """max_t E||g_t||^2 along the run, exact."""
+    """The exact maximum along the run, max_t E||g_t||^2."""
     return float(exact(study)["gradient_norm_squared_mean"].values[:-1].max())
 
 

@@ -73,7 +73,7 @@ def sampled(
 
 
 def at_rate(problem: EmpiricalRisk, order: Order, rate: float, steps: int) -> Study:
-    """A constant learning rate, from 0."""
+    """SGD with one example at a time under a constant learning rate, from 0."""
     return sampled(problem, order, schedules.constant(rate), steps, (0.0,) * len(problem.start))
 
 
