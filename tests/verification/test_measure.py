@@ -19,7 +19,7 @@ from jaxsgd.verification import measure as module
 from jaxsgd.verification.measure import MOST, PILOT, POWER, Sample, Subject, measure
 
 CONSTANT, POLYNOMIAL = (js.chapter.study(name) for name in ("constant", "polynomial"))
-SHORT = js.chapter.study("constant", steps=4)
+SHORT = js.chapter.study("constant", steps=4).replace(averages={})
 EXACT = js.theory.exact(SHORT)
 LATE = SHORT.replace(averages={"late": js.averages.Suffix(0.5)})
 
@@ -159,7 +159,7 @@ def test_differences_are_paired_whatever_the_order_of_the_variables():
 
 
 def test_differences_do_not_depend_on_how_many_are_held(monkeypatch):
-    claims = [claim(SHORT, "risk", against=LATE.replace(schedule=js.schedules.constant(0.05)))]
+    claims = [claim(SHORT, "risk", against=SHORT.replace(schedule=js.schedules.constant(0.05)))]
     whole = measured(*claims, trajectories=2049)
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 1024)
     parts = measured(*claims, trajectories=2049)  # the last part is one trajectory
@@ -197,7 +197,7 @@ def test_booleans_are_events():
 
 
 def test_an_average_without_a_value_is_lost():
-    found = measured(claim(LATE, late, step=1), claim(LATE, lambda state: late(state) < 0, step=2), claim(LATE, late))
+    found = measured(claim(LATE, late, step=2), claim(LATE, lambda state: late(state) < 0, step=2), claim(LATE, late))
     assert [one.lost for one in found] == [1024, 1024, 0]
 
 
