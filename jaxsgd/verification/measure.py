@@ -140,13 +140,13 @@ class Subject:
         claim, (margin, rounding) = self.claim, self.tolerances(resolution, deviation)
         if self.event and not sample.lost:
             successes = round(sample.mean * sample.count)
-            one = Measurement.proportion(claim.relation, claim.value, successes, sample.count, margin)
+            measurement = Measurement.proportion(claim.relation, claim.value, successes, sample.count, margin)
         else:
             error = sample.deviation / math.sqrt(sample.count)
             if error == 0 and not self.deterministic:
                 error = math.inf  # a sample without spread does not say that there is none
-            one = Measurement(claim.relation, claim.value, sample.mean, error, sample.count, margin, rounding)
-        return Measured(one, sample.lost)
+            measurement = Measurement(claim.relation, claim.value, sample.mean, error, sample.count, margin, rounding)
+        return Measured(measurement, sample.lost)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +219,7 @@ class Group:
         totals: list[Sample] = []
         for start in range(first, first + count, at_once):
             size = min(at_once, first + count - start)
-            values = [trajectory_values(one, size, seed, first_trajectory=start) for one in self.studies]
+            values = [trajectory_values(study, size, seed, first_trajectory=start) for study in self.studies]
             parts = [Sample.of(self._difference(subject, values)) for subject in self.subjects]
             totals = [a.merge(b) for a, b in zip(totals, parts, strict=True)] if totals else parts
         return totals

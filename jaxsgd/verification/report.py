@@ -27,6 +27,7 @@ class Finding:
 
     @property
     def verdict(self) -> Verdict:
+        """The verdict on the claim."""
         return self.judgement.verdict
 
 

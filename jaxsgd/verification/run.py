@@ -76,15 +76,15 @@ def verify(
             progress(measured, len(claims))
 
     found = measure(claims, resolution, alpha, trajectories, seed, done)
-    judgements = judge([one.measurement for one in found], alpha)
+    judgements = judge([measurement for measurement, _ in found], alpha)
     findings = [
-        Finding(claim, one.measurement, judgement, one.lost)
-        for claim, one, judgement in zip(claims, found, judgements, strict=True)
+        Finding(claim, measurement, judgement, lost)
+        for claim, (measurement, lost), judgement in zip(claims, found, judgements, strict=True)
     ]
     rest = iter(findings)
     sections = tuple(Section(statement, tuple(next(rest) for _ in statement.claims)) for statement in statements)
     # Claims on the same studies share their trajectories.
-    runs = {f.claim.studies: f.measurement.count * sum(one.steps for one in f.claim.studies) for f in findings}
+    runs = {f.claim.studies: f.measurement.count * sum(study.steps for study in f.claim.studies) for f in findings}
     facts = {
         "jaxsgd": __version__,
         "jax": jax.__version__,

@@ -19,7 +19,7 @@ from jaxsgd.verification import measure as module
 from jaxsgd.verification.measure import MOST, PILOT, POWER, Sample, Subject, measure
 
 CONSTANT, POLYNOMIAL = (js.chapter.study(name) for name in ("constant", "polynomial"))
-SHORT = js.chapter.study("constant", steps=4)
+SHORT = js.chapter.study("constant", steps=4).replace(averages={})
 EXACT = js.theory.exact(SHORT)
 LATE = SHORT.replace(averages={"late": js.averages.Suffix(0.5)})
 
@@ -119,7 +119,8 @@ def test_claims_on_one_study_share_its_trajectories(monkeypatch):
     claims = [claim(SHORT, "risk"), claim(SHORT, first, step=2), claim(SHORT, first), claim(SHORT, negative)]
     found = measured(*claims)
     assert runs == [(0, 1024)]
-    direct = js.simulate(SHORT.replace(observables={"first": first}), 1024, progress=False).dataset
+    alone = SHORT.replace(observe=("risk", "first"), observables={"first": first})
+    direct = js.simulate(alone, 1024, statistics=(), progress=False).dataset
     wanted = [direct.risk_mean[4], direct.first_mean[2], direct.first_mean[4]]
     assert [one.measurement.estimate for one in found[:3]] == pytest.approx([float(mean) for mean in wanted], rel=1e-5)
 
@@ -158,7 +159,7 @@ def test_differences_are_paired_whatever_the_order_of_the_variables():
 
 
 def test_differences_do_not_depend_on_how_many_are_held(monkeypatch):
-    claims = [claim(SHORT, "risk", against=LATE.replace(schedule=js.schedules.constant(0.05)))]
+    claims = [claim(SHORT, "risk", against=SHORT.replace(schedule=js.schedules.constant(0.05)))]
     whole = measured(*claims, trajectories=2049)
     monkeypatch.setattr(module, "_VALUES_AT_ONCE", 1024)
     parts = measured(*claims, trajectories=2049)  # the last part is one trajectory
@@ -196,7 +197,7 @@ def test_booleans_are_events():
 
 
 def test_an_average_without_a_value_is_lost():
-    found = measured(claim(LATE, late, step=1), claim(LATE, lambda state: late(state) < 0, step=2), claim(LATE, late))
+    found = measured(claim(LATE, late, step=2), claim(LATE, lambda state: late(state) < 0, step=2), claim(LATE, late))
     assert [one.lost for one in found] == [1024, 1024, 0]
 
 
@@ -237,9 +238,10 @@ def test_large_error_probabilities_need_few():
 def test_the_pilot_is_not_measured():
     one = claim(SHORT, "risk", value=float(EXACT.risk_mean[4]))
     found = measured(one, trajectories=None, resolution=0.2)[0].measurement
-    direct = js.simulate(SHORT, found.count, first_trajectory=PILOT, progress=False).dataset
+    alone = SHORT.replace(observe=("risk",), record=at([4]))
+    direct = js.simulate(alone, found.count, first_trajectory=PILOT, statistics=(), progress=False).dataset
     assert found.count == PILOT
-    assert found.estimate == pytest.approx(float(direct.risk_mean[4]), rel=1e-6)
+    assert found.estimate == pytest.approx(float(direct.risk_mean[-1]), rel=1e-6)
 
 
 @pytest.mark.parametrize("relation", ["==", "<=", "within"])

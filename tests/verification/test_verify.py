@@ -154,7 +154,7 @@ def test_a_biased_engine_does_not_balance(monkeypatch, wrong):
 
 def test_divergence_is_said():
     report = js.verify([claim(study=STUDY.replace(schedule=js.schedules.constant(1e30))), claim("fine")], 1024)
-    assert verdicts(claim(study=STUDY.replace(schedule=js.schedules.constant(1e30)))) == ["INCONCLUSIVE"]
+    assert [finding.verdict for finding in report.findings] == ["INCONCLUSIVE", "INCONCLUSIVE"]
     assert "c: 1024 of 1024 trajectories have no finite value, so that there is no estimate INCONCLUSIVE" in repr(
         report
     )

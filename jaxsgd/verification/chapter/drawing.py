@@ -1,19 +1,26 @@
-"""The figures of the report: each a function of the seed."""
+"""The figures of the report: each a function of the seed.
 
+A simulation records only what is drawn, since most of its cost is that of compiling a program, and figures that show
+the same study share it.
+"""
+
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
-from jaxsgd import plot, record, theory
+from jaxsgd import plot, record
 from jaxsgd.oracles import FullGradient
+from jaxsgd.orders import WithReplacement
+from jaxsgd.record import Grid
 from jaxsgd.runs import simulation
 from jaxsgd.runs.examples_used import sample_coverage
 from jaxsgd.study import Study
-from jaxsgd.verification.chapter import common
-from jaxsgd.verification.chapter.example_studies import ORDERS, counting, towards_mean
+from jaxsgd.verification.chapter import quadratic_studies as quadratic
+from jaxsgd.verification.chapter.exact_values import exact, final_risk
+from jaxsgd.verification.chapter.example_studies import ORDERS, towards_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
     from jaxsgd.results.result import Result
 
 TRAJECTORIES = 100_000
+DRAWN = 20_000
+"""Epochs of n draws that are counted for each n."""
 
 
 def _figure(columns: int = 1) -> "tuple[Figure, list[Axes]]":
@@ -31,68 +40,75 @@ def _figure(columns: int = 1) -> "tuple[Figure, list[Axes]]":
     return figure, list(np.ravel(figure.subplots(1, columns)))
 
 
-def _run(study: Study, seed: int, every: int = 1) -> "Result":
-    return simulation.simulate(study.replace(record=record.every(every)), TRAJECTORIES, seed, progress=False)
-
-
-def _exact(study: Study, every: int = 1) -> xr.Dataset:
-    return theory.exact(study.replace(record=record.every(every)))
+@functools.cache
+def _estimated(study: Study, grid: Grid, observe: tuple[str, ...], seed: int) -> "Result":
+    """These observables of a study, recorded on a grid."""
+    recorded = study.replace(record=grid, observe=observe)
+    return simulation.simulate(recorded, TRAJECTORIES, seed, statistics=(), progress=False)
 
 
 def paths(seed: int) -> "Figure":
     """Trajectories of the first experiment with gradient descent."""
     figure, (ax,) = _figure()
-    plot.paths(common.study("constant"), trajectories=5, seed=seed, ax=ax)
+    plot.paths(quadratic.study("constant"), trajectories=5, seed=seed, ax=ax)
     return figure
 
 
 def constant(seed: int) -> "Figure":
     """The constant rate over 1000 steps: last iterate and average."""
     figure, (ax,) = _figure()
-    study = common.study("constant", 1000)
-    plot.curves(_run(study, seed, 10), ("risk", "risk_of_eta"), exact=_exact(study, 10), ax=ax)
+    _last_and_average(ax, quadratic.study("constant", 1000), seed)
     return figure
+
+
+def risk_of(name: str) -> "Callable[[int], Figure]":
+    """Trajectories of one of the chapter's studies, and the expected risk of its last iterate and its average."""
+
+    def draw(seed: int) -> "Figure":
+        figure, (left, right) = _figure(2)
+        plot.paths(quadratic.study(name), trajectories=5, seed=seed, ax=left)
+        _last_and_average(right, quadratic.study(name), seed)
+        return figure
+
+    return draw
+
+
+def _last_and_average(ax: "Axes", study: Study, seed: int) -> None:
+    """Expected risks over at most 101 steps."""
+    result = _estimated(study, record.every(max(1, study.steps // 100)), ("risk", "risk_of_eta"), seed)
+    plot.curves(result, ("risk", "risk_of_eta"), exact=exact(study), ax=ax)
 
 
 def rates(seed: int) -> "Figure":
     """E R(x_50) over the constant learning rate."""
     figure, (ax,) = _figure()
-    dense = np.geomspace(common.RATES[0], 0.49, 80)
+    dense = np.geomspace(quadratic.RATES[0], 0.49, 80)
     label = r"constant learning rate $\eta$"
-    _final(ax, lambda rate: common.at_rate(rate, common.T), common.RATES, dense, seed, xlabel=label, limit=0.5)
+    _final(ax, quadratic.at_rate, quadratic.RATES, dense, seed, xlabel=label, limit=0.5)
     return figure
 
 
 def decays(seed: int) -> "Figure":
     """E R(x_50) over the rate of exponential and the power of polynomial decay."""
     figure, (left, right) = _figure(2)
-    dense = np.geomspace(common.DECAYS[0], common.DECAYS[-1], 60)
-    _final(left, common.exponential, common.DECAYS, dense, seed, xlabel=r"exponential decay: rate $\lambda$")
-    dense = np.linspace(common.POWERS[0], common.POWERS[-1], 60)
-    _final(right, common.polynomial, common.POWERS, dense, seed, xlabel=r"polynomial decay: power $\alpha$")
+    values, label = quadratic.DECAYS, r"exponential decay: rate $\lambda$"
+    _final(left, quadratic.exponential, values, np.geomspace(values[0], values[-1], 60), seed, xlabel=label)
+    values, label = quadratic.POWERS, r"polynomial decay: power $\alpha$"
+    _final(right, quadratic.polynomial, values, np.linspace(values[0], values[-1], 60), seed, xlabel=label)
     return figure
 
 
 def _final(
     ax: "Axes", make: Callable[[float], Study], values: np.ndarray, dense: np.ndarray, seed: int, **options: Any
 ) -> None:
-    """E R(x_T) of the studies made of some values, and the exact curve over dense ones."""
-    ends = [
-        simulation.simulate(
-            study.replace(record=record.at([study.steps]), observe=["risk"]),
-            TRAJECTORIES,
-            seed,
-            statistics=(),
-            progress=False,
-        ).dataset.isel(step=0)
-        for study in map(make, values.tolist())
-    ]
+    """E R(x_50) of the studies made of some values, and the exact curve over dense ones."""
+    estimates, errors = _at_end(map(make, values.tolist()), "risk", seed)
     plot.against(
         values,
-        np.array([float(end["risk_mean"]) for end in ends]),
-        np.array([float(end["risk_sem"]) for end in ends]),
+        estimates,
+        errors,
         exact_values=dense,
-        exact=np.array([common.final_risk(study) for study in map(make, dense.tolist())]),
+        exact=np.array([final_risk(study) for study in map(make, dense.tolist())]),
         trajectories=TRAJECTORIES,
         ylabel=r"$\mathbb{E}\,R(x_{50})$",
         ax=ax,
@@ -100,34 +116,30 @@ def _final(
     )
 
 
-def risk_of(name: str) -> "Callable[[int], Figure]":
-    """The expected risk of one of the chapter's studies, last iterate and average."""
-
-    def draw(seed: int) -> "Figure":
-        figure, (left, right) = _figure(2)
-        study = common.study(name)
-        gap = max(1, study.steps // 100)
-        plot.paths(study, trajectories=5, seed=seed, ax=left)
-        plot.curves(_run(study, seed, gap), ("risk", "risk_of_eta"), exact=_exact(study, gap), ax=right)
-        return figure
-
-    return draw
+def _at_end(studies: Iterable[Study], name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The means of an observable at the ends of studies, and their standard errors."""
+    ends = [_estimated(study, record.at([study.steps]), (name,), seed).dataset.isel(step=0) for study in studies]
+    estimates, errors = ([float(end[f"{name}_{what}"]) for end in ends] for what in ("mean", "sem"))
+    return np.array(estimates), np.array(errors)
 
 
 def bias(seed: int) -> "Figure":
     """Exponential decay: bias and variance."""
     figure, (ax,) = _figure()
-    study = common.study("exponential", 100)
-    plot.frozen_bias(study, _run(study, seed), ax=ax)
+    study = quadratic.study("exponential", 100)
+    recorded = study.replace(observe=("risk",))
+    plot.frozen_bias(study, simulation.simulate(recorded, TRAJECTORIES, seed, statistics=("x",), progress=False), ax=ax)
     return figure
 
 
 def overtaking(seed: int) -> "Figure":
     """Polynomial decay overtakes the constant rate."""
     figure, (ax,) = _figure()
-    studies = {"constant": common.study("constant"), "polynomial decay": common.study("polynomial")}
-    results = {label: _run(study, seed) for label, study in studies.items()}
-    plot.curves(results, ("risk",), exact={label: _exact(study) for label, study in studies.items()}, ax=ax)
+    studies = {"constant": quadratic.study("constant"), "polynomial decay": quadratic.study("polynomial")}
+    results = {
+        label: _estimated(study, record.every(1), ("risk", "risk_of_eta"), seed) for label, study in studies.items()
+    }
+    plot.curves(results, ("risk",), exact={label: exact(study) for label, study in studies.items()}, ax=ax)
     ax.axvline(23, color="0.6", linewidth=0.8, linestyle=":")
     ax.annotate(
         "update 23", (23, ax.get_ylim()[1]), (4, -10), textcoords="offset points", fontsize="small", color="0.4"
@@ -143,21 +155,38 @@ def choices(seed: int) -> "Figure":
         "inverse-time": r"$0.1/(1 + 0.05t)$",
         "inverse-sqrt": r"$0.25/\sqrt{t + 1}$",
     }
-    results, exact = {}, {}
-    for name, (study, _) in common.choices().items():
-        one, label = study.replace(record=record.log_spaced(60)), labels.get(name, name)
-        results[label] = simulation.simulate(one, TRAJECTORIES, seed, progress=False)
-        exact[label] = theory.exact(one)
-    plot.curves(results, ("risk",), exact=exact, ax=ax)
+    _over_1000_steps(
+        ax, {labels.get(name, name): study for name, (study, _) in quadratic.choices().items()}, "risk", seed
+    )
     return figure
+
+
+def distances(seed: int) -> "Figure":
+    """The squared distance from the optimum under the chapter's four learning rates, and of gradient descent."""
+    figure, (ax,) = _figure()
+    names = ("constant", "exponential", "polynomial", "piecewise")
+    studies = {name: quadratic.study(name, 1000) for name in names}
+    studies["polynomial, no noise"] = studies["polynomial"].replace(oracle=FullGradient(quadratic.PROBLEM))
+    _over_1000_steps(ax, studies, "distance_squared", seed)
+    ax.set_ylim(bottom=1e-4)
+    return figure
+
+
+def _over_1000_steps(ax: "Axes", studies: Mapping[str, Study], name: str, seed: int) -> None:
+    """An observable of several studies, on a logarithmic scale of steps."""
+    results = {
+        label: _estimated(study, record.log_spaced(80), ("risk", "distance_squared"), seed)
+        for label, study in studies.items()
+    }
+    plot.curves(results, (name,), exact={label: exact(study) for label, study in studies.items()}, ax=ax)
 
 
 def bound(seed: int) -> "Figure":
     """The bound and the three parts of its slack, under the constant and the polynomial rate."""
     figure, axes = _figure(2)
     for ax, name in zip(axes, ("constant", "polynomial"), strict=True):
-        study = common.study(name, 200)
-        plot.bound(study, _run(study, seed, 10), ax=ax)
+        study = quadratic.study(name, 200)
+        plot.bound(study, _estimated(study, record.every(10), ("risk_of_eta",), seed), ax=ax)
         ax.set_title(f"{name} rate", fontsize="medium", loc="left")
     return figure
 
@@ -165,23 +194,16 @@ def bound(seed: int) -> "Figure":
 def rate(seed: int) -> "Figure":
     """The risk of the average with the tuned step over T, and its bound."""
     figure, (ax,) = _figure()
-    r, L = math.sqrt(common.START_DISTANCE_SQUARED), math.sqrt(common.LARGEST)
+    r, L = math.sqrt(quadratic.START_DISTANCE_SQUARED), math.sqrt(quadratic.LARGEST)
     horizons = np.array([25, 50, 100, 200, 400, 800, 1600])
-    ends = []
-    for steps in horizons:
-        study = common.tuned(int(steps))
-        ends.append(_run(study, seed, int(steps)).dataset.isel(step=-1))
+    estimates, errors = _at_end(map(quadratic.tuned, horizons.tolist()), "risk_of_eta", seed)
     dense = np.unique(np.geomspace(25, 1600, 30).astype(int))
-    exact = []
-    for steps in dense:
-        study = common.tuned(int(steps))
-        exact.append(float(_exact(study, int(steps)).isel(step=-1)["risk_of_eta_mean"]))
     plot.against(
         horizons,
-        np.array([float(end["risk_of_eta_mean"]) for end in ends]),
-        np.array([float(end["risk_of_eta_sem"]) for end in ends]),
+        estimates,
+        errors,
         exact_values=dense,
-        exact=np.array(exact),
+        exact=np.array([float(exact(quadratic.tuned(T))["risk_of_eta_mean"][-1]) for T in dense.tolist()]),
         xlabel="number of updates T, each with its tuned step",
         ylabel=r"$\mathbb{E}\,R(\bar x_T)$",
         trajectories=TRAJECTORIES,
@@ -194,55 +216,31 @@ def rate(seed: int) -> "Figure":
 
 def frequencies(seed: int) -> "Figure":
     """How often an example is drawn in n draws with replacement."""
-
     figure, (ax,) = _figure()
     sizes = np.array([1, 2, 5, 10, 30, 100])
-    rows = []
-    for n in sizes:
-        end = simulation.simulate(counting(int(n)), 20_000, seed, statistics=(), progress=False).dataset.isel(step=0)
-        rows.append(
-            [(float(end[f"{name}_mean"]), float(end[f"{name}_sem"])) for name in ("at least once", "exactly once")]
-        )
-    table = np.array(rows)
-    plot.frequencies(sizes, table[:, 0], table[:, 1], trajectories=20_000, ax=ax)
+    found = [sample_coverage(WithReplacement(), n, n, trajectories=DRAWN, seed=seed) for n in sizes.tolist()]
+    rows = (
+        [[float(shares[f"{name}_{what}"][0]) for what in ("mean", "sem")] for shares in found]
+        for name in ("at_least_once", "exactly_once")
+    )
+    plot.frequencies(sizes, *rows, trajectories=DRAWN, ax=ax)
     return figure
 
 
 def orders(seed: int) -> "Figure":
     """The squared distance from the optimum after every epoch, by order."""
-
     figure, (ax,) = _figure()
-    studies = {name: towards_mean(order).replace(record=record.every_epoch(1)) for name, order in ORDERS.items()}
-    results = {
-        name: simulation.simulate(study, TRAJECTORIES, seed, statistics=(), progress=False)
-        for name, study in studies.items()
-    }
-    plot.curves(results, ("distance_squared",), {name: theory.exact(study) for name, study in studies.items()}, ax=ax)
+    studies = {name: towards_mean(name) for name in ORDERS}
+    results = {name: _estimated(study, study.record, ("distance_squared",), seed) for name, study in studies.items()}
+    plot.curves(results, ("distance_squared",), {name: exact(study) for name, study in studies.items()}, ax=ax)
     return figure
 
 
-def coverage(seed: int) -> "Figure":
+def examples_used(seed: int) -> "Figure":
     """How much of the examples three epochs use, with and without replacement."""
-
     figure, (ax,) = _figure()
     drawn = {name: ORDERS[name] for name in ("with-replacement", "reshuffled")}
     after = (50, 100, 150, 200, 250)
     measured = {name: sample_coverage(order, 100, after, trajectories=2048, seed=seed) for name, order in drawn.items()}
     plot.coverage(drawn, 100, measured=measured, ax=ax)
-    return figure
-
-
-def distances(seed: int) -> "Figure":
-    """The squared distance from the optimum under the chapter's four learning rates, and of gradient descent."""
-    figure, (ax,) = _figure()
-    names = ("constant", "exponential", "polynomial", "piecewise")
-    grid = record.log_spaced(80)
-    studies = {name: common.study(name, 1000).replace(record=grid) for name in names}
-    studies["polynomial, no noise"] = studies["polynomial"].replace(oracle=FullGradient(common.PROBLEM))
-    results = {
-        label: simulation.simulate(study, TRAJECTORIES, seed, progress=False) for label, study in studies.items()
-    }
-    exact = {label: theory.exact(study) for label, study in studies.items()}
-    plot.curves(results, ("distance_squared",), exact=exact, ax=ax)
-    ax.set_ylim(bottom=1e-4)
     return figure

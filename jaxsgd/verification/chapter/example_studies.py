@@ -1,4 +1,7 @@
-"""The examples of the chapter's statements about finite sums, and SGD on them."""
+"""The examples of the chapter's statements about finite sums, and SGD on them.
+
+Studies that several statements or figures look at are made once, so that they share simulations and exact moments.
+"""
 
 import functools
 from collections.abc import Callable
@@ -15,9 +18,8 @@ from jaxsgd.problems import EmpiricalRisk, FiniteSum, LeastSquares, LogisticRegr
 from jaxsgd.study import Study
 
 ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
-
 TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])
-
+"""Features and targets of six examples."""
 MEANS = np.array([-2.0, -0.5, 0.3, 1.2, 3.0])
 """Examples a_i of f_i(x) = (x - a_i)^2 / 2, of which the mean, 0.4, is the minimiser."""
 
@@ -29,6 +31,9 @@ ORDERS: dict[str, Order] = {
 }
 
 EPOCHS, T = 10, 200
+"""How long the studies run: so many epochs, or so many updates."""
+KAPPA, SIGNS = 20.0, np.repeat([1.0, -1.0], 10)
+"""Condition number and signs of the ill-conditioned sum."""
 
 
 @functools.cache
@@ -49,7 +54,17 @@ def logistic() -> LogisticRegression:
     return LogisticRegression(ROWS, TARGETS > 0.2, 0.1)
 
 
-def study(
+def _tilted(x: jax.Array, sign: jax.Array) -> jax.Array:
+    return x[0] ** 2 / 2 + KAPPA * x[1] ** 2 / 2 - sign * x[1] / 2
+
+
+@functools.cache
+def tilted() -> FiniteSum:
+    """f_i(x) = x_1^2/2 + kappa x_2^2/2 - s_i x_2/2 with signs s_i that sum to 0."""
+    return FiniteSum(_tilted, SIGNS, start=np.zeros(2), strong_convexity=1.0, smoothness=KAPPA)
+
+
+def sampled(
     problem: EmpiricalRisk, order: Order, schedule: Callable[[Any], Any], steps: int, start: tuple[float, ...]
 ) -> Study:
     """SGD with one example at a time, recorded at its end."""
@@ -58,21 +73,25 @@ def study(
 
 
 def at_rate(problem: EmpiricalRisk, order: Order, rate: float, steps: int) -> Study:
-    """A constant learning rate, from 0."""
-    return study(problem, order, schedules.constant(rate), steps, (0.0,) * len(problem.start))
+    """SGD with one example at a time under a constant learning rate, from 0."""
+    return sampled(problem, order, schedules.constant(rate), steps, (0.0,) * len(problem.start))
 
 
-def towards_mean(order: Order) -> Study:
-    """Ten epochs on the mean of five numbers, from 2, with learning rate 0.1."""
-    return study(means(), order, _TENTH, EPOCHS * len(MEANS), (2.0,))
+def epochs(problem: EmpiricalRisk, order: str, rate: float) -> Study:
+    """Ten epochs in an order of `ORDERS`, under a constant learning rate, from 0."""
+    return at_rate(problem, ORDERS[order], rate, EPOCHS * problem.examples)
 
 
-def running_mean(order: Order) -> Study:
+@functools.cache
+def towards_mean(order: str) -> Study:
+    """Ten epochs on the mean of five numbers, from 2, with learning rate 0.1, recorded after each of them."""
+    study = sampled(means(), ORDERS[order], schedules.constant(0.1), EPOCHS * len(MEANS), (2.0,))
+    return study.replace(record=record.every_epoch(1))
+
+
+def running_mean(order: str) -> Study:
     """Ten epochs on the mean of five numbers, from 2, with learning rate 1/(t + 1)."""
-    return study(means(), order, _INVERSE, EPOCHS * len(MEANS), (2.0,))
-
-
-_TENTH, _INVERSE = schedules.constant(0.1), schedules.inverse_time(1.0, 1.0)
+    return sampled(means(), ORDERS[order], schedules.inverse_time(1.0, 1.0), EPOCHS * len(MEANS), (2.0,))
 
 
 @functools.cache

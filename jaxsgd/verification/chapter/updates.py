@@ -1,4 +1,4 @@
-"""The chapter's first section: stochastic gradients, and its first experiment."""
+"""The chapter's first section: stochastic gradients, their cost, and its first experiment."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,18 +7,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import averages, oracles
+from jaxsgd import averages, oracles, record, schedules
+from jaxsgd.orders import ImportanceSampling, WithReplacement
 from jaxsgd.state import Update
-from jaxsgd.verification.chapter import common, drawing
-from jaxsgd.verification.chapter.common import BOOK
+from jaxsgd.study import Study
+from jaxsgd.verification.chapter import drawing, example_studies, path_sums
+from jaxsgd.verification.chapter import quadratic_studies as quadratic
+from jaxsgd.verification.chapter.exact_values import best_rate, exact, exactly, stationary_risk
+from jaxsgd.verification.chapter.example_studies import ROWS, TARGETS
+from jaxsgd.verification.chapter.prose import Prose
+from jaxsgd.verification.chapter.references import BOOK
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.statement import Statement
 
-PLACE = "Stochastic gradient updates"
+PROSE = Prose.of("updates")
 
 
 def _noise(update: Update) -> jax.Array:
-    return update.gradient - common.gradient(update.x)
+    return update.gradient - quadratic.gradient(update.x)
 
 
 def _first(update: Update) -> jax.Array:
@@ -35,30 +41,22 @@ def _energy(update: Update) -> jax.Array:
 
 def unbiased() -> Statement:
     """Stochastic gradients are unbiased."""
-    sums = {"first": _first, "second": _second, "energy": _energy, **common.SUMS}
-    study = common.study("constant").replace(path_sums=sums, averages={})
+    sums = {"first": _first, "second": _second, "energy": _energy, **path_sums.SUMS}
+    study = quadratic.study("constant").replace(path_sums=sums, averages={})
     T = study.steps
 
     def claim(name: str, text: str, variable: Callable[[Any], Any], value: float = 0.0, **options: Any) -> Claim:
         return Claim(f"unbiased-{name}", text, study, variable, "==", value, **options)
 
-    return Statement(
-        name="unbiased",
-        place=PLACE,
-        sentence="The stochastic gradient is an unbiased estimate of the full gradient: on average it is right.",
-        tested=(
-            r"Along trajectories of the first experiment, $\sum_t (g_t - \nabla R(x_t))$ has mean zero in both "
-            r"coordinates, is uncorrelated with the point, $\mathbb{E}\sum_t \eta_t \langle g_t - \nabla R(x_t), x_t"
-            r"\rangle = 0$, and has the variance of the noise that the code adds, $\mathbb{E}\|g_t - \nabla "
-            r"R(x_t)\|^2 = 2$."
-        ),
+    return PROSE.statement(
+        "unbiased",
         claims=(
             claim("first", r"$\mathbb{E}\sum_t (g_t - \nabla R(x_t))_1 = 0$", lambda state: state.path_sums["first"]),
             claim("second", r"$\mathbb{E}\sum_t (g_t - \nabla R(x_t))_2 = 0$", lambda state: state.path_sums["second"]),
             claim(
                 "martingale",
                 r"$2\,\mathbb{E}\sum_t \eta_t\langle \nabla R(x_t) - g_t, x_t\rangle = 0$",
-                common.martingale,
+                path_sums.martingale,
             ),
             claim(
                 "variance",
@@ -68,35 +66,22 @@ def unbiased() -> Statement:
                 margin=0.02,
             ),
         ),
-        remark=(
-            "Here the noise is added to the gradient. That the mean over the examples of a data set is the full "
-            "gradient is tested below."
-        ),
         reference=BOOK,
     )
 
 
 def descent() -> Statement:
     """Gradient descent beside SGD."""
-    sgd = common.study("constant")
-    descent = sgd.replace(oracle=oracles.FullGradient(common.PROBLEM), averages={"eta": averages.StepSizeWeighted()})
+    sgd = quadratic.study("constant")
+    descent = sgd.replace(oracle=oracles.FullGradient(quadratic.PROBLEM), averages={"eta": averages.StepSizeWeighted()})
     path = np.array([-5.0, -2.0]) * (1 - 0.1 * np.array([2.0, 4.0])) ** sgd.steps
-    spread = float(np.trace(common.exact(sgd).isel(step=-1)["x_covariance"].values))
+    spread = float(np.trace(exact(sgd).isel(step=-1)["x_covariance"].values))
 
     def from_descent(x: jax.Array) -> jax.Array:
         return (x[0] - path[0]) ** 2 + (x[1] - path[1]) ** 2
 
-    return Statement(
-        name="noisier-than-descent",
-        place=PLACE,
-        sentence="The trajectory of SGD is much noisier than that of gradient descent, even near the minimum.",
-        tested=(
-            r"After 50 updates gradient descent is at $(1 - 0.1\,h_i)^{50} x_{0,i}$ on every trajectory, with risk "
-            r"below "
-            r"$10^{-8}$. SGD is there on average, and away from it by $\mathbb{E}\|x_{50} - x_{50}^{GD}\|^2 = "
-            r"\text{tr}\,"
-            r"\text{Cov}\,x_{50}$; its risk is higher on average."
-        ),
+    return PROSE.statement(
+        "noisier-than-descent",
         claims=(
             Claim(
                 "descent-risk",
@@ -127,10 +112,6 @@ def descent() -> Statement:
                 margin=0.01,
             ),
         ),
-        remark=(
-            "The mean of the SGD iterate is exactly the iterate of gradient descent here, because the gradient is "
-            "linear: all of the difference is variance."
-        ),
         reference=BOOK,
         figure=drawing.paths,
     )
@@ -138,41 +119,28 @@ def descent() -> Statement:
 
 def levels_off() -> Statement:
     """The constant learning rate does not improve with more steps; its average does."""
-    short, long = common.study("constant"), common.study("constant", 1000)
-    stationary = common.stationary_risk(0.1)
-    average, later = (float(common.exact(one).isel(step=-1)["risk_of_eta_mean"]) for one in (short, long))
-    return Statement(
-        name="constant-levels-off",
-        place=PLACE,
-        sentence="After 50 steps the quality is still not good, and it does not improve with more steps.",
-        tested=(
-            r"$\mathbb{E} R(x_{50})$ and $\mathbb{E} R(x_{1000})$ both equal the stationary value "
-            rf"$\sum_i \frac{{\eta}}{{2(2 - \eta h_i)}} = {stationary:.6g}$ within 0.5%. The average $\bar x$ of the "
-            "same trajectories does improve: from "
-            rf"$\mathbb{{E}} R(\bar x_{{50}}) = {average:.4g}$ to $\mathbb{{E}} R(\bar x_{{1000}}) = {later:.4g}$."
-        ),
+    short, long = quadratic.study("constant"), quadratic.study("constant", 1000)
+    stationary = stationary_risk(0.1)
+    average, later = (float(exact(study)["risk_of_eta_mean"][-1]) for study in (short, long))
+
+    def stays(study: Study) -> Claim:
+        return Claim(
+            f"levels-off-{study.steps}",
+            rf"$\mathbb{{E}} R(x_{{{study.steps}}})$ is the stationary value within 0.5%",
+            study,
+            "risk",
+            "within",
+            stationary,
+            margin=0.005 * stationary,
+            reference="theory.stationary",
+        )
+
+    return PROSE.statement(
+        "constant-levels-off",
         claims=(
-            Claim(
-                "levels-off-50",
-                r"$\mathbb{E} R(x_{50})$ is the stationary value within 0.5%",
-                short,
-                "risk",
-                "within",
-                stationary,
-                margin=0.005 * stationary,
-                reference="theory.stationary",
-            ),
-            Claim(
-                "levels-off-1000",
-                r"$\mathbb{E} R(x_{1000})$ is the stationary value within 0.5%",
-                long,
-                "risk",
-                "within",
-                stationary,
-                margin=0.005 * stationary,
-                reference="theory.stationary",
-            ),
-            common.exactly("levels-off-average", long, "risk_of_eta"),
+            stays(short),
+            stays(long),
+            exactly("levels-off-average", long, "risk_of_eta"),
             Claim(
                 "levels-off-average-improves",
                 "the average after 1000 steps is better than the average after 50",
@@ -183,11 +151,7 @@ def levels_off() -> Statement:
                 margin=0.01,
             ),
         ),
-        remark=(
-            "The sentence is right for the last iterate. It is not for the average of the iterates, whose expected "
-            "risk "
-            "goes on falling like 1/T with a constant learning rate on this quadratic."
-        ),
+        values={"stationary": stationary, "average_at_50": average, "average_at_1000": later},
         reference=BOOK,
         figure=drawing.constant,
     )
@@ -195,47 +159,102 @@ def levels_off() -> Statement:
 
 def too_small_too_large() -> Statement:
     """The risk after 50 steps over the learning rate is U-shaped."""
-    rates, T = common.RATES, common.T
-    best = common.best_rate()
-    claims = [common.exactly(f"rate-{rate:.3g}", common.at_rate(float(rate), T)) for rate in rates]
-    at_best = common.at_rate(best, T)
+    rates, best = quadratic.RATES, best_rate()
+    claims = [exactly(f"rate-{rate:.3g}", quadratic.at_rate(float(rate))) for rate in rates]
     wrong = {"small": (rates[0], 0.1), "large": (rates[-1], 0.1)}
     wrong |= {"smaller": (0.7 * best, 0.002), "larger": (1.5 * best, 0.002)}
-    for name, (rate, margin) in wrong.items():
-        other = common.at_rate(float(rate), T)
-        claims.append(
-            Claim(
-                f"rate-too-{name}",
-                f"a rate of {rate:.3g} is worse than the best, {best:.3g}",
-                other,
-                "risk",
-                ">",
-                0.0,
-                against=at_best,
-                margin=margin,
-            )
+    claims += [
+        Claim(
+            f"rate-too-{name}",
+            f"a rate of {rate:.3g} is worse than the best, {best:.3g}",
+            quadratic.at_rate(float(rate)),
+            "risk",
+            ">",
+            0.0,
+            against=quadratic.at_rate(best),
+            margin=margin,
         )
-    return Statement(
-        name="too-small-too-large",
-        place=PLACE,
-        sentence=(
-            "A learning rate that is too small makes no meaningful progress at first; one that is too large gives no "
-            "good solution."
-        ),
-        tested=(
-            rf"$\mathbb{{E}} R(x_{{50}})$ at {len(rates)} constant learning rates from {rates[0]:.3g} to "
-            rf"{rates[-1]:.3g} "
-            rf"is that of exact moments, with its minimum at $\eta = {best:.4f}$ (found on the exact curve); both "
-            rf"ends are "
-            "worse than the minimum, trajectory against trajectory with the same draws."
-        ),
+        for name, (rate, margin) in wrong.items()
+    ]
+    return PROSE.statement(
+        "too-small-too-large",
         claims=claims,
-        remark=r"Above $\eta = 2/h_{\max} = 0.5$ the iterates diverge.",
+        values={"rates": len(rates), "smallest": rates[0], "largest": rates[-1], "best": best},
         reference=BOOK,
         figure=drawing.rates,
     )
 
 
+def mean_of_examples() -> Statement:
+    """The mean of the gradients of examples is the full gradient, E_i grad f_i = grad R."""
+    squares, logistic = example_studies.squares(), example_studies.logistic()
+    of_squares, of_logistic = -ROWS.T @ TARGETS / 6, -ROWS.T @ (np.where(TARGETS > 0.2, 1, -1) / 2) / 6
+    cases = {
+        "least-squares": (squares, WithReplacement(), of_squares),
+        "logistic-regression": (logistic, WithReplacement(), of_logistic),
+        "importance-sampling": (squares, ImportanceSampling([0.1, 0.3, 0.1, 0.2, 0.2, 0.1]), of_squares),
+    }
+    claims = []
+    for name, (problem, order, gradient) in cases.items():
+        study = example_studies.at_rate(problem, order, 1.0, 1)
+        claims += [
+            Claim(
+                f"mean-of-examples-{name}-{j + 1}",
+                rf"{name.replace('-', ' ')}: $\mathbb{{E}}\,g_{{0,{j + 1}}}$ is the derivative of R at 0",
+                study,
+                lambda x, j=j: -x[j],
+                "==",
+                float(gradient[j]),
+                margin=0.02,
+            )
+            for j in range(2)
+        ]
+    return PROSE.statement("mean-of-examples", claims=claims, reference=BOOK)
+
+
+def cost_per_update() -> Statement:
+    """An update costs one gradient of an example, whatever n; one of gradient descent n."""
+    squares, T = example_studies.squares, example_studies.T
+    few, many = (example_studies.at_rate(squares(copies), WithReplacement(), 0.2, T) for copies in (1, 100))
+    n = squares(100).examples
+    descent = Study(
+        oracle=oracles.FullGradient(squares()),
+        schedule=schedules.constant(0.2),
+        steps=1,
+        record=record.at([1]),
+        x0=[0.0, 0.0],
+    )
+    after_one = 0.5 * np.mean((ROWS @ (0.2 * ROWS.T @ TARGETS / 6) - TARGETS) ** 2)
+    return PROSE.statement(
+        "cost-per-update",
+        claims=(
+            exactly("cost-few", few, text=r"$\mathbb{E} R(x_{200})$ for n = 6"),
+            exactly("cost-many", many, text=r"$\mathbb{E} R(x_{200})$ for n = 600"),
+            Claim(
+                "cost-descent", "the risk of gradient descent after one update", descent, "risk", "==", float(after_one)
+            ),
+            Claim(
+                "cost-less",
+                f"after {T} gradients of examples SGD is below gradient descent after {n}",
+                many,
+                "risk",
+                "<",
+                float(after_one),
+                margin=0.05,
+            ),
+        ),
+        values={
+            "examples": n,
+            "updates": T,
+            "cost_of_few": few.oracle.example_gradients(T),
+            "cost_of_many": many.oracle.example_gradients(T),
+        },
+        reference=BOOK,
+    )
+
+
 def all_statements() -> tuple[Statement, ...]:
     """The statements of this section, in order."""
-    return unbiased(), descent(), levels_off(), too_small_too_large()
+    return PROSE.section(
+        unbiased(), descent(), levels_off(), too_small_too_large(), mean_of_examples(), cost_per_update()
+    )

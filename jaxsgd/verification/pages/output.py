@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxsgd.verification.pages.page import file_name, page
-from jaxsgd.verification.pages.verdicts_json import record
+from jaxsgd.verification.pages.verdicts_json import as_data
 
 if TYPE_CHECKING:
     from jaxsgd.verification.report import Report, Section
@@ -22,7 +22,7 @@ def write(report: "Report", folder: Path) -> list[Path]:
     """Write a report into a folder, which is made if need be.
 
     - `report.html`: all of it on one page that needs no network.
-    - `verdicts.json`: the numbers, see [`jaxsgd.verification.pages.verdicts_json.record`][].
+    - `verdicts.json`: the numbers, see [`jaxsgd.verification.pages.verdicts_json.as_data`][].
     - A PNG file for each statement, under its name: its figure, or where it has none its claims, each estimate
       with its interval in units of the margin.
 
@@ -33,7 +33,7 @@ def write(report: "Report", folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = [folder / "report.html", folder / "verdicts.json"]
     # First what cost most: a figure that fails takes no verdict with it.
-    written[1].write_text(json.dumps(record(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    written[1].write_text(json.dumps(as_data(report), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     images = {}
     for section in report.sections:
         draw = section.statement.figure

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 SCHEMA = 1
-"""Version of what `record` returns; it changes when a key gets another meaning or goes away."""
+"""Version of what `as_data` returns; it changes when a key gets another meaning or goes away."""
 
 
-def record(report: "Report") -> dict[str, Any]:
+def as_data(report: "Report") -> dict[str, Any]:
     """What `verdicts.json` says of a report; null where a number is not finite or not known.
 
     - `schema`: 1.
