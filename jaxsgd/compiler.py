@@ -5,13 +5,11 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 INTERLEAVE = "--xla_backend_extra_options=-force-vector-interleave=4"
 """Loops over lanes run four vectors at a time. The generator is one chain of dependent instructions, whose
 latency that hides: 1.2 to 1.5 times the speed on a CPU. Sums differ in their last bits."""
-
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 Options = tuple[tuple[str, int | bool | str], ...]
 
@@ -57,25 +55,3 @@ def jit(function: Callable[..., Any]) -> Callable[..., Any]:
     import jax
 
     return jax.jit(function, compiler_options=dict(accepted(SAFE)))
-
-
-def remember(maxsize: int) -> Callable[[Function], Function]:
-    """``functools.lru_cache`` that computes anew where an argument cannot be hashed, such as a user's callable object.
-
-    ``compiled = remember(32)(make)`` keeps what was made of 32 structures, so that it compiles once for each.
-    """
-
-    def decorate(function: Function) -> Function:
-        cached = functools.lru_cache(maxsize)(function)
-
-        @functools.wraps(cached)
-        def call(*arguments: Any) -> Any:
-            try:
-                hash(arguments)
-            except TypeError:
-                return function(*arguments)
-            return cached(*arguments)
-
-        return call  # type: ignore[return-value] - of the same signature
-
-    return decorate

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.compiler import remember
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
+from jaxsgd.remembering import remember
 from jaxsgd.state import State, Update
 from jaxsgd.streams import Recorder, Request
 from jaxsgd.structure import Skeleton, Structure
@@ -21,7 +21,7 @@ from jaxsgd.structure import Skeleton, Structure
 if TYPE_CHECKING:
     from jaxsgd.study import Study
 
-_STRUCTURES = 1024  # that are remembered
+_STRUCTURES = 64  # that are remembered, with the functions of the user, and what these hold
 
 
 class Blank(NamedTuple):

@@ -6,6 +6,7 @@ import pytest
 
 import jaxsgd as js
 from jaxsgd import compiler
+from jaxsgd.remembering import remember
 from jaxsgd.theory import exact_moments
 from jaxsgd.theory.bounds import WeightedAverage
 from jaxsgd.theory.route import Route
@@ -114,6 +115,6 @@ def test_exact_moments_are_found_once_for_a_study(monkeypatch):
 
 def test_what_cannot_be_hashed_is_computed_anew():
     made = Counted(lambda value: value)
-    remembered = compiler.remember(4)(made.__call__)
+    remembered = remember(4)(made.__call__)
     assert [remembered(1), remembered(1), remembered([1]), remembered([1])] == [1, 1, [1], [1]]
     assert made.calls == 3

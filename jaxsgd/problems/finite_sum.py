@@ -22,6 +22,7 @@ from jaxsgd.problems.examples import (
 )
 from jaxsgd.problems.function import as_point, constant, value_at
 from jaxsgd.problems.newton import minimise
+from jaxsgd.remembering import remember
 
 
 class FiniteSum(EmpiricalRisk):
@@ -149,7 +150,7 @@ class FiniteSum(EmpiricalRisk):
             ) from error
 
 
-@compiler.remember(maxsize=32)
+@remember(maxsize=32)
 def _gradient_noise(loss: Callable[[Any, Any], jax.Array]) -> Callable[[Any, Any], jax.Array]:
     """The mean of ||grad f_i(x)||^2, a compiled function of x and of the examples."""
 

@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.problems import Problem
+from jaxsgd.remembering import remember
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.theory.density import Law, Resolution, densities
@@ -103,7 +104,7 @@ def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
     return evaluate
 
 
-@compiler.remember(maxsize=32)
+@remember(maxsize=32)
 def _compiled(skeleton: Skeleton, point: Structure) -> Callable[[list[jax.Array], Any], jax.Array]:
     """R and R' of problems of one structure, as (2, n): a function of their numbers and of points (n,)."""
 

@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.problems import EmpiricalRisk, SquaredResiduals
+from jaxsgd.remembering import remember
 from jaxsgd.structure import Structure, flat
 from jaxsgd.theory.eigenbasis import rounding
 from jaxsgd.theory.finite_sums.degree import degree
@@ -200,7 +201,7 @@ def _derivatives(loss: Callable, data: Any, like: Any, at: np.ndarray) -> tuple[
         return np.asarray(values), np.asarray(gradients), np.asarray(hessians)
 
 
-@compiler.remember(maxsize=32)
+@remember(maxsize=32)
 def _compiled(loss: Callable, point: Structure) -> Callable:
     """Values and derivatives of a loss, a function of a flat point and of the examples."""
     with jax.enable_x64(True):
