@@ -151,13 +151,13 @@ PROBLEMS = {
     ),
     "finite_sum": Entry(
         lambda: problems.FiniteSum(
-            residual, ROWS, ROWS[:2], [0.0, 0.0], smoothness=4.0, example_smoothness=5.0, example_strong_convexity=0.0
+            residual, ROWS, ROWS[:2], [0.0, 0.0], smoothness=1.49, example_smoothness=4.25, example_strong_convexity=0.0
         ),
         lambda: problems.FiniteSum(
             residual, OTHER_ROWS, ROWS[2:4], [0, 1], smoothness=3.0, example_smoothness=4, example_strong_convexity=0
         ),
         f'loss = "contract_entries:residual", data = {ROWS}, test = {ROWS[:2]}, start = [0.0, 0.0], '
-        "smoothness = 4.0, example_smoothness = 5.0, example_strong_convexity = 0.0",
+        "smoothness = 1.49, example_smoothness = 4.25, example_strong_convexity = 0.0",
         f"start examples minimiser minimum convex smoothness {OF_EXAMPLES} test",
         exact=False,
     ),

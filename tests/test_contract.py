@@ -14,15 +14,14 @@ import tomllib
 
 import contract_entries
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from contract_entries import FAMILIES, kind_of
-from contract_facts import BATCH, as_floats, examples_of, start_of, variates
+from contract_facts import BATCH, FACTS, as_floats, declared, dimension_of, examples_of, start_of, variates
 
 from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
 from jaxsgd.config.reader import Reader, kinds
-from jaxsgd.module import AbstractOrFinal, Module, is_abstract
+from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton
 
@@ -311,3 +310,32 @@ def test_replace_without_changes_and_pickling_give_an_equal_object(family, name)
     item = FAMILIES[family][name].object
     same(item.replace() if isinstance(item, Module) else dataclasses.replace(item), item)
     same(pickle.loads(pickle.dumps(item)), item)
+
+
+# facts
+
+OF_FACTS = [
+    (family, name, fact) for family in FACTS for name, entry in FAMILIES[family].items() for fact in entry.facts.split()
+]
+
+
+@pytest.mark.parametrize("family", FACTS, ids=lambda family: family.__name__)
+def test_every_fact_is_measured(family):
+    """Of every fact that a member of the family may declare, there is a measurement, and an entry that declares it."""
+    possible = {fact for entry in FAMILIES[family].values() for fact in facts_of(type(entry.object))}
+    assert set(FACTS[family]) == possible
+    assert {fact for entry in FAMILIES[family].values() for fact in entry.facts.split()} == possible
+
+
+@each
+def test_entry_declares_what_it_is_expected_to(family, name):
+    """A fact that is lost makes theory silent; one that is new needs to be measured."""
+    entry = FAMILIES[family][name]
+    known = facts_of(type(entry.object)) if family in FACTS else []
+    dimension = dimension_of(entry.object) if family is problems.Problem else 2
+    assert {fact for fact in known if declared(entry.object, fact, dimension) is not None} == set(entry.facts.split())
+
+
+@pytest.mark.parametrize(("family", "name", "fact"), OF_FACTS, ids=lambda item: getattr(item, "__name__", item))
+def test_fact_is_true(family, name, fact):
+    FACTS[family][fact](FAMILIES[family][name])
