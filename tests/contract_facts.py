@@ -156,7 +156,7 @@ def check_symmetric(entry):
 
 
 def check_bounded(entry):
-    """The largest of 2^16 draws is less than 2% above that of 2^11 where there is a bound, and more where there is none."""
+    """Where there is a bound the largest of 2^16 draws is less than 2% above that of the first 2^11."""
     length = np.linalg.norm(drawn_noise(entry), axis=1)
     assert entry.object.bounded == (length.max() <= 1.02 * length[: 2**11].max())
 
