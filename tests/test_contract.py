@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from contract_entries import FALSE, FAMILIES, kind_of
-from contract_facts import BATCH, FACTS, as_floats, declared, dimension_of, examples_of, start_of, variates
+from contract_facts import BATCH, FACTS, QUICK, as_floats, declared, dimension_of, examples_of, start_of, variates
 
 import jaxsgd as js
 from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
@@ -153,14 +153,14 @@ def at(points, index):
 TRACED = []
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=dict(QUICK))
 def compiled(call, skeleton, numbers, point):
     """The call with an object that is made of its static part and of its numbers inside the program."""
     TRACED.append(skeleton)
     return call(skeleton.filled(numbers), point)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=dict(QUICK))
 def vectorised(call, skeleton, numbers, points):
     return jax.vmap(lambda point: call(skeleton.filled(numbers), point))(points)
 
@@ -233,7 +233,7 @@ def test_precision_is_that_of_jax_and_both_agree(family, name):
     agree(computed, in_float64(CALLS[family], item, points))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=(0, 1), compiler_options=dict(QUICK))
 def differentiated(call, skeleton, numbers, points):
     """The gradients of the sum of all floats that come out, in the numbers of an object and at each point."""
 
@@ -428,8 +428,7 @@ def test_control_a_fact_that_is_not_true_is_noticed(family, fact):
 
 
 TRAJECTORIES, STEPS = 20 * 1024, 8
-AS_IT_IS = (("xla_backend_optimization_level", 0), ("xla_llvm_disable_expensive_passes", True))
-QUICK_TO_COMPILE = js.Plan(TRAJECTORIES, TRAJECTORIES, workers=1, compiler_options=AS_IT_IS)
+PLAN = js.Plan(TRAJECTORIES, TRAJECTORIES, workers=1, compiler_options=QUICK)
 QUADRATIC = problems.Quadratic(curvature=[2.0, 0.5])
 BASE = js.Study(
     oracle=oracles.AdditiveNoise(QUADRATIC, noise.Gaussian(std=[0.5, 1.5])),
@@ -486,7 +485,7 @@ def scores(result, exact):
 
 @functools.cache
 def simulated(study):
-    return js.simulate(study, TRAJECTORIES, statistics=("mean", "variance"), plan=QUICK_TO_COMPILE, progress=False)
+    return js.simulate(study, TRAJECTORIES, statistics=("mean", "variance"), plan=PLAN, progress=False)
 
 
 IN_STUDIES = [(family, name) for family, name in EACH if family not in (methods.ConvexSet, record.Grid)]
