@@ -249,13 +249,13 @@ ORACLES = {
     ),
     "example_sampling: of a finite sum, shuffled": Entry(
         lambda: oracles.ExampleSampling(
-            problems.FiniteSum(residual, ROWS, minimiser=[0.0, 0.0]), orders.RandomReshuffling()
+            problems.FiniteSum(residual, ROWS, start=[0.0, 0.0], convex=True), orders.RandomReshuffling()
         ),
         lambda: oracles.ExampleSampling(
-            problems.FiniteSum(residual, OTHER_ROWS, minimiser=[0.0, 0.0]), orders.RandomReshuffling()
+            problems.FiniteSum(residual, OTHER_ROWS, start=[0.0, 0.0], convex=True), orders.RandomReshuffling()
         ),
-        f'problem = {{kind = "finite_sum", loss = "contract_entries:residual", data = {ROWS}, minimiser = [0, 0]}}, '
-        'order = "random_reshuffling"',
+        f'problem = {{kind = "finite_sum", loss = "contract_entries:residual", data = {ROWS}, start = [0, 0], '
+        'convex = true}, order = "random_reshuffling"',
         "unbiased order batch",
     ),
     "example_sampling: of all examples": Entry(
