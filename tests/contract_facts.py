@@ -167,6 +167,9 @@ def check_bounded(entry):
 # problems
 
 
+MOST = 200  # points at once
+
+
 class Probe(NamedTuple):
     """A problem in float64: points (m, d), R and its gradient there; of each example, too, (m, n) and (m, n, d)."""
 
@@ -191,13 +194,15 @@ def _of_problem(problem, _, x):
 
 @functools.cache
 def evaluator(entry):
-    """R and so on at flat points (m, d), in float64."""
+    """R and so on at up to MOST flat points (m, d), in float64; one program for any number of them."""
     structure = Structure.of(start_of(entry.object))
 
     def at(points):
         with jax.enable_x64(True):
-            trees = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), structure.unflatten(jnp.asarray(points.T)))
-            return Probe(points, *(*evaluated(_of_problem, entry.object, (), trees), None, None)[:4])
+            filled = np.resize(points, (MOST, points.shape[1]))
+            trees = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), structure.unflatten(jnp.asarray(filled.T)))
+            values = evaluated(_of_problem, entry.object, (), trees)
+        return Probe(points, *(*(leaf[: len(points)] for leaf in values), None, None)[:4])
 
     return at
 
@@ -206,7 +211,7 @@ def evaluator(entry):
 def probe(entry):
     """Near the minimiser and the start, and far from them."""
     centre, start = flat(entry.object.minimiser), flat(start_of(entry.object))
-    normals = np.random.default_rng(3).normal(size=(5, 40, len(centre)))
+    normals = np.random.default_rng(3).normal(size=(5, MOST // 5, len(centre)))
     scales = [(centre, 0.02), (centre, 0.5), (centre, 4.0), (centre, 200.0), (start, 0.02)]
     return evaluator(entry)(np.concatenate([at + scale * z for (at, scale), z in zip(scales, normals, strict=True)]))
 
@@ -268,8 +273,9 @@ def check_examples(entry):
 def check_minimiser(entry):
     """Nowhere is the risk lower, in no direction does it fall; where it is smooth its gradient vanishes."""
     x = flat(entry.object.minimiser)
-    directions = np.random.default_rng(4).normal(size=(200, len(x))) * np.repeat([1e-5, 1e-3, 0.1, 1.0], 50)[:, None]
-    lowest = evaluator(entry)(np.repeat(x[None], 200, 0))
+    sizes = np.repeat([1e-5, 1e-3, 0.1, 1.0], MOST // 4)
+    directions = sizes[:, None] * np.random.default_rng(4).normal(size=(MOST, len(x)))
+    lowest = evaluator(entry)(x[None])
     around = evaluator(entry)(x + directions)
     tolerance = 1e-14 * np.maximum(np.abs(lowest.values[0]), 1)
     assert around.values.min() >= lowest.values[0] - tolerance
@@ -286,8 +292,8 @@ def check_minimum(entry):
 
 def check_convex(entry):
     """No chord lies below the risk, or one does."""
-    at, order = probe(entry), np.random.default_rng(5).permutation(200)
-    share = np.random.default_rng(6).uniform(size=200)
+    at, order = probe(entry), np.random.default_rng(5).permutation(MOST)
+    share = np.random.default_rng(6).uniform(size=MOST)
     between = evaluator(entry)(share[:, None] * at.points + (1 - share[:, None]) * at.points[order])
     chord = share * at.values + (1 - share) * at.values[order]
     below = (chord - between.values < -1e-13 * np.maximum(np.abs(chord), 1)).any()
@@ -612,6 +618,7 @@ def check_gradient_covariance(entry):
         has_covariance(gradients[t, :, t] - full[t], entry.object.gradient_covariance(D))
 
 
+@functools.cache
 def check_order_and_batch(entry):
     """g_0 is the weighted mean of the gradients of as many examples as the order draws from the same numbers."""
     oracle, x = entry.object, AT
