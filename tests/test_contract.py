@@ -17,14 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from contract_entries import FALSE, FAMILIES, kind_of
-from contract_facts import (
+from contract_entries import FAMILIES, kind_of
+from contract_facts import FACTS, batches
+from contract_false import FALSE
+from contract_measures import (
     BATCH,
-    FACTS,
     LIMIT,
     QUICK,
     as_floats,
-    batches,
     declared,
     dimension_of,
     examples_of,
