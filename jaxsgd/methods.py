@@ -89,7 +89,9 @@ class Ball(ConvexSet):
 
     def project(self, x: jax.Array) -> jax.Array:
         offset = x - self.centre
-        largest = jnp.max(jnp.abs(offset))
+        # Where it is differentiated, XLA may compute the maximum and what it is compared with in different roundings:
+        # then no entry is the largest, and its derivative is infinite. The projection does not depend on it.
+        largest = jax.lax.stop_gradient(jnp.max(jnp.abs(offset)))
         unit = offset / largest  # so that no square overflows: 0/0 at the centre, which is inside
         norm = jnp.sqrt(jnp.sum(unit * unit))
         return jnp.where(largest * norm > self.radius, self.centre + unit * (self.radius / norm), x)

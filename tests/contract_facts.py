@@ -1,0 +1,334 @@
+"""Measurements of what every fact states: of noise, orders, methods and oracles; those of problems are beside."""
+
+import functools
+import itertools
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from contract_measures import (
+    BATCH,
+    LEVEL,
+    LIKE,
+    LIMIT,
+    NEVER,
+    D,
+    evaluated,
+    examples_of,
+    has_covariance,
+    is_as_declared,
+    p_value_of_normality,
+    variates,
+    worst_score,
+)
+from contract_problems import FACTS_OF_PROBLEMS
+from scipy import stats
+
+from jaxsgd import methods, noise, oracles, orders, problems
+from jaxsgd.streams import Replay
+
+# noise
+
+DRAWS = 2**16
+
+
+def _sampled(item, _, drawn):
+    return item.sample(Replay(drawn), LIKE)
+
+
+@functools.cache
+def drawn_noise(entry):
+    numbers = variates(lambda stream: entry.object.sample(stream, LIKE), DRAWS)
+    return evaluated(_sampled, entry.object, (), numbers)
+
+
+def check_covariance_matrix(entry):
+    samples = drawn_noise(entry)
+    assert worst_score(samples, np.zeros(D)) < LIMIT
+    has_covariance(samples, entry.object.covariance_matrix(D))
+
+
+def check_normal(entry):
+    is_as_declared(p_value_of_normality(drawn_noise(entry)), entry.object.normal)
+
+
+def check_symmetric(entry):
+    """Some projections, against minus those of other draws; ties, such as of signs, make the test conservative."""
+    x, minus = np.split(drawn_noise(entry) @ [[1.0, 0.0, 0.6], [0.0, 1.0, -0.8]], 2)
+    is_as_declared(min(stats.ks_2samp(a, -b).pvalue for a, b in zip(x.T, minus.T, strict=True)), entry.object.symmetric)
+
+
+def check_bounded(entry):
+    """Where there is a bound the largest of 2^16 draws is less than 2% above that of the first 2^11."""
+    length = np.linalg.norm(drawn_noise(entry), axis=1)
+    assert entry.object.bounded == (length.max() <= 1.02 * length[: 2**11].max())
+
+
+# orders
+
+
+SEQUENCES, UPDATES = 2**15, 6
+
+
+class Batches(NamedTuple):
+    """Indices (update, trajectory, batch), -1 where an example has weight 0, and weights."""
+
+    indices: np.ndarray
+    weights: np.ndarray
+
+
+def _drawn_batch(order, t, point):
+    drawn, memory, _ = point
+    (indices, weights), memory = order.draw(Replay(drawn), t, memory, examples_of(order), BATCH)
+    return indices, jnp.ones(BATCH) if weights is None else jnp.broadcast_to(weights, (BATCH,)), memory
+
+
+@functools.cache
+def batches(entry):
+    order, n = entry.object, examples_of(entry.object)
+    memory = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (SEQUENCES, *leaf.shape)), order.memory(n))
+    drawn = []
+    for t in range(UPDATES):
+        numbers = variates(lambda stream: order.draw(stream, 0, order.memory(n), n, BATCH), SEQUENCES, t)
+        point = (numbers, memory, np.zeros(SEQUENCES))  # vmap needs something to map over
+        indices, weights, memory = evaluated(_drawn_batch, order, np.int32(t), point)
+        drawn.append((np.where(weights > 0, indices, -1), weights))
+    return Batches(*map(np.stack, zip(*drawn, strict=True)))
+
+
+def codes(indices):
+    """One number for each different row."""
+    base = (indices.max() + 2) ** np.arange(indices.shape[1])
+    return np.unique((indices + 1) @ base, return_inverse=True)[1]
+
+
+def p_value_of_independence(rows, columns):
+    """Chi-square, of two codes; 1 where one of them is constant."""
+    table = np.zeros((rows.max() + 1, columns.max() + 1))
+    np.add.at(table, (rows, columns), 1)
+    return stats.chi2_contingency(table, correction=False).pvalue if min(table.shape) > 1 else 1.0
+
+
+def check_distinct(entry):
+    """No example twice in a batch, or some are."""
+    first, second = np.moveaxis(batches(entry).indices, -1, 0)
+    assert (first == second).any() != entry.object.distinct
+
+
+def check_fresh(entry):
+    """Batches are independent, and of one law; or they are not."""
+    drawn = batches(entry).indices
+    p_values = []
+    for t, s in [(0, 1), (0, 3), (1, 2), (2, 5)]:
+        p_values.append(p_value_of_independence(codes(drawn[t]), codes(drawn[s])))
+        half = SEQUENCES // 2  # of different trajectories
+        which = np.repeat([0, 1], half)
+        p_values.append(p_value_of_independence(which, codes(np.concatenate([drawn[t][:half], drawn[s][half:]]))))
+    is_as_declared(min(p_values), entry.object.fresh)
+
+
+def check_unbiased(entry):
+    """The weighted mean over a batch, for each batch before; two-sided, or far off for one of them."""
+    drawn, n = batches(entry), examples_of(entry.object)
+    numbers = np.array([1.0, -2.0, 0.5, 3.0, 1.5])[:n]
+    weighted = np.where(drawn.indices >= 0, drawn.weights * numbers[drawn.indices], 0.0).mean(-1)
+    scores = [worst_score(weighted[0][:, None], numbers.mean())]
+    for t in range(1, UPDATES):
+        before = codes(drawn.indices[t - 1])
+        groups = [weighted[t][before == code] for code in range(before.max() + 1)]
+        scores += [worst_score(group[:, None], numbers.mean()) for group in groups]
+    assert max(scores) < LIMIT if entry.object.unbiased else max(scores) > 4 * LIMIT
+
+
+def check_uniform(entry):
+    """Two places hold all pairs of different examples equally often, and all of the same one; or they do not."""
+    drawn, n = batches(entry).indices, examples_of(entry.object)
+    places = [(t, j) for t in range(3) for j in range(BATCH) if (drawn[t, :, j] >= 0).all()]
+    p_values = []
+    for one, other in itertools.combinations(places, 2):
+        table = np.zeros((n, n))
+        np.add.at(table, (drawn[one[0], :, one[1]], drawn[other[0], :, other[1]]), 1)
+        alike = np.eye(n, dtype=bool)
+        p_values += [stats.chisquare(cells).pvalue for cells in (table[alike], table[~alike]) if cells.any()]
+    is_as_declared(min(p_values), entry.object.uniform)
+
+
+def check_probabilities_of(entry):
+    """Counts of all places, against them and against others; weights of unbiased draws are 1 / (n p_i)."""
+    drawn, n = batches(entry), examples_of(entry.object)
+    p = entry.object.probabilities_of(n)
+    assert p.sum() == pytest.approx(1, rel=1e-14)
+    counts = np.bincount(drawn.indices.ravel(), minlength=n)
+    other = p * (1 + 0.05 * (-1.0) ** np.arange(n))
+    assert stats.chisquare(counts, p * counts.sum()).pvalue > LEVEL
+    assert stats.chisquare(counts, other / other.sum() * counts.sum()).pvalue < NEVER
+    np.testing.assert_allclose(drawn.weights * n * p[drawn.indices], 1, rtol=1e-6)
+
+
+def check_shuffled(entry):
+    """Every example at most once in an epoch, all sequences equally often; two epochs are independent or the same."""
+    order, n = entry.object, examples_of(entry.object)
+    length = order.updates_per_epoch(n, BATCH)
+    first, second = (
+        np.concatenate([each[:, each[0] >= 0] for each in batches(entry).indices[start : start + length]], 1)
+        for start in (0, length)
+    )
+    assert (np.diff(np.sort(first), axis=1) > 0).all()
+    if order.shuffled == "never":
+        np.testing.assert_array_equal(first, np.broadcast_to(np.arange(first.shape[1]), first.shape))
+    else:
+        assert codes(first).max() + 1 == math.perm(n, first.shape[1])
+        assert stats.chisquare(np.bincount(codes(first))).pvalue > LEVEL
+    if order.shuffled == "every epoch":
+        assert p_value_of_independence(codes(first[:, :2]), codes(second[:, :2])) > LEVEL
+        assert p_value_of_independence(codes(first[:, -2:]), codes(second[:, -2:])) > LEVEL
+    else:
+        np.testing.assert_array_equal(first, second)
+
+
+# methods
+
+
+def moves(entry):
+    """x, g and eta at random, x_{t+1}, and that of differences: x, g (3, 500, 2), the third of the first two."""
+    normals = 2 * np.random.default_rng(7).normal(size=(2, 3, 500, D))
+    normals[:, 2] = normals[:, 0] + normals[:, 1]
+    rate = np.full(500, 0.3)
+
+    def update(method, _, point):
+        return method.update(*point)
+
+    with jax.enable_x64(True):
+        moved = [evaluated(update, entry.object, (), (x, g, rate)) for x, g in zip(*normals, strict=True)]
+        still = evaluated(update, entry.object, (), (0 * normals[0, 0], 0 * normals[1, 0], rate))
+    return normals[0], normals[1], np.stack(moved), still
+
+
+def check_plain(entry):
+    x, g, moved, _ = moves(entry)
+    assert np.allclose(moved, x - 0.3 * g, rtol=1e-13, atol=1e-13) == entry.object.plain
+
+
+def check_linear(entry):
+    """An affine function F has F(a) + F(b) = F(a + b) + F(0)."""
+    _, _, moved, still = moves(entry)
+    assert np.allclose(moved[0] + moved[1], moved[2] + still, rtol=1e-13, atol=1e-13) == entry.object.linear
+
+
+def check_projection(entry):
+    x, g, moved, _ = moves(entry)
+    with jax.enable_x64(True):
+        projected = evaluated(
+            lambda convex, _, point: convex.project(point), entry.object.projection, (), (x - 0.3 * g).reshape(-1, D)
+        )
+    np.testing.assert_allclose(moved.reshape(-1, D), projected, rtol=1e-13, atol=1e-13)
+
+
+# oracles
+
+
+LANES = 2**15
+AT, ELSEWHERE = np.array([1.0, -0.5]), np.array([-2.0, 3.0])
+
+
+def _two_gradients(oracle, x, point):
+    """g_0 and g_1 of one trajectory at the same x, and the gradient of R there."""
+    memory, gradients = oracle.memory(), []
+    for t, drawn in enumerate(point[:2]):
+        sample, memory = oracle.sample(Replay(drawn), x, jnp.int32(t), memory)
+        gradients.append(oracle.gradient(x, sample))
+    return jnp.stack(gradients), gradients[0] if oracle.problem is None else oracle.problem.gradient(x)
+
+
+@functools.cache
+def drawn_gradients(entry):
+    """At two points: (2, LANES, update, d), and the gradients of R (2, d)."""
+    oracle = entry.object
+    numbers = [variates(lambda stream: oracle.sample(stream, LIKE, 0, oracle.memory()), LANES, t) for t in range(2)]
+    points = (*numbers, np.zeros(LANES))
+    found = [evaluated(_two_gradients, oracle, x, points) for x in (AT, ELSEWHERE)]
+    return np.stack([gradients for gradients, _ in found]), np.stack([full[0] for _, full in found])
+
+
+def check_oracle_unbiased(entry):
+    """Two-sided: g_0 has the mean grad R, and so has g_1, whatever g_0 was. Of an unknown risk: one mean, at least."""
+    at_points, full = drawn_gradients(entry)
+    scores = []
+    for gradients, expected in zip(at_points, full, strict=True):
+        mean = gradients[:, 0].mean(0) if entry.object.problem is None else expected
+        scores += [worst_score(gradients[:, t], mean) for t in range(2)]
+        together = np.einsum("ni,nj->nij", *(gradients - mean).swapaxes(0, 1)).reshape(LANES, -1)
+        scores.append(worst_score(together, np.zeros(D * D)))
+    assert max(scores) < LIMIT if entry.object.unbiased else max(scores) > 4 * LIMIT
+
+
+def check_oracle_normal(entry):
+    is_as_declared(p_value_of_normality(drawn_gradients(entry)[0][0, :, 0]), entry.object.normal)
+
+
+def check_full_gradient(entry):
+    gradients, full = drawn_gradients(entry)
+    exact = np.array_equal(gradients, np.broadcast_to(full[:, None, None], gradients.shape))
+    assert exact == entry.object.full_gradient
+
+
+def check_gradient_covariance(entry):
+    """The same at both points, with independent draws."""
+    gradients, full = drawn_gradients(entry)
+    for t in range(2):
+        has_covariance(gradients[t, :, t] - full[t], entry.object.gradient_covariance(D))
+
+
+@functools.cache
+def check_order_and_batch(entry):
+    """g_0 is the weighted mean of the gradients of as many examples as the order draws from the same numbers."""
+    oracle, x = entry.object, AT
+    if oracle.order is None:
+        assert oracle.batch == 1
+        return
+    problem, n = oracle.problem, oracle.problem.examples
+    numbers = variates(lambda stream: oracle.sample(stream, LIKE, 0, oracle.memory()), 64)
+    with jax.enable_x64(True):
+        each = np.asarray(jax.vmap(problem.example_gradient, (None, 0))(x, jax.tree.map(jnp.asarray, problem.data)))
+
+    def draw(order, _, point):
+        return order.draw(Replay(point[0]), 0, order.memory(n), n, oracle.batch)[0]
+
+    drawn = evaluated(draw, oracle.order, (), (numbers, np.zeros(64)))
+    assert drawn.indices.reshape(64, -1).shape == (64, oracle.batch)
+    weights = np.ones(drawn.indices.shape) if drawn.weights is None else drawn.weights
+    mean = (weights[..., None] * each[drawn.indices]).reshape(64, oracle.batch, D).mean(1)
+    np.testing.assert_allclose(drawn_gradients(entry)[0][0, :64, 0], mean, rtol=1e-5, atol=1e-5)
+
+
+FACTS: dict[type, dict[str, Callable]] = {
+    noise.Noise: {
+        "normal": check_normal,
+        "symmetric": check_symmetric,
+        "bounded": check_bounded,
+        "covariance_matrix": check_covariance_matrix,
+    },
+    problems.Problem: FACTS_OF_PROBLEMS,
+    oracles.Oracle: {
+        "unbiased": check_oracle_unbiased,
+        "normal": check_oracle_normal,
+        "full_gradient": check_full_gradient,
+        "order": check_order_and_batch,
+        "batch": check_order_and_batch,
+        "gradient_covariance": check_gradient_covariance,
+    },
+    orders.Order: {
+        "fresh": check_fresh,
+        "unbiased": check_unbiased,
+        "uniform": check_uniform,
+        "distinct": check_distinct,
+        "shuffled": check_shuffled,
+        "probabilities_of": check_probabilities_of,
+    },
+    methods.Method: {"plain": check_plain, "projection": check_projection, "linear": check_linear},
+}
+"""What is measured for each fact that members of a family may declare."""

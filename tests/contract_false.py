@@ -1,0 +1,136 @@
+"""Members of families that declare what is not true of them: every measurement of a fact must notice it."""
+
+import jax.numpy as jnp
+import numpy as np
+from contract_entries import FEATURES, TARGETS, Entry
+
+from jaxsgd import methods, noise, oracles, orders, problems
+
+
+def entry_of(make):
+    return Entry(make, None, "")
+
+
+class Skewed(noise.Noise):
+    """An exponential of mean 1 in each coordinate, which is neither normal nor symmetric nor bounded nor centred."""
+
+    normal = symmetric = bounded = True
+
+    def sample(self, stream, like):
+        return -jnp.log(stream.uniform((2,)))
+
+    def covariance_matrix(self, dimension):
+        return np.ones(dimension)
+
+
+class Wide(noise.Noise):
+    """Of mean 0, but with a variance that is twice the declared one."""
+
+    def sample(self, stream, like):
+        return 1.4 * stream.normal((2,))
+
+    def covariance_matrix(self, dimension):
+        return np.ones(dimension)
+
+
+class Misjudged(problems.EmpiricalRisk):
+    """The mean of (x_1 - b)^2 + x_2^2 / 4 over b = 0 and 2, of which nothing that is declared is true."""
+
+    data = np.array([0.0, 2.0])
+    start = np.array([np.nan, 0.0])
+    minimiser = np.array([1.1, 0.0])
+    minimum, convex, strong_convexity, smoothness, lipschitz = 0.9, False, 0.6, 1.9, 10.0
+    hessian = np.array([2.0, 0.55])
+    test = np.array([3.0])
+    example_smoothness, example_strong_convexity, gradient_noise = 2.2, 0.6, 3.9
+    squared_residuals = problems.SquaredResiduals(np.ones((2, 2)), np.zeros(2), 0.0)
+    has_gradient = np.array([True, False])
+
+    def value(self, x):
+        return (x[0] - 1) ** 2 + 1 + x[1] ** 2 / 4
+
+    def example_value(self, x, example):
+        return (x[0] - example) ** 2 + x[1] ** 2 / 3.9
+
+    def example_gradient(self, x, example):
+        return jnp.stack([2 * (x[0] - example), x[1] / 2])
+
+    @property
+    def test_risk(self):
+        return lambda x: self.example_value(x, 2.0)
+
+
+class Cornered(problems.Problem):
+    """|x| with its kink in the wrong place."""
+
+    start, minimiser = np.zeros(1), np.zeros(1)
+    kinks = np.array([0.5])
+
+    def value(self, x):
+        return jnp.sum(jnp.abs(x))
+
+
+class InTurn(orders.Order):
+    """Example t mod n, as often as there are places: no randomness at all."""
+
+    fresh = unbiased = uniform = distinct = True
+    shuffled = "every epoch"
+
+    def draw(self, stream, t, memory, examples, batch):
+        return orders.Drawn(jnp.full(batch, t % examples), None), memory
+
+    def probabilities_of(self, examples):
+        return np.arange(1, examples + 1) / (examples * (examples + 1) / 2)
+
+
+class Doubled(methods.Method):
+    """Twice the absolute gradient, which is nothing of what it states."""
+
+    plain = linear = True
+    projection = methods.Ball(1.0)
+
+    def update(self, x, gradient, learning_rate):
+        return x - 2 * learning_rate * jnp.abs(gradient)
+
+
+class Shifted(oracles.Oracle):
+    """A gradient with the sum of a uniform number and 1/2."""
+
+    problem = problems.LeastSquares(FEATURES, TARGETS)
+    unbiased = normal = full_gradient = True
+    order, batch = orders.Incremental(), 2
+
+    def gradient_covariance(self, dimension):
+        return np.full(dimension, 1 / 10)
+
+    def sample(self, stream, like, t, memory):
+        return stream.uniform((2,)), memory
+
+    def gradient(self, x, sample):
+        return self.problem.gradient(x) + sample
+
+    def risk(self, x, sample):
+        return self.problem.value(x)
+
+
+_SKEWED, _MISJUDGED, _TURNS = entry_of(Skewed), entry_of(Misjudged), entry_of(InTurn)
+FALSE: dict[type, dict[str, Entry]] = {
+    noise.Noise: dict.fromkeys(("normal", "symmetric", "bounded"), _SKEWED) | {"covariance_matrix": entry_of(Wide)},
+    problems.Problem: dict.fromkeys(
+        (
+            "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
+            "hessian", "test", "example_smoothness", "example_strong_convexity", "gradient_noise", "example_value",
+            "squared_residuals", "has_gradient",
+        ),
+        _MISJUDGED,
+    )
+    | {"kinks": entry_of(Cornered)},
+    oracles.Oracle: dict.fromkeys(
+        ("unbiased", "normal", "full_gradient", "order", "batch", "gradient_covariance"), entry_of(Shifted)
+    ),
+    orders.Order: dict.fromkeys(
+        ("fresh", "unbiased", "uniform", "distinct", "shuffled", "probabilities_of"), _TURNS
+    ),
+    methods.Method: dict.fromkeys(("plain", "linear", "projection"), entry_of(Doubled)),
+}  # fmt: skip
+"""For each fact a member that declares it and of which it is not true."""
