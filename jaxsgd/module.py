@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import sys
+import typing
 from typing import Any, Self
 
 import equinox as eqx
@@ -47,7 +48,7 @@ class AbstractOrFinal:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for base in cls.__bases__:
-            root = base is AbstractOrFinal or eqx.Module in base.__bases__
+            root = base is AbstractOrFinal or base.__dict__.get("_is_root", False)
             if issubclass(base, AbstractOrFinal) and not (root or is_abstract(base)):
                 raise InvalidType(_why_final(cls.__name__, base))
 
@@ -79,7 +80,7 @@ def _why_final(name: str, base: type) -> str:
     )
     family = next((each for each in base.__mro__ if is_abstract(each)), None)
     if family is None:
-        return why
+        return f"{why}. Hold a {base.__name__} in a field instead"
     needed = sorted({*getattr(family, "__abstractmethods__", ()), *getattr(family, "__abstractvars__", ())})
     facts = [fact for fact in facts_of(family) if fact not in needed]
     declared = f", and declare what is known of it: {', '.join(facts)}" if facts else ""
@@ -89,9 +90,13 @@ def _why_final(name: str, base: type) -> str:
 class Module(AbstractOrFinal, eqx.Module):
     """A frozen pytree, abstract or final. Numbers are float64 NumPy leaves; everything else is static."""
 
+    _is_root = True  # no member of any family, though nothing is left for its subclasses to define
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        for name in inspect.get_annotations(cls):
+        for name, annotation in inspect.get_annotations(cls).items():
+            if typing.get_origin(annotation) in (eqx.AbstractVar, eqx.AbstractClassVar):
+                continue
             # A field that replaces a fact is needed, unless it has a default of its own: the dataclass would otherwise
             # take the value of the fact, unknown, for its default.
             if name not in cls.__dict__ and name in facts_of(cls):

@@ -6,9 +6,11 @@ from typing import Any
 
 import jax
 
+from jaxsgd.module import AbstractOrFinal
+
 
 @dataclasses.dataclass(frozen=True)
-class State:
+class State(AbstractOrFinal):
     """What an observable may look at: one trajectory at a recorded step, before the update.
 
     - `x`: the iterate x_s.
@@ -22,7 +24,7 @@ class State:
 
 
 @dataclasses.dataclass(frozen=True)
-class Update:
+class Update(AbstractOrFinal):
     """What a path sum adds up: update t of one trajectory, from x = x_t to x_next = x_{t+1}."""
 
     t: jax.Array

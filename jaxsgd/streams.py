@@ -209,12 +209,19 @@ class Recorder(Stream):
 
 
 class Replay(Stream):
-    """Hands out variates that were drawn before, in the order of the recorded requests."""
+    """Hands out variates that were drawn before, in the order of the requests, which it checks if they are given."""
 
-    def __init__(self, drawn: tuple[Any, ...]) -> None:
+    def __init__(self, drawn: tuple[Any, ...], requests: tuple[Request, ...] | None = None) -> None:
         self._drawn = iter(drawn)
+        self._requests = None if requests is None else iter(requests)
 
     def _take(self, request: Request) -> Any:
+        recorded = request if self._requests is None else next(self._requests, None)
+        if request != recorded:
+            raise InvalidInput(
+                f"the sampler asks for {request}, and asked for {recorded or 'no more'} when its study was made: what "
+                "it draws must not change; make the study again after a change of what its functions read"
+            )
         return next(self._drawn)
 
 

@@ -12,7 +12,7 @@ from jaxsgd import schedules
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.methods import Method, Sgd
-from jaxsgd.module import brief
+from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
@@ -28,7 +28,7 @@ _REMEMBERED = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Study:
+class Study(AbstractOrFinal):
     """One configuration: oracle, schedule, method, start, number of steps, and what is recorded.
 
     x_0 is the start; update t = 0 .. T-1 draws g_t at x_t and sets x_{t+1} = x_t - eta_t g_t (or what

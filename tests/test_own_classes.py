@@ -35,9 +35,15 @@ def test_complete_classes_are_final(kind):
     assert all(name in str(error.value) for name in (*family.__abstractmethods__, *facts_of(family)))
 
 
-def test_a_class_without_a_family_is_final_too():
-    with pytest.raises(InvalidType, match=r"Mine cannot derive from jaxsgd\.problems\.HeldOutRisk.* true of Mine$"):
-        type("Mine", (js.problems.HeldOutRisk,), {})
+OTHERS = (js.problems.HeldOutRisk, js.Study, js.Result, js.SweepResult, js.Claim, js.Report, js.Precision, js.Plan)
+
+
+@pytest.mark.parametrize("kind", OTHERS, ids=public_name)
+def test_classes_without_a_family_are_final_too(kind):
+    with pytest.raises(
+        InvalidType, match=rf"Mine cannot derive from .*\.{kind.__name__}, .* Hold a {kind.__name__} in"
+    ):
+        type(kind)("Mine", (kind,), {})
 
 
 @pytest.mark.parametrize("kind", ABSTRACT, ids=public_name)

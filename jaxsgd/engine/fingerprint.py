@@ -84,7 +84,10 @@ def _traces(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Itera
     remembering, memory = traced(lambda oracle, method: oracle.memory())
     yield remembering
     sampling, (sample, _) = traced(
-        lambda oracle, method, numbers, t, memory: oracle.sample(Replay(numbers), x, t, memory), served, step, memory
+        lambda oracle, method, numbers, t, memory: oracle.sample(Replay(numbers, program.requests), x, t, memory),
+        served,
+        step,
+        memory,
     )
     yield sampling
     yield traced(lambda oracle, method, x, sample: oracle.gradient(x, sample), x, sample)[0]
@@ -120,17 +123,18 @@ def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
 
     add_atoms((*jaxpr.constvars, *jaxpr.invars))
     for equation in jaxpr.eqns:
-        digest.update(equation.primitive.name.encode())
+        digest.update(f"{equation.primitive.name}(".encode())
         add_atoms(equation.invars)
         for name, value in sorted(equation.params.items()):
-            digest.update(name.encode())
-            for part in jax.tree.leaves(value, is_leaf=lambda item: item is None):
+            parts, structure = jax.tree.flatten(value, is_leaf=lambda item: item is None)
+            digest.update(f"{name}={structure};".encode())
+            for part in parts:
                 if isinstance(part, ClosedJaxpr):
                     _add_jaxpr(digest, part.jaxpr, part.consts)
                 elif isinstance(part, Jaxpr):
                     _add_jaxpr(digest, part, ())
                 else:
-                    digest.update(_text(part).encode())
+                    digest.update(f"{_text(part)};".encode())
         add_atoms(equation.outvars)
     add_atoms(jaxpr.outvars)
 
@@ -142,5 +146,5 @@ def _text(value: Any) -> str:
 
 def _add(digest: Any, number: Any) -> None:
     array = np.asarray(number)
-    digest.update(f"{array.dtype}{array.shape}".encode())
+    digest.update(f"{array.dtype}{array.shape}:".encode())
     digest.update(np.ascontiguousarray(array).tobytes())

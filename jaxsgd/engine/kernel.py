@@ -117,7 +117,7 @@ class Kernel:
         like = self.program.point.like(self.dtype)
 
         def of_one(numbers: Any, memory: Any, _: jax.Array) -> tuple[Any, Any]:
-            return self.oracle.sample(Replay(numbers), like, t, memory)
+            return self.oracle.sample(Replay(numbers, self.program.requests), like, t, memory)
 
         return over_lanes(of_one)(tuple(served), memory, self.ids)
 

@@ -10,6 +10,7 @@ from jaxsgd import compiler
 from jaxsgd.compiler import Options
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, integer
+from jaxsgd.module import AbstractOrFinal
 
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
 _TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
@@ -43,7 +44,7 @@ class Form:
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class Plan(AbstractOrFinal):
     """How trajectories are grouped and who runs them.
 
     - `chunk`: trajectories whose sums are the least that is kept and merged. Depends on the study

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
 from jaxsgd.inference.checks import level, real_scalar
 from jaxsgd.inference.intervals import mean_interval, proportion_interval
+from jaxsgd.module import AbstractOrFinal
 
 PILOT = 4096
 """A mean takes at least so many trajectories, and the first look comes after so many."""
@@ -36,7 +37,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Precision:
+class Precision(AbstractOrFinal):
     """A target: the half-width of a confidence interval for the expectation of an observable.
 
     The estimate is looked at after n_j = 2^(j-1) n_1 trajectories, j = 1, 2, ..., and look j has the interval

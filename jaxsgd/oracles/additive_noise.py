@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.errors import InvalidType
 from jaxsgd.noise import Noise
 from jaxsgd.oracles.oracle import Oracle
 from jaxsgd.problems import Problem
@@ -36,13 +36,7 @@ class AdditiveNoise(Oracle):
         return self.noise.normal
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
-        covariance = self.noise.covariance_matrix(dimension)
-        if covariance is not None and np.shape(covariance) not in ((dimension,), (dimension, dimension)):
-            raise InvalidInput(
-                f"covariance_matrix of {self.noise!r} must be a diagonal ({dimension},) or a matrix "
-                f"({dimension}, {dimension}), got shape {np.shape(covariance)}"
-            )
-        return None if covariance is None else np.asarray(covariance, np.float64)
+        return self.noise.covariance_matrix(dimension)
 
     def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
         return self.noise.sample(stream, like), memory

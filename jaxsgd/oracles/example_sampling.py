@@ -40,6 +40,7 @@ class ExampleSampling(Oracle):
     problem: EmpiricalRisk
     order: Order
     batch: int = eqx.field(static=True)
+    averages_examples = True
 
     def __init__(self, problem: EmpiricalRisk, order: Order = WithReplacement(), batch: int = 1) -> None:  # noqa: B008
         if not isinstance(problem, EmpiricalRisk):
@@ -56,8 +57,9 @@ class ExampleSampling(Oracle):
 
     @property
     def unbiased(self) -> bool | None:
-        whole = self.order.distinct and self.batch == self.problem.examples
-        return True if whole else self.order.unbiased
+        order = self.order
+        whole = order.distinct and order.weights == "equal" and self.batch == self.problem.examples
+        return True if whole else order.unbiased
 
     def memory(self) -> Any:
         return self.order.memory(self.problem.examples)

@@ -19,7 +19,9 @@ class OracleFacts(Facts):
     - `unbiased`: whether E[g_t | everything before] is the gradient of R at x_t, or a subgradient.
     - `normal`: whether g_t is normal given everything before; a constant counts as normal.
     - `full_gradient`: whether g_t is the gradient of R, without any randomness.
-    - `order`, `batch`: where g_t is a mean over examples, in which order they are drawn, and how many for each update.
+    - `order`, `batch`: where examples are drawn, in which order, and how many for each update.
+    - `averages_examples`: whether g_t is exactly the mean of w_i grad f_i(x_t) over the examples that the order draws,
+      with its weights: nothing is clipped, and no noise is added.
     """
 
     unbiased: bool | None = None
@@ -27,6 +29,7 @@ class OracleFacts(Facts):
     full_gradient: bool | None = None
     order: Order | None = None
     batch: int = 1
+    averages_examples: bool | None = None
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
         """Cov g_t given everything before, where it is the same at every x: (d, d), or (d,) if it is diagonal.

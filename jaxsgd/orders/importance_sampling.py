@@ -40,6 +40,7 @@ class ImportanceSampling(Order):
     fresh = True
     unbiased = True
     distinct = False
+    weights = "inverse"
 
     def __init__(self, probabilities: Any) -> None:
         p = finite_array("probabilities", probabilities)

@@ -28,22 +28,22 @@ class OrderFacts(Facts):
     - `unbiased`: whether the weighted mean of g over a batch has, given all batches before, the mean over all examples.
     - `uniform`: whether the law stays the same if examples change their places.
     - `distinct`: whether the examples of a batch are different ones; if not, and batches are fresh, its examples are
-      independent.
-    - `shuffled`: of orders that go through a permutation once in every epoch, when they draw a uniform random one;
-      "never" stands for the order of the data.
+      independent, all with one law.
+    - `weights`: "equal" if gradients are plain means over the examples of a batch, "inverse" if example i has the
+      weight 1 / (n p_i).
+    - `shuffled`: of orders that go through a permutation in every epoch, batch after batch from its first position on,
+      when they draw a uniform random one; "never" stands for the order of the data.
     """
 
     fresh: bool | None = None
     unbiased: bool | None = None
     uniform: bool | None = None
     distinct: bool | None = None
+    weights: Literal["equal", "inverse"] | None = None
     shuffled: Literal["every epoch", "once", "never"] | None = None
 
     def probabilities_of(self, examples: int) -> np.ndarray | None:
-        """Of fresh batches the p_i (n,) with which an example of a batch is example i, as far as they are known.
-
-        Unbiased draws with other than equal p_i have the weights 1 / (n p_i).
-        """
+        """Of fresh batches the p_i (n,) with which an example of a batch is example i, as far as they are known."""
         return np.full(examples, 1 / examples) if self.fresh and self.uniform else None
 
 
@@ -61,6 +61,15 @@ class Order(OrderFacts, Module):
     @abc.abstractmethod
     def draw(self, stream: Stream, t: Any, memory: Any, examples: int, batch: int) -> tuple[Drawn, Any]:
         """The examples of update t, of fresh random numbers and what is remembered; and the next memory."""
+
+    def independent(self, examples: int, batch: int) -> bool:
+        """Whether batches are known to be independent of each other, with examples of known probabilities in each.
+
+        A batch then has independent examples, or is a uniform random subset.
+        """
+        if not self.fresh or (batch > 1 and (self.distinct is None or (self.distinct and not self.uniform))):
+            return False
+        return self.probabilities_of(examples) is not None
 
     def updates_per_epoch(self, examples: int, batch: int) -> int:
         """How many updates use n examples: ceil(n/b)."""

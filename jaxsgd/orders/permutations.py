@@ -30,6 +30,7 @@ class Permutation(Order):
     fresh = False
     unbiased = False  # given the past, the examples that an epoch has used are not drawn again
     distinct = True
+    weights = "equal"
 
     def __check_init__(self) -> None:
         flag("drop_last", self.drop_last)

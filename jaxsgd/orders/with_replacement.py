@@ -31,6 +31,7 @@ class WithReplacement(Order):
     fresh = True
     unbiased = True
     uniform = True
+    weights = "equal"
 
     def __check_init__(self) -> None:
         flag("distinct", self.distinct)

@@ -98,8 +98,10 @@ def _slack(study: Study) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray],
 
 
 def _minimum(study: Study) -> float:
-    """R*, which is known where exact moments are."""
-    return float(study.oracle.problem.minimum)  # type: ignore[union-attr, arg-type]
+    problem = study.oracle.problem
+    if problem is None or problem.minimum is None:
+        raise InvalidInput("the gap needs the minimum R*, which the problem does not state")
+    return problem.minimum
 
 
 def _estimated(study: Study, result: Result) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class ExampleFacts(Facts):
     - `example_value`: f_i(x) as a JAX function of x and of an example in the structure of the data. Where it is a
       quadratic, which is read off its program, moments of SGD on the examples are exact.
     - `squared_residuals`: the numbers of a least squares problem, with which the same is faster.
+    - `test_residuals`: those of `test_risk`, where it is the mean of squared residuals of the test data.
     """
 
     test: Any = None
@@ -42,6 +43,7 @@ class ExampleFacts(Facts):
     gradient_noise: float | None = None
     example_value: Callable[[Any, Any], jax.Array] | None = None
     squared_residuals: SquaredResiduals | None = None
+    test_residuals: SquaredResiduals | None = None
 
     @property
     def has_gradient(self) -> np.ndarray:

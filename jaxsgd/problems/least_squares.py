@@ -87,6 +87,10 @@ class LeastSquares(LinearModel):
         return SquaredResiduals(self.features, self.targets, float(self.l2))
 
     @property
+    def test_residuals(self) -> SquaredResiduals | None:
+        return None if self.test is None else SquaredResiduals(*self.test, 0.0)
+
+    @property
     def hessian(self) -> np.ndarray:
         return self._factor.T @ self._factor + self.l2 * np.eye(self.features.shape[1])
 

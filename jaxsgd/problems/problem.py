@@ -53,10 +53,13 @@ class Problem(ProblemFacts, Module):
     >>> class Parabola(Problem):
     ...     minimiser: np.ndarray
     ...     minimum, convex, strong_convexity, smoothness = 0.0, True, 2.0, 2.0
-    ...     hessian = np.array([2.0])
     ...
     ...     def value(self, x):
     ...         return ((x - self.minimiser) ** 2).sum()
+    ...
+    ...     @property
+    ...     def hessian(self):
+    ...         return np.full(self.minimiser.shape, 2.0)
     """
 
     @abc.abstractmethod

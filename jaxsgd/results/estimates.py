@@ -12,6 +12,7 @@ import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger, Range
 from jaxsgd.errors import InexactMerge, InvalidInput
+from jaxsgd.module import AbstractOrFinal
 from jaxsgd.results.storage import FORMAT
 
 # Results that are the same in these can be merged. The fingerprint covers them all: what has a name is named first.
@@ -20,7 +21,7 @@ _SAME = ("kind", "seed", "precision", "chunks", "jax", "jaxlib", "xla_flags", "s
          "fingerprint")  # fmt: skip
 
 
-class Estimates(abc.ABC):
+class Estimates(AbstractOrFinal, abc.ABC):
     """Estimates, with the sums that they were made of.
 
     - `ledgers`: the sums of each job, over the same trajectories: a study is one job, a sweep has several.

@@ -11,8 +11,9 @@ from typing import Any, Self
 import numpy as np
 import xarray as xr
 
-from jaxsgd.errors import NoExactSolution
+from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.oracles import Oracle
+from jaxsgd.problems import Problem
 from jaxsgd.structure import flat
 
 LARGEST_COVARIANCE = 10**7
@@ -45,7 +46,7 @@ class Eigenbasis:
             raise NoExactSolution(f"exact moments need a quadratic with additive noise: {reason}")
         problem: Any = oracle.problem
         x_star, A, normal = flat(problem.minimiser), np.asarray(problem.hessian, np.float64), bool(oracle.normal)
-        S: Any = oracle.gradient_covariance(len(x_star))
+        S: Any = stated_covariance(oracle, len(x_star))
         if A.ndim == 1:
             return cls(float(problem.minimum), x_star, np.maximum(A, 0), None, S, normal)
         h, Q = np.linalg.eigh(A)
@@ -102,9 +103,38 @@ def why_none(oracle: Oracle) -> str | None:
         return f"a quadratic has a constant Hessian, a minimiser and a minimum, and {given}"
     if not oracle.unbiased:
         return f"{name} does not state that its gradients are unbiased"
-    if oracle.gradient_covariance(len(flat(problem.minimiser))) is None:
+    if stated_covariance(oracle, len(flat(problem.minimiser))) is None:
         return f"{name} does not state a covariance of the gradient that is the same at every x"
+    values = hessian_eigenvalues(problem)
+    if values.min() < -rounding(values):
+        return f"the Hessian has the negative eigenvalue {values.min():g}, so that R has no minimum"
     return None
+
+
+def hessian_eigenvalues(problem: Problem) -> np.ndarray:
+    """Those of the constant Hessian that a problem states (d,), or InvalidInput unless that is a symmetric matrix."""
+    A, x_star = np.asarray(problem.hessian, np.float64), problem.minimiser
+    d = len(A) if x_star is None and A.ndim else len(flat(x_star))
+    if A.shape not in ((d,), (d, d)) or not np.allclose(A, A.T, rtol=1e-12, atol=0):
+        raise InvalidInput(
+            f"hessian of problems.{type(problem).__name__} must be a diagonal ({d},) or a symmetric matrix ({d}, {d}), "
+            f"got shape {A.shape}"
+        )
+    return A if A.ndim == 1 else np.linalg.eigvalsh(A)
+
+
+def stated_covariance(oracle: Oracle, dimension: int) -> np.ndarray | None:
+    """The covariance of the gradient that an oracle states; InvalidInput unless it has the right shape."""
+    stated = oracle.gradient_covariance(dimension)
+    if stated is None:
+        return None
+    S = np.asarray(stated, np.float64)
+    if S.shape not in ((dimension,), (dimension, dimension)):
+        raise InvalidInput(
+            f"the covariance that {oracle!r} states must be a diagonal ({dimension},) or a matrix ({dimension}, "
+            f"{dimension}), got shape {S.shape}"
+        )
+    return S
 
 
 def quadratic_form(w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

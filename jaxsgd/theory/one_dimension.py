@@ -16,7 +16,7 @@ from jaxsgd.remembering import remember
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.theory.density import Law, Resolution, densities
-from jaxsgd.theory.eigenbasis import labelled
+from jaxsgd.theory.eigenbasis import labelled, stated_covariance
 from jaxsgd.theory.route import Route, not_plain
 
 Values = tuple[np.ndarray, np.ndarray]
@@ -54,7 +54,7 @@ class OneCoordinate(Route):
             return not_plain(study) or f"x has {study.dimension} coordinates"
         if oracle.problem is None:
             return "there is no problem"
-        covariance = oracle.gradient_covariance(1)
+        covariance = stated_covariance(oracle, 1)
         if not (oracle.unbiased and oracle.normal) or covariance is None:
             return (
                 f"oracles.{type(oracle).__name__} does not state that its gradients are unbiased and normal, with one "
@@ -81,7 +81,7 @@ class OneCoordinate(Route):
 
 
 def _std(study: Study) -> float:
-    return float(np.sqrt(np.ravel(study.oracle.gradient_covariance(1))[0]))  # type: ignore[arg-type] - it is known
+    return float(np.sqrt(np.ravel(stated_covariance(study.oracle, 1))[0]))  # type: ignore[arg-type] - it is known
 
 
 def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:

@@ -9,7 +9,7 @@ from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
-from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, rounding
+from jaxsgd.theory.eigenbasis import Eigenbasis, hessian_eigenvalues, labelled, rounding
 
 
 def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
@@ -103,8 +103,8 @@ def stability_limit(problem: Problem | Oracle) -> float:
         raise NoExactSolution(f"of {given} the limit depends on how examples are drawn: give the oracle")
     if problem.hessian is None:
         raise NoExactSolution(f"the stability limit needs a quadratic, and {given} does not state a constant Hessian")
-    A = np.asarray(problem.hessian)
-    return _limit(float((A if A.ndim == 1 else np.linalg.eigvalsh(A)).max()))
+    values = hessian_eigenvalues(problem)
+    return 0.0 if values.min() < -rounding(values) else _limit(float(values.max()))
 
 
 def _limit(largest: float) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest, scalar
 from jaxsgd.inference import Relation
-from jaxsgd.module import brief
+from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.study import Study
 from jaxsgd.tracing import blank_state, takes_state
 
@@ -17,7 +17,7 @@ Variable = str | Callable[[Any], Any]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Claim:
+class Claim(AbstractOrFinal):
     """E Z `relation` `value`, where Z is a variable of one trajectory of a study.
 
     **Arguments**

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.inference import Judgement, Measurement, Verdict
+from jaxsgd.module import AbstractOrFinal
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.statement import Statement
 
@@ -45,7 +46,7 @@ class Section:
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Report:
+class Report(AbstractOrFinal):
     """What ``verify`` returns: a verdict on every statement, with the numbers behind it.
 
     - `sections`: the statements, each with a finding for each of its claims.

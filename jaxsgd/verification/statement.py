@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jaxsgd.errors import InvalidType
-from jaxsgd.module import brief
+from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.verification.claim import Claim
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class Statement:
+class Statement(AbstractOrFinal):
     """Claims that together test one sentence. In all texts, LaTeX stands between dollar signs.
 
     - `name`: its identifier, such as "polynomial-better".

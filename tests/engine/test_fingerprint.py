@@ -131,7 +131,7 @@ def test_numbers_of_modules_are_seen(monkeypatch):
         {"oracle": js.oracles.FullGradient(STUDY.oracle.problem)},
         {"x0": [-5.0, -2.0], "observables": {"o": lambda state: state.x[0]}},
     ],
-    ids=repr,
+    ids=" ".join,
 )
 def test_everything_of_a_study_is_seen(changes):
     assert print_of(STUDY.replace(**changes)) != print_of()

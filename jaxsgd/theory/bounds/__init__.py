@@ -12,6 +12,7 @@ coefficients. A new one is a subclass of
 function `bounds` below, and what is in the package is found under its name as in any other.
 """
 
+import importlib
 import sys
 import types
 from collections.abc import Sequence
@@ -98,8 +99,11 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
 class _CallablePackage(types.ModuleType):
     """A package that answers calls, so that one name stands for the theorems and for what they say of a study."""
 
-    def __call__(self, *arguments: Any, **named: Any) -> BoundsReport:
-        return bounds(*arguments, **named)
+    def __call__(self, study: Study, result: Result | None = None, among: Sequence[Bound] = EVERY) -> BoundsReport:
+        return bounds(study, result, among)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return importlib.import_module, (self.__name__,)
 
 
 sys.modules[__name__].__class__ = _CallablePackage

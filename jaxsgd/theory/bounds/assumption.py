@@ -70,7 +70,8 @@ def unbiased(study: Study) -> Assumption:
 def _how_drawn(oracle: Oracle) -> str:
     order: Any = oracle.order
     if oracle.unbiased and not order.unbiased:
-        return "every batch holds all examples"
+        whole = order.distinct and oracle.batch == oracle.problem.examples  # type: ignore[union-attr]
+        return "every batch holds all examples" if whole else "the oracle states unbiased=True"
     if order.fresh and order.unbiased:
         return "every batch is drawn afresh, with the weights that it takes"
     if order.shuffled is None:

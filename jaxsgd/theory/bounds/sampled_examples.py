@@ -43,7 +43,7 @@ def known(study: Study) -> Known:
         L=L_max if problem.smoothness is None else problem.smoothness,
         mu_min=mu_min,
         L_max=L_max,
-        noise=_number(problem.gradient_noise),
+        noise=_number(None if problem.minimiser is None else problem.gradient_noise),
     )
 
 
@@ -53,16 +53,17 @@ def _number(value: float | None) -> float:
 
 def drawn_afresh(study: Study) -> Assumption:
     """Batches are drawn afresh, of independent examples or different ones, all examples alike."""
-    order = study.oracle.order
-    known = order is not None and order.fresh and order.unbiased and order.uniform
-    holds = bool(known and (study.oracle.batch == 1 or order.distinct is not None))  # type: ignore[union-attr]
+    oracle, order = study.oracle, study.oracle.order
+    alike = order is not None and oracle.averages_examples and order.uniform and order.weights == "equal"
+    holds = bool(alike and order.unbiased and order.independent(oracle.problem.examples, oracle.batch))  # type: ignore[union-attr]
     return Assumption("batches are drawn afresh, all examples alike", holds, _whose(study))
 
 
 def permuted(study: Study) -> Assumption:
     """Every epoch goes through a uniform random permutation of the examples, a fresh one or always the same."""
-    order = study.oracle.order
-    holds = order is not None and order.shuffled in ("every epoch", "once")
+    oracle, order = study.oracle, study.oracle.order
+    alike = order is not None and oracle.averages_examples and order.weights == "equal"
+    holds = bool(alike and order.shuffled in ("every epoch", "once"))  # type: ignore[union-attr]
     return Assumption("every epoch goes through a uniform random permutation of the examples", holds, _whose(study))
 
 
@@ -102,6 +103,8 @@ def whole_epochs(study: Study, of: Known) -> Assumption:
         return Assumption(text, False, f"methods.{type(study.method).__name__} does not state that it is plain SGD")
     if of.n % of.b:
         return Assumption(text, False, f"b = {of.b} does not divide n = {of.n}")
+    if of.m * of.b != of.n:
+        return Assumption(text, False, f"an epoch has {of.m} updates of {of.b} examples, and n = {of.n}")
     if study.steps % of.m:
         return Assumption(text, False, f"T = {study.steps} is not a multiple of {of.m}")
     rates = study.learning_rates[: study.steps].reshape(-1, of.m)

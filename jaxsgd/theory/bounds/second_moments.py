@@ -15,6 +15,7 @@ from jaxsgd.results.result import Result
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
+from jaxsgd.theory.eigenbasis import stated_covariance
 from jaxsgd.theory.exact_moments import exact
 
 
@@ -97,7 +98,7 @@ def in_advance(study: Study) -> float:
 
 def _noise_trace(study: Study) -> float | None:
     """tr Cov(g_t | x_t), where it is the same at every x."""
-    covariance = study.oracle.gradient_covariance(study.dimension)
+    covariance = stated_covariance(study.oracle, study.dimension)
     if covariance is None:
         return None
     return float(covariance.sum() if covariance.ndim == 1 else np.trace(covariance))

@@ -6,7 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from jaxsgd.averages import StepSizeWeighted
-from jaxsgd.errors import InvalidType, integer, scalar
+from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
 from jaxsgd.problems import Problem
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import assumption
@@ -75,7 +75,9 @@ def slack(study: Study) -> Slack:
     moments = exact_moments(study, {"xbar": StepSizeWeighted()})
     bound = WeightedAverage().value(study, along_the_run(moments).mean)
     eta = study.learning_rates[: study.steps]
-    minimum = cast(float, cast(Problem, study.oracle.problem).minimum)  # known, as exact moments are
+    minimum = cast(Problem, study.oracle.problem).minimum
+    if minimum is None:
+        raise InvalidInput("the gap needs the minimum R*, which the problem does not state")
     gap = float(moments["risk_of_xbar_mean"][-1]) - minimum
     excess = float(eta @ (moments["risk_mean"].values[:-1] - minimum) / eta.sum())
     distance = float(moments["distance_squared_mean"][-1] / (2 * eta.sum()))

@@ -70,13 +70,12 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
 
 
 def drawn_afresh(oracle: Oracle) -> bool:
-    """Whether batches are known to be independent and unbiased, of independent examples or a uniform random subset."""
-    order = oracle.order
-    if order is None or not (order.fresh and order.unbiased):
+    """Whether batches are known to be independent and unbiased, of known p_i and with the weights 1 / (n p_i)."""
+    order, problem = oracle.order, oracle.problem
+    if order is None or problem is None or not order.unbiased:
         return False
-    if oracle.batch > 1 and (order.distinct is None or (order.distinct and not order.uniform)):
-        return False
-    return order.probabilities_of(oracle.problem.examples) is not None  # type: ignore[union-attr]
+    known = order.weights == "inverse" or (order.weights == "equal" and order.uniform)
+    return bool(known and order.independent(problem.examples, oracle.batch))
 
 
 def _weights_and_share(oracle: Any, n: int) -> tuple[np.ndarray, float]:

@@ -26,11 +26,12 @@ class HeldOut(NamedTuple):
 def held_out(examples: QuadraticExamples, study: Study) -> dict[str, HeldOut]:
     """The observables of a study that are the `test_risk` of its problem, by name."""
     problem = study.oracle.problem
-    if not isinstance(problem, EmpiricalRisk) or problem.squared_residuals is None or problem.test is None:
+    if not isinstance(problem, EmpiricalRisk) or problem.test_residuals is None:
         return {}
     names = [name for name, function in study.observables.items() if function == problem.test_risk]
-    features, targets = problem.test
-    a, residuals = features @ examples.vectors, features @ examples.centre - targets
-    n = len(targets)
-    risk = HeldOut(float(residuals @ residuals) / (2 * n), a.T @ residuals / n, a.T @ a / n)
+    features, targets, ridge = problem.test_residuals
+    Q, c, n = examples.vectors, examples.centre, len(targets)
+    a, residuals = features @ Q, features @ c - targets
+    value = float(residuals @ residuals) / (2 * n) + ridge * float(c @ c) / 2
+    risk = HeldOut(value, a.T @ residuals / n + ridge * c @ Q, a.T @ a / n + ridge * np.eye(len(c)))
     return dict.fromkeys(names, risk)

@@ -10,12 +10,12 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled
-from jaxsgd.theory.finite_sums import arrangements, common_hessian, subsets
-from jaxsgd.theory.finite_sums import fresh_batches as with_replacement
+from jaxsgd.theory.finite_sums import arrangements, common_hessian, fresh_batches, subsets
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
 from jaxsgd.theory.finite_sums.settling import limit_of
+from jaxsgd.theory.finite_sums.slots import fits
 from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route, not_plain
@@ -55,21 +55,24 @@ def why_not(oracle: Oracle) -> str | None:
         return "the problem is no mean over examples"
     if oracle.full_gradient:
         return None
-    order = oracle.order
+    order, name = oracle.order, f"oracles.{type(oracle).__name__}"
     if order is None:
-        return f"oracles.{type(oracle).__name__} draws no examples"
-    if order.shuffled is None and not drawn_afresh(oracle):
-        return (
-            f"orders.{type(order).__name__} does not state that it draws afresh without bias, with which probabilities "
-            "and whether distinct, or how it shuffles"
-        )
-    return None
+        return f"{name} draws no examples"
+    if not oracle.averages_examples:
+        return f"{name} does not state that its gradients are the means over the examples that are drawn"
+    n, b = oracle.problem.examples, oracle.batch
+    if drawn_afresh(oracle) or (order.shuffled and order.weights == "equal" and fits(order, n, b)):
+        return None
+    return (
+        f"orders.{type(order).__name__} does not state that it draws afresh without bias, with which probabilities, "
+        "weights and whether distinct, or how it shuffles, with equal weights"
+    )
 
 
 def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     order = study.oracle.order
     if order is None or order.shuffled is None:
-        return with_replacement.snapshots(examples, study)
+        return fresh_batches.snapshots(examples, study)
     if order.shuffled != "never" and examples.common_hessian:
         return common_hessian.snapshots(examples, study)
     return (subsets if order.shuffled == "every epoch" else arrangements).snapshots(examples, study)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxsgd.orders import Order
 from jaxsgd.study import Study
 
 
@@ -25,6 +26,11 @@ class Slots(NamedTuple):
         groups = [*self.sizes.tolist(), self.examples - int(self.sizes.sum())]
         logarithm = math.lgamma(self.examples + 1) - math.fsum(math.lgamma(size + 1) for size in groups)
         return logarithm / math.log(10)
+
+
+def fits(order: Order, examples: int, batch: int) -> bool:
+    """Whether the batches of an epoch lie one after the other in a permutation, the last one perhaps smaller."""
+    return 0 <= (order.updates_per_epoch(examples, batch) - 1) * batch < examples
 
 
 def slots_of(study: Study) -> Slots:

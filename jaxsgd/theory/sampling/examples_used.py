@@ -23,7 +23,7 @@ class Used(NamedTuple):
 
 
 def examples_used(order: Order, examples: int, updates: Any = None, batch: int = 1) -> xr.Dataset:
-    """How many of n examples the first updates use: exact, for every order.
+    """How many of n examples the first updates use: exact, for every order whose facts are known.
 
     With independent uniform subsets of sizes b_1, b_2, ... an example is not used with probability
     q_1 = prod_j (1 - b_j / n), two are not with q_2 = q_1^2 prod_j (1 - b_j / ((n - 1)(n - b_j))), and the number D of
@@ -46,8 +46,8 @@ def examples_used(order: Order, examples: int, updates: Any = None, batch: int =
     **Returns** along `update`: `at_least_once` and `exactly_once`, the mean over the examples of the probability, and
     `distinct_mean` and `distinct_variance`.
 
-    **Raises** `InvalidInput`; `NoExactSolution` for an order of one's own, and for the variance of more than 4096
-    unequal probabilities.
+    **Raises** `InvalidInput`; `NoExactSolution` for an order that does not state its facts, and for the variance of
+    more than 4096 unequal probabilities.
 
     Source: Johnson and Kotz (1977), Urn Models and Their Application, section 3.2, for the occupancy of boxes.
 
@@ -70,12 +70,10 @@ def examples_used(order: Order, examples: int, updates: Any = None, batch: int =
 
 
 def _of_order(order: Order, n: int, b: int, updates: int) -> Used:
-    if order.fresh:
-        if order.uniform and (b == 1 or order.distinct is not None):
+    if order.weights is not None and order.independent(n, b) and order.examples_used(1, n, b) == b:
+        if order.uniform:
             return _of_subsets(n, [(b, updates)] if order.distinct else [(1, b * updates)])
-        probabilities = order.probabilities_of(n)
-        if probabilities is not None and (b == 1 or order.distinct is False):
-            return _of_probabilities(probabilities, b * updates)
+        return _of_probabilities(order.probabilities_of(n), b * updates)  # type: ignore[arg-type] - they are known
     if order.shuffled == "every epoch":
         epochs, left = divmod(updates, order.updates_per_epoch(n, b))
         used = order.examples_used(order.updates_per_epoch(n, b), n, b)
@@ -83,8 +81,8 @@ def _of_order(order: Order, n: int, b: int, updates: int) -> Used:
     if order.shuffled is not None:
         return _of_one_permutation(order, n, b, updates)
     raise NoExactSolution(
-        f"orders.{type(order).__name__} does not state what this needs: that it draws afresh, with which probabilities "
-        "and whether distinct, or how it shuffles"
+        f"orders.{type(order).__name__} does not state what this needs: that it draws afresh, with which "
+        "probabilities, weights and whether distinct, or how it shuffles"
     )
 
 
