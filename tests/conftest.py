@@ -1,11 +1,7 @@
 """What tests of several folders share."""
 
-import sys
-
 import economy
 import pytest
-
-from jaxsgd.cli import main
 
 
 @pytest.fixture
@@ -13,10 +9,7 @@ def invoke(monkeypatch, capsys):
     """Runs the command with these arguments; gives its exit status, output and errors."""
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["jaxsgd", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return (exit_.value.code or 0, *capsys.readouterr())
+        return (economy.run_command(monkeypatch, *arguments), *capsys.readouterr())
 
     return run
 

@@ -3,12 +3,14 @@
 import functools
 import inspect
 import pathlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from matplotlib.figure import Figure
 
+from jaxsgd.cli import main
 from jaxsgd.engine import plan
 
 
@@ -23,6 +25,14 @@ def compile_without_optimising(patch: pytest.MonkeyPatch) -> None:
 def leave_figures_blank(patch: pytest.MonkeyPatch) -> None:
     """Figures are made, but not rendered: their files are empty."""
     patch.setattr(Figure, "savefig", lambda _, path, **__: pathlib.Path(path).touch())
+
+
+def run_command(patch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """The exit status of the command with these arguments, in this process."""
+    patch.setattr(sys, "argv", ["jaxsgd", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    return exit_.value.code or 0
 
 
 def at_most(most: int, function: Callable[..., Any]) -> Callable[..., Any]:

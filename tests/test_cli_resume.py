@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+from economy import leave_figures_blank, run_command
 
 import jaxsgd as js
 from jaxsgd import compiler
@@ -54,11 +55,15 @@ def assert_same_sums(path, other):
             np.testing.assert_array_equal(array, its[statistic][key], err_msg=f"{statistic}.{key}")
 
 
-@pytest.fixture
-def whole(invoke, study, tmp_path):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
     """The result of a run that nobody interrupts."""
-    assert invoke("run", study, "--out", tmp_path / "whole", "--quiet") == (0, "", "")
-    return tmp_path / "whole" / "result.nc"
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "study.toml").write_text(STUDY)
+    with pytest.MonkeyPatch.context() as patch:
+        leave_figures_blank(patch)
+        assert run_command(patch, "run", folder / "study.toml", "--out", folder, "--quiet") == 0
+    return folder / "result.nc"
 
 
 @pytest.fixture

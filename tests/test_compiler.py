@@ -61,31 +61,37 @@ def test_it_is_not_made(before, flags):
     assert outcome(before, flags) == (False, flags or "")
 
 
-def test_importing_the_package_sets_nothing():
-    script = "import os, jaxsgd; jaxsgd.simulate; print('XLA_FLAGS' in os.environ)"
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
-    assert done.stdout.strip() == "False"
-
-
 RUN = """
-import sys
+import os, sys
 import jaxsgd as js
 js.simulate(js.chapter.study("polynomial"), 5000, progress=False).save(sys.argv[1])
+print("XLA_FLAGS" in os.environ)
 """
 
 
+def simulated(path, flags):
+    """The result of the script in a process with these variables, and what it prints."""
+    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | flags
+    command = [sys.executable, "-c", RUN, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    return js.load(path), done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    return simulated(tmp_path_factory.mktemp("plain") / "result.nc", {})
+
+
+def test_using_the_package_sets_nothing(plain):
+    assert plain[1] == "False"
+
+
 @needs_cpu_alone
-def test_numbers_agree_to_rounding_and_do_not_mix(tmp_path):
-    environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    results = []
-    for extra in ({}, {"XLA_FLAGS": compiler.INTERLEAVE}):
-        path = str(tmp_path / f"{len(results)}.nc")
-        subprocess.run([sys.executable, "-c", RUN, path], check=True, env=environment | extra)
-        results.append(js.load(path))
-    plain, interleaved = (result.dataset for result in results)
-    for name, values in plain.data_vars.items():
-        np.testing.assert_allclose(interleaved[name], values, rtol=1e-5, atol=1e-6, err_msg=str(name))
+def test_numbers_agree_to_rounding_and_do_not_mix(plain, tmp_path):
+    results = [plain[0], simulated(tmp_path / "result.nc", {"XLA_FLAGS": compiler.INTERLEAVE})[0]]
+    for name, values in results[0].dataset.data_vars.items():
+        interleaved = results[1].dataset[name]
+        np.testing.assert_allclose(interleaved, values, rtol=1e-5, atol=1e-6, err_msg=str(name))
     with pytest.raises(js.errors.InvalidInput, match="differ in xla_flags"):
         js.merge(results)
 

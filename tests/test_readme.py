@@ -50,7 +50,7 @@ def run_python(block: str, names: dict[str, object]) -> None:
     exec(compile(block, "README.md", "exec"), names)
 
 
-def test_the_study_file_runs(invoke, tmp_path):
+def test_the_study_file_runs(invoke, tmp_path, blank_figures):
     (study,) = blocks("toml")
     (tmp_path / "study.toml").write_text(study)
     run(invoke, "run", tmp_path / "study.toml", "--out", tmp_path / "out", "--trajectories", 2000)

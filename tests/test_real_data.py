@@ -81,7 +81,12 @@ def test_sgd_ends_at_the_risk_of_scikit_learn(study, problems, name, rate, toler
     problem, excess = problems[name], {}
     for epochs in (1, 50):
         run = study.study_of(problem, js.orders.RandomReshuffling(), js.schedules.constant(rate), epochs)
-        run = run.replace(averages={"suffix": js.averages.Suffix(0.5)}, observe=("risk_of_suffix",), observables={})
+        run = run.replace(
+            averages={"suffix": js.averages.Suffix(0.5)},
+            observe=("risk_of_suffix",),
+            observables={},
+            record=js.record.at([run.steps]),
+        )
         last = js.simulate(run, 1024, progress=False, statistics=("mean", "variance")).at(run.steps)
         excess[epochs] = float(last.risk_of_suffix_mean) - study.solved_by_others(problem)
         error = 5 * float(last.risk_of_suffix_sem)
