@@ -132,7 +132,7 @@ PROBLEMS = {
         lambda: problems.LeastSquares([[1.0, 0.5], [0.0, 0.0], [0.5, -2.0]], [1.0, 2.0, 3.0], test=([[2.0, 1.0]], [1])),
         lambda: problems.LeastSquares([[2.0, 1.5], [0.0, 0.0], [1.5, -1.0]], [2.0, 1.0, 0.0], test=([[1.0, 1.0]], [2])),
         "features = [[1.0, 0.5], [0, 0], [0.5, -2.0]], targets = [1.0, 2.0, 3.0], test = [[[2.0, 1.0]], [1]]",
-        f"{CONVEX} smoothness hessian {OF_EXAMPLES} squared_residuals test",
+        f"{CONVEX} smoothness hessian {OF_EXAMPLES} squared_residuals test test_residuals",
     ),
     "logistic_regression": Entry(
         lambda: problems.LogisticRegression(features=FEATURES, labels=LABELS, l2=0.1),
@@ -245,7 +245,7 @@ ORACLES = {
         lambda: oracles.ExampleSampling(least_squares(), batch=3),
         lambda: oracles.ExampleSampling(least_squares(OTHER_TARGETS), batch=3),
         f'problem = {{kind = "least_squares", {GIVEN}}}, batch = 3',
-        "unbiased order batch",
+        "unbiased order batch averages_examples",
     ),
     "example_sampling: of a finite sum, shuffled": Entry(
         lambda: oracles.ExampleSampling(
@@ -256,13 +256,13 @@ ORACLES = {
         ),
         f'problem = {{kind = "finite_sum", loss = "contract_entries:residual", data = {ROWS}, start = [0, 0], '
         'convex = true}, order = "random_reshuffling"',
-        "unbiased order batch",
+        "unbiased order batch averages_examples",
     ),
     "example_sampling: of all examples": Entry(
         lambda: oracles.ExampleSampling(least_squares(), orders.Incremental(), batch=5),
         lambda: oracles.ExampleSampling(least_squares(OTHER_TARGETS), orders.Incremental(), batch=5),
         f'problem = {{kind = "least_squares", {GIVEN}}}, order = "incremental", batch = 5',
-        "unbiased order batch",
+        "unbiased order batch averages_examples",
     ),
     "full_gradient": Entry(
         lambda: oracles.FullGradient(problems.Quadratic([2.0, 0.5])),
@@ -272,8 +272,8 @@ ORACLES = {
     ),
 }
 
-OF_FRESH = "fresh unbiased uniform distinct probabilities_of"
-OF_PERMUTATIONS = "fresh unbiased uniform distinct shuffled"
+OF_FRESH = "fresh unbiased uniform distinct weights probabilities_of"
+OF_PERMUTATIONS = "fresh unbiased uniform distinct weights shuffled"
 ORDERS = {
     "with_replacement": Entry(lambda: orders.WithReplacement(), None, "", OF_FRESH),
     "with_replacement: distinct": Entry(

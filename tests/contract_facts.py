@@ -119,6 +119,17 @@ def check_distinct(entry):
     assert (first == second).any() != entry.object.distinct
 
 
+def check_weights(entry):
+    """One for all that a batch uses, with the mean 1 over its places; or 1 / (n p_i)."""
+    (indices, weights), order = batches(entry), entry.object
+    if order.weights == "equal":
+        used = indices >= 0
+        expected = used * BATCH / used.sum(-1, keepdims=True)
+    else:
+        expected = 1 / (examples_of(order) * order.probabilities_of(examples_of(order))[indices])
+    np.testing.assert_allclose(weights, expected, rtol=1e-6)
+
+
 def check_fresh(entry):
     """Batches are independent, and of one law; or they are not."""
     drawn = batches(entry).indices
@@ -319,6 +330,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "full_gradient": check_full_gradient,
         "order": check_order_and_batch,
         "batch": check_order_and_batch,
+        "averages_examples": check_order_and_batch,
         "gradient_covariance": check_gradient_covariance,
     },
     orders.Order: {
@@ -326,6 +338,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "unbiased": check_unbiased,
         "uniform": check_uniform,
         "distinct": check_distinct,
+        "weights": check_weights,
         "shuffled": check_shuffled,
         "probabilities_of": check_probabilities_of,
     },

@@ -43,7 +43,7 @@ class Misjudged(problems.EmpiricalRisk):
     hessian = np.array([2.0, 0.55])
     test = np.array([3.0])
     example_smoothness, example_strong_convexity, gradient_noise = 2.2, 0.6, 3.9
-    squared_residuals = problems.SquaredResiduals(np.ones((2, 2)), np.zeros(2), 0.0)
+    squared_residuals = test_residuals = problems.SquaredResiduals(np.ones((2, 2)), np.zeros(2), 0.0)
     has_gradient = np.array([True, False])
 
     def value(self, x):
@@ -75,6 +75,7 @@ class InTurn(orders.Order):
 
     fresh = unbiased = uniform = distinct = True
     shuffled = "every epoch"
+    weights = "inverse"
 
     def draw(self, stream, t, memory, examples, batch):
         return orders.Drawn(jnp.full(batch, t % examples), None), memory
@@ -98,7 +99,7 @@ class Shifted(oracles.Oracle):
 
     problem = problems.LeastSquares(FEATURES, TARGETS)
     unbiased = normal = full_gradient = True
-    order, batch = orders.Incremental(), 2
+    order, batch, averages_examples = orders.Incremental(), 2, True
 
     def gradient_covariance(self, dimension):
         return np.full(dimension, 1 / 10)
@@ -120,16 +121,17 @@ FALSE: dict[type, dict[str, Entry]] = {
         (
             "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
             "hessian", "test", "example_smoothness", "example_strong_convexity", "gradient_noise", "example_value",
-            "squared_residuals", "has_gradient",
+            "squared_residuals", "test_residuals", "has_gradient",
         ),
         _MISJUDGED,
     )
     | {"kinks": entry_of(Cornered)},
     oracles.Oracle: dict.fromkeys(
-        ("unbiased", "normal", "full_gradient", "order", "batch", "gradient_covariance"), entry_of(Shifted)
+        ("unbiased", "normal", "full_gradient", "order", "batch", "averages_examples", "gradient_covariance"),
+        entry_of(Shifted),
     ),
     orders.Order: dict.fromkeys(
-        ("fresh", "unbiased", "uniform", "distinct", "shuffled", "probabilities_of"), _TURNS
+        ("fresh", "unbiased", "uniform", "distinct", "weights", "shuffled", "probabilities_of"), _TURNS
     ),
     methods.Method: dict.fromkeys(("plain", "linear", "projection"), entry_of(Doubled)),
 }  # fmt: skip

@@ -244,6 +244,14 @@ def check_squared_residuals(entry):
     np.testing.assert_allclose(at.of_examples, losses, rtol=1e-11, atol=1e-12)
 
 
+def check_test_residuals(entry):
+    points, (features, targets, l2) = probe(entry).points, entry.object.test_residuals
+    with jax.enable_x64(True):
+        risks = np.array([entry.object.test_risk(point) for point in points])
+    losses = ((points @ features.T - targets) ** 2).mean(1) / 2 + l2 / 2 * (points**2).sum(1)
+    np.testing.assert_allclose(risks, losses, rtol=1e-11, atol=1e-12)
+
+
 def check_has_gradient(entry):
     found = np.abs(probe(entry).gradients_of_examples).max((0, 2)) > 0
     np.testing.assert_array_equal(found, entry.object.has_gradient)
@@ -266,5 +274,6 @@ FACTS_OF_PROBLEMS = {
     "gradient_noise": check_gradient_noise,
     "example_value": check_example_value,
     "squared_residuals": check_squared_residuals,
+    "test_residuals": check_test_residuals,
     "has_gradient": check_has_gradient,
 }

@@ -10,8 +10,8 @@ import pytest
 import jaxsgd as js
 from jaxsgd import config
 from jaxsgd.engine.checkpoint import Shelf
-from jaxsgd.plot import cell_values
 from jaxsgd.runs import arrangement, axes
+from jaxsgd.theory import exact_moments
 
 STUDY = """
 steps = 100
@@ -104,9 +104,9 @@ def test_a_sweep(invoke, study, tmp_path):
 
 
 def test_theory_is_asked_of_the_studies_that_ran(invoke, study, tmp_path, monkeypatch, blank_figures):
-    """Figures and summary ask of the same objects, so that what theory remembers of a study serves all of them."""
+    """Figures and summary ask of the same objects, of each of them once."""
     asked, ran = [], []
-    exact, sweep = js.theory.exact, js.sweep
+    exact, sweep = exact_moments.exact, js.sweep
 
     def ask(study):
         asked.append(study)
@@ -116,13 +116,12 @@ def test_theory_is_asked_of_the_studies_that_ran(invoke, study, tmp_path, monkey
         ran.append(sweep(*arguments, **options))
         return ran[0]
 
-    monkeypatch.setattr(js.theory, "exact", ask)
-    monkeypatch.setattr(cell_values, "exact", ask)
+    monkeypatch.setattr(exact_moments, "exact", ask)
     monkeypatch.setattr(js, "sweep", run, raising=False)
     assert invoke("run", study, "--out", tmp_path / "out", "--quiet") == (0, "", "")
-    cells = [id(cell.study) for cell in ran[0].cells]
-    assert len(set(cells)) == len(CELLS) < len(asked)
-    assert {id(one) for one in asked} <= set(cells)
+    assert len(CELLS) == len(ran[0].cells)
+    assert 0 < len(asked) == len(set(map(id, asked)))
+    assert set(map(id, asked)) <= {id(cell.study) for cell in ran[0].cells}
 
 
 def test_options_replace_what_files_say(invoke, study, tmp_path):

@@ -35,7 +35,7 @@ def test_complete_classes_are_final(kind):
     assert all(name in str(error.value) for name in (*family.__abstractmethods__, *facts_of(family)))
 
 
-OTHERS = (js.problems.HeldOutRisk, js.Study, js.Result, js.SweepResult, js.Claim, js.Report, js.Precision, js.Plan)
+OTHERS = (js.problems.HeldOutRisk, js.Study, js.State, js.Claim, js.Statement, js.Report, js.Precision, js.Plan)
 
 
 @pytest.mark.parametrize("kind", OTHERS, ids=public_name)
@@ -143,7 +143,7 @@ class Odd(js.orders.Order):
     def fresh(self):
         return True if self.declared else None
 
-    unbiased, uniform, distinct = True, True, False
+    unbiased, uniform, distinct, weights = True, True, False, "equal"
 
     def draw(self, stream, t, memory, examples, batch):
         index = jnp.floor(stream.uniform(() if batch == 1 else (batch,)) * examples).astype(jnp.int32)

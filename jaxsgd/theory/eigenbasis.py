@@ -16,6 +16,9 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.structure import flat
 
+NEGATIVE = 1e-12
+"""Eigenvalues of a Hessian below this share of the largest, with a minus sign, are not the rounding of 0."""
+
 LARGEST_COVARIANCE = 10**7
 """An x_covariance of more numbers than this, 80 MB, is left out."""
 
@@ -106,7 +109,7 @@ def why_none(oracle: Oracle) -> str | None:
     if stated_covariance(oracle, len(flat(problem.minimiser))) is None:
         return f"{name} does not state a covariance of the gradient that is the same at every x"
     values = hessian_eigenvalues(problem)
-    if values.min() < -rounding(values):
+    if values.min() < -NEGATIVE * np.abs(values).max():
         return f"the Hessian has the negative eigenvalue {values.min():g}, so that R has no minimum"
     return None
 

@@ -9,7 +9,7 @@ from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
-from jaxsgd.theory.eigenbasis import Eigenbasis, hessian_eigenvalues, labelled, rounding
+from jaxsgd.theory.eigenbasis import NEGATIVE, Eigenbasis, hessian_eigenvalues, labelled, rounding
 
 
 def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
@@ -104,7 +104,7 @@ def stability_limit(problem: Problem | Oracle) -> float:
     if problem.hessian is None:
         raise NoExactSolution(f"the stability limit needs a quadratic, and {given} does not state a constant Hessian")
     values = hessian_eigenvalues(problem)
-    return 0.0 if values.min() < -rounding(values) else _limit(float(values.max()))
+    return 0.0 if values.min() < -NEGATIVE * np.abs(values).max() else _limit(float(values.max()))
 
 
 def _limit(largest: float) -> float:

@@ -89,8 +89,6 @@ def balance(study: Study) -> Statement:
     if not study.method.plain:
         name = f"methods.{type(study.method).__name__}"
         raise InvalidInput(f"the balance is one of plain SGD, and {name} does not state that it is")
-    if study.oracle.unbiased is False:
-        raise InvalidInput("the balance needs unbiased gradients, and given the past these have other means")
     r2, eta = distance_squared(study), study.learning_rates[: study.steps]
     size = r2 + in_advance(study) * float(np.sum(eta**2))
     if not np.isfinite(size):

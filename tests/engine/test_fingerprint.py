@@ -116,6 +116,24 @@ def test_numbers_of_modules_are_seen(monkeypatch):
     assert print_of(observing(of_global)) != before
 
 
+def _padded(*sizes):
+    return lambda x: jax.lax.pad(x, jnp.zeros((), x.dtype), (sizes,))[1]
+
+
+def _part(start, stop):
+    return lambda x: jax.lax.slice(jnp.tile(x, 8), (start,), (stop,))[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(_padded(1, 10, 0), _padded(11, 0, 0)), (_part(1, 12), _part(0, 11))],
+    ids=["paddings", "slices"],
+)
+def test_parameters_of_operations_are_told_apart(first, second):
+    """Those of one length as text, too: 1 and 10 are not 11 and 0."""
+    assert print_of(observing(first)) != print_of(observing(second))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
