@@ -104,7 +104,7 @@ class Epochs(js.orders.Permutation):
         return jnp.arange(examples, dtype=jnp.uint8)
 
     def indices_at(self, stream, t, memory, positions, epoch):
-        from jaxsgd.orders.random_permutation import exchanged
+        from jaxsgd.orders.fisher_yates import exchanged
 
         return exchanged(memory, positions % len(memory), stream.bits(jnp.shape(positions)))
 

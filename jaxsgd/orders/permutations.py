@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import flag
+from jaxsgd.orders.fisher_yates import exchanged, identity
 from jaxsgd.orders.order import Drawn, Order, check_batch
-from jaxsgd.orders.random_permutation import exchanged, identity
 from jaxsgd.streams import Stream
 
 

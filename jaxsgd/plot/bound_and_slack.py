@@ -11,7 +11,7 @@ from jaxsgd.plot import style
 from jaxsgd.plot.estimates_over_steps import thinned
 from jaxsgd.results.result import Result
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.second_moments import exact_moments
+from jaxsgd.theory.bounds.gradient_second_moments import exact_moments
 
 _HATCHES = ("///", "\\\\\\", "...")
 

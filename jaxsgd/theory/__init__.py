@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from jaxsgd.theory import bounds as bounds  # a package that can be called
 from jaxsgd.theory.bounds import Bound, slack
 from jaxsgd.theory.exact_moments import exact
-from jaxsgd.theory.growth import growth_probability
+from jaxsgd.theory.growth_of_distance import growth_probability
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,

@@ -15,6 +15,7 @@ from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.structure import flat
+from jaxsgd.theory.recursion import columns
 
 NEGATIVE = 1e-12
 """Eigenvalues of a Hessian below this share of the largest, with a minus sign, are not the rounding of 0."""
@@ -59,10 +60,6 @@ class Eigenbasis:
             S = Q.T @ (np.diag(S) if S.ndim == 1 else S) @ Q
         return cls(float(problem.minimum), x_star, h, Q, S, normal)
 
-    def columns(self, vector: np.ndarray) -> np.ndarray:
-        """k, of (d, 1) if covariances are matrices, so that k * k.T are the factors k_i k_j of their entries."""
-        return vector[:, None] if self.noise.ndim == 2 else vector
-
     def enter(self, x: Any) -> np.ndarray:
         """e = Q'(x - x*), of x in the structure of the parameters."""
         error = flat(x) - self.minimiser
@@ -87,7 +84,7 @@ class Eigenbasis:
 
     def gradient_norm(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
         """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + S."""
-        h = self.columns(self.eigenvalues)
+        h = columns(self.eigenvalues, self.noise)
         gradient = self.eigenvalues * mean, h * h.T * covariance + self.noise
         return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
 
@@ -153,8 +150,7 @@ def quadratic_form(w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> t
         products, weights, axes = mean[..., :, None] * mean[..., None, :], np.outer(w, w), (-2, -1)
     expectation = (w * (variances + mean**2)).sum(-1)
     variance = (weights * covariance * (2 * covariance + 4 * products)).sum(axes)
-    # Only an overflow makes NaN here, by inf - inf or 0 inf.
-    return _overflowed(expectation), _overflowed(variance)
+    return overflowed(expectation), overflowed(variance)
 
 
 def labelled(moments: dict[str, np.ndarray], coordinates: Sequence[str], **leading: np.ndarray) -> xr.Dataset:
@@ -171,5 +167,6 @@ def rounding(values: np.ndarray) -> float:
     return len(values) * np.finfo(float).eps * np.abs(values).max()
 
 
-def _overflowed(values: np.ndarray) -> np.ndarray:
+def overflowed(values: Any) -> np.ndarray:
+    """Sums in which only an overflow makes NaN, by inf - inf or 0 inf; then they are inf."""
     return np.where(np.isnan(values), np.inf, values)

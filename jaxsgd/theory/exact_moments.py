@@ -74,6 +74,8 @@ def exact(study: Study) -> xr.Dataset:
     rounding leaves less than six digits of it. After an overflow the moments of observables are
     inf, those of x inf or NaN.
 
+    The attributes `route`, `sentence` and `reference` say on what the moments rest.
+
     **Raises** `NoExactSolution` with the reasons for any other study, where quadrature does not reach 1e-6, and where
     moments of a finite sum would take more than about a minute.
 

@@ -53,15 +53,15 @@ def recursion(
     yield x, *(known(average) for average in averages)
     for t, eta in enumerate(rates.tolist()):
         k = 1 - eta * eigenvalues
-        K = columns(k, x)
+        K = columns(k, x.covariance)
         averages = [mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
         x = MeanAndCovariance(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x))
         yield x, *(known(average) for average in averages)
 
 
-def columns(k: np.ndarray, x: MeanAndCovariance) -> np.ndarray:
+def columns(k: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """k, of (d, 1) if covariances are matrices, so that k * k.T are the factors k_i k_j of their entries."""
-    return k[:, None] if x.covariance.ndim == 2 else k
+    return k[:, None] if covariance.ndim == 2 else k
 
 
 def known(average: AverageMoments) -> MeanAndCovariance:

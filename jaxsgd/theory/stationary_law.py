@@ -10,6 +10,7 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
 from jaxsgd.theory.eigenbasis import NEGATIVE, Eigenbasis, hessian_eigenvalues, labelled, rounding
+from jaxsgd.theory.recursion import columns
 
 
 def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
@@ -54,7 +55,7 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     if eta >= limit:
         raise InvalidInput(f"learning_rate must be below 2 / lambda_max = {limit:g}, got {eta:g}: x_t would not settle")
     _check_flat_directions(basis)
-    h = basis.columns(basis.eigenvalues)
+    h = columns(basis.eigenvalues, basis.noise)
     restoring = h + h.T - eta * h * h.T
     # Where nothing pulls back there is no noise either, and the variance stays 0.
     V = np.divide(eta * basis.noise, restoring, out=np.zeros_like(restoring), where=restoring > 0)

@@ -17,7 +17,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds import Assumption, Bound
 from jaxsgd.theory.bounds.assumption import failing
 from jaxsgd.theory.bounds.geometry import distance_squared
-from jaxsgd.theory.bounds.second_moments import a_priori, in_advance
+from jaxsgd.theory.bounds.gradient_second_moments import a_priori, in_advance
 from jaxsgd.verification.claim import Claim
 
 

@@ -17,7 +17,7 @@ from jaxsgd.state import State, Update
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import EVERY, Assumption, Bound
 from jaxsgd.theory.bounds.geometry import distance_squared, minimiser
-from jaxsgd.theory.bounds.second_moments import in_advance
+from jaxsgd.theory.bounds.gradient_second_moments import in_advance
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.of_bounds import claims_of, flat, norm_squared, prior_claim
 from jaxsgd.verification.statement import Statement

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 import jaxsgd as js
-from jaxsgd.theory.growth import growth_probability
+from jaxsgd.theory.growth_of_distance import growth_probability
 
 
 def test_one_dimension_in_closed_form():

@@ -14,7 +14,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import Assumption, failing
 from jaxsgd.theory.bounds.bound import Bound
 from jaxsgd.theory.bounds.geometry import distance_squared
-from jaxsgd.theory.bounds.second_moments import (
+from jaxsgd.theory.bounds.gradient_second_moments import (
     SecondMoments,
     a_priori,
     along_the_run,

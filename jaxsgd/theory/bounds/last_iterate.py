@@ -10,7 +10,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds import assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
 from jaxsgd.theory.bounds.geometry import distance_squared
-from jaxsgd.theory.bounds.second_moments import in_advance
+from jaxsgd.theory.bounds.gradient_second_moments import in_advance
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

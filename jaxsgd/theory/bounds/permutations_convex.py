@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import sampled_examples
+from jaxsgd.theory.bounds import assumptions_on_examples as on_examples
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
@@ -36,15 +36,15 @@ class PermutationsConvex(DistanceRecursion):
     reference = "Mishchenko, Khaled and Richtárik (2020), Theorem 2, arXiv 2006.05988; constants worked out here"
 
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
-        drawn = sampled_examples.permuted(study)
+        drawn = on_examples.permuted(study)
         if not drawn.holds:
             return (drawn,)
-        of = sampled_examples.known(study)
-        rates = sampled_examples.rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
-        return drawn, *sampled_examples.constants(of), sampled_examples.whole_epochs(study, of), rates
+        of = on_examples.known(study)
+        rates = on_examples.rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
+        return drawn, *on_examples.constants(of), on_examples.whole_epochs(study, of), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of = sampled_examples.known(study)
+        of = on_examples.known(study)
         eta = study.learning_rates[: study.steps : of.m]
-        added = 2 * eta**3 * of.L_max * sampled_examples.partial_sums(of).sum()
+        added = 2 * eta**3 * of.L_max * on_examples.partial_sums(of).sum()
         return Recursion(1 - eta * of.m * of.mu, added)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import sampled_examples
+from jaxsgd.theory.bounds import assumptions_on_examples as on_examples
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
@@ -37,14 +37,14 @@ class PermutationsStronglyConvex(DistanceRecursion):
     reference = "Mishchenko, Khaled and Richtárik (2020), Theorem 1, arXiv 2006.05988; with the v_i and batches kept"
 
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
-        drawn = sampled_examples.permuted(study)
+        drawn = on_examples.permuted(study)
         if not drawn.holds:
             return (drawn,)
-        of = sampled_examples.known(study)
-        rates = sampled_examples.rates_below(study, 1.0, of.L_max, "1 / L_max")
-        return drawn, *sampled_examples.constants(of), sampled_examples.whole_epochs(study, of), rates
+        of = on_examples.known(study)
+        rates = on_examples.rates_below(study, 1.0, of.L_max, "1 / L_max")
+        return drawn, *on_examples.constants(of), on_examples.whole_epochs(study, of), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of, eta = sampled_examples.known(study), study.learning_rates[: study.steps]
-        v = np.resize(sampled_examples.partial_sums(of), study.steps)
+        of, eta = on_examples.known(study), study.learning_rates[: study.steps]
+        v = np.resize(on_examples.partial_sums(of), study.steps)
         return Recursion(1 - eta * of.mu_min, eta**3 * of.L_max * v)

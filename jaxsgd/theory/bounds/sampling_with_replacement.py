@@ -1,7 +1,8 @@
 """The distance to the minimiser where batches of examples are drawn afresh."""
 
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds import assumption, sampled_examples
+from jaxsgd.theory.bounds import assumption
+from jaxsgd.theory.bounds import assumptions_on_examples as on_examples
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
 
@@ -33,26 +34,26 @@ class SamplingWithReplacement(DistanceRecursion):
     )
 
     def assumptions(self, study: Study) -> tuple[assumption.Assumption, ...]:
-        drawn = sampled_examples.drawn_afresh(study)
+        drawn = on_examples.drawn_afresh(study)
         if not drawn.holds:
             return (drawn,)
-        of = sampled_examples.known(study)
-        rates = sampled_examples.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
-        return drawn, *sampled_examples.constants(of), assumption.descent(study, start_inside=False), rates
+        of = on_examples.known(study)
+        rates = on_examples.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
+        return drawn, *on_examples.constants(of), assumption.descent(study, start_inside=False), rates
 
     def recursion(self, study: Study) -> Recursion:
-        of, eta = sampled_examples.known(study), study.learning_rates[: study.steps]
+        of, eta = on_examples.known(study), study.learning_rates[: study.steps]
         factors = 1 - 2 * eta * of.mu * (1 - eta * _smoothness(of))
         return Recursion(factors, 2 * eta**2 * _share_of_one(of) * of.noise)
 
 
-def _share_of_one(of: sampled_examples.Known) -> float:
+def _share_of_one(of: on_examples.Known) -> float:
     """a, with which E||mean of a batch of v_i||^2 = a mean ||v_i||^2 + (1 - a) ||mean v_i||^2."""
     different = of.order.distinct and of.n > 1
     return (of.n - of.b) / (of.b * (of.n - 1)) if different else 1 / of.b
 
 
-def _smoothness(of: sampled_examples.Known) -> float:
+def _smoothness(of: on_examples.Known) -> float:
     """L_b."""
     a = _share_of_one(of)
     return a * of.L_max + (1 - a) * of.L

@@ -11,7 +11,7 @@ from jaxsgd.problems import Problem
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
-from jaxsgd.theory.bounds.second_moments import along_the_run, exact_moments
+from jaxsgd.theory.bounds.gradient_second_moments import along_the_run, exact_moments
 
 
 class WeightedAverage(Bound):

@@ -7,9 +7,9 @@ import numpy as np
 
 from jaxsgd.oracles import Oracle
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import LARGEST_TABLE, QuadraticExamples
-from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import MeanAndCovariance, recursion
 
 

@@ -16,7 +16,7 @@ from jaxsgd.problems import EmpiricalRisk, SquaredResiduals
 from jaxsgd.remembering import remember
 from jaxsgd.structure import Structure, flat
 from jaxsgd.theory.eigenbasis import rounding
-from jaxsgd.theory.finite_sums.degree import degree
+from jaxsgd.theory.finite_sums.polynomial_degree import degree
 
 LARGEST_TABLE = 3 * 10**7
 """The most numbers that Hessians of all examples, or a table of their products, may hold: 240 MB."""

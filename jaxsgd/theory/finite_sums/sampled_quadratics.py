@@ -1,7 +1,6 @@
 """Exact moments of SGD on quadratic losses of examples: which of four recursions applies, and what it finds."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,14 +8,14 @@ import xarray as xr
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
-from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled
-from jaxsgd.theory.finite_sums import arrangements, common_hessian, fresh_batches, subsets
+from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled, overflowed
+from jaxsgd.theory.finite_sums import common_hessian, every_arrangement, fresh_batches, subsets
+from jaxsgd.theory.finite_sums.batches_of_an_epoch import fits
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
+from jaxsgd.theory.finite_sums.mean_square_stability import limit_of
+from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
-from jaxsgd.theory.finite_sums.settling import limit_of
-from jaxsgd.theory.finite_sums.slots import fits
-from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route, not_plain
 
@@ -75,7 +74,7 @@ def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         return fresh_batches.snapshots(examples, study)
     if order.shuffled != "never" and examples.common_hessian:
         return common_hessian.snapshots(examples, study)
-    return (subsets if order.shuffled == "every epoch" else arrangements).snapshots(examples, study)
+    return (subsets if order.shuffled == "every epoch" else every_arrangement).snapshots(examples, study)
 
 
 def _row(
@@ -84,10 +83,10 @@ def _row(
     """What is returned of one step, by name."""
     x, squared_norm, averages = snapshot
     row = _observables(examples, study, x)
-    row["gradient_norm_squared_mean"] = _overflowed(squared_norm)
+    row["gradient_norm_squared_mean"] = overflowed(squared_norm)
     for name, law in zip(study.averages, averages, strict=True):
         row |= _observables(examples, study, law, of=f"_of_{name}")
-    row |= {f"{name}_mean": _overflowed(risk.mean(x)) for name, risk in test_risks.items()}
+    row |= {f"{name}_mean": overflowed(risk.mean(x)) for name, risk in test_risks.items()}
     row["x_mean"] = examples.centre + examples.vectors @ x.mean
     if not wide:
         row["x_covariance"] = examples.vectors @ x.covariance @ examples.vectors.T
@@ -102,12 +101,7 @@ def _observables(
     values = {"risk": examples.value + examples.drift @ law.mean + examples.eigenvalues @ squares / 2}
     if f"distance_squared{of}" in study.built_in:
         values["distance_squared"] = squares.sum()
-    return {f"{name}{of}_mean": _overflowed(value) if law.known else np.nan for name, value in values.items()}
-
-
-def _overflowed(value: Any) -> float:
-    """Only an overflow makes NaN of these sums, by inf - inf."""
-    return np.inf if np.isnan(value) else float(value)
+    return {f"{name}{of}_mean": overflowed(value) if law.known else np.nan for name, value in values.items()}
 
 
 def _stability(examples: QuadraticExamples, study: Study) -> dict[str, bool | str]:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from scipy.special import chndtr
 
 from jaxsgd.state import State, Update
-from jaxsgd.theory.growth import growth_probability
+from jaxsgd.theory.growth_of_distance import growth_probability
 from jaxsgd.verification.chapter import path_sums
 from jaxsgd.verification.chapter import quadratic_studies as quadratic
 from jaxsgd.verification.chapter.exact_values import exact

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsgd.theory.finite_sums.degree import degree
+from jaxsgd.theory.finite_sums.polynomial_degree import degree
 
 MATRIX = np.array([[2.0, 0.3], [0.3, 1.0]])
 KNOWN = {

@@ -11,7 +11,7 @@ from jaxsgd import averages, methods, oracles, orders, problems, record, schedul
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
-from jaxsgd.theory.finite_sums import affordable as cost
+from jaxsgd.theory.finite_sums import cost_limit
 
 ROWS = np.array([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8], [1.5, 0.2], [0.1, 0.9], [-0.4, -0.6]])
 TARGETS = np.array([1.0, -0.5, 0.7, 2.0, 0.0, 0.3])
@@ -291,6 +291,6 @@ def test_studies_without_exact_moments():
 @pytest.mark.parametrize("make", [least_squares, common])
 def test_studies_that_would_take_minutes(order, make, monkeypatch):
     study = study_of(make(5)[0], order, 1, 8)
-    monkeypatch.setattr(cost, "MOST", 100.0)
+    monkeypatch.setattr(cost_limit, "MOST", 100.0)
     with pytest.raises(NoExactSolution, match="would take about"):
         exact(study)

@@ -12,7 +12,7 @@ from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.theory.eigenbasis import labelled, rounding
-from jaxsgd.theory.finite_sums.affordable import check_cost
+from jaxsgd.theory.finite_sums.cost_limit import check_cost
 from jaxsgd.theory.finite_sums.fresh_batches import Draws
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.recursion import MeanAndCovariance

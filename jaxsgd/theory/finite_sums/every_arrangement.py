@@ -7,10 +7,10 @@ import numpy as np
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.affordable import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.batches_of_an_epoch import Slots, slots_of
+from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD, check_cost
+from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
-from jaxsgd.theory.finite_sums.slots import Slots, slots_of
-from jaxsgd.theory.finite_sums.snapshot import Snapshot
 from jaxsgd.theory.recursion import DIGITS, EPS, MeanAndCovariance
 
 MOST_ARRANGEMENTS = 50_000
