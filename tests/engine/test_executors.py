@@ -86,7 +86,9 @@ def test_two_processes(whole, tmp_path):
         assert_same(run(executor=executor), whole)
 
 
+@pytest.mark.slow
 def test_three_processes(whole):
+    """As two do."""
     with processes(3) as executor:
         assert_same(run(executor=executor), whole)
 
