@@ -49,11 +49,13 @@ class Eigenbasis:
         if reason:
             raise NoExactSolution(f"exact moments need a quadratic with additive noise: {reason}")
         problem: Any = oracle.problem
-        x_star, A, normal = flat(problem.minimiser), np.asarray(problem.hessian, np.float64), bool(oracle.normal)
+        x_star, A, normal = flat(problem.minimiser), stated_hessian(problem), bool(oracle.normal)
         S: Any = stated_covariance(oracle, len(x_star))
-        if A.ndim == 1:
-            return cls(float(problem.minimum), x_star, np.maximum(A, 0), None, S, normal)
-        h, Q = np.linalg.eigh(A)
+        h, Q = (A, None) if A.ndim == 1 else np.linalg.eigh(A)
+        if is_negative(h):
+            raise NoExactSolution(f"the Hessian has the negative eigenvalue {h.min():g}, so that R has no minimum")
+        if Q is None:
+            return cls(float(problem.minimum), x_star, np.maximum(h, 0), None, S, normal)
         h[h < rounding(h)] = 0
         isotropic = S.ndim == 1 and np.ptp(S) == 0
         if not isotropic:
@@ -105,14 +107,16 @@ def why_none(oracle: Oracle) -> str | None:
         return f"{name} does not state that its gradients are unbiased"
     if stated_covariance(oracle, len(flat(problem.minimiser))) is None:
         return f"{name} does not state a covariance of the gradient that is the same at every x"
-    values = hessian_eigenvalues(problem)
-    if values.min() < -NEGATIVE * np.abs(values).max():
-        return f"the Hessian has the negative eigenvalue {values.min():g}, so that R has no minimum"
     return None
 
 
-def hessian_eigenvalues(problem: Problem) -> np.ndarray:
-    """Those of the constant Hessian that a problem states (d,), or InvalidInput unless that is a symmetric matrix."""
+def is_negative(eigenvalues: np.ndarray) -> bool:
+    """Whether some eigenvalue of a Hessian is below 0 by more than rounding."""
+    return bool(eigenvalues.min() < -NEGATIVE * np.abs(eigenvalues).max())
+
+
+def stated_hessian(problem: Problem) -> np.ndarray:
+    """The constant Hessian that a problem states, (d,) or (d, d); InvalidInput unless it is a symmetric matrix."""
     A, x_star = np.asarray(problem.hessian, np.float64), problem.minimiser
     d = len(A) if x_star is None and A.ndim else len(flat(x_star))
     if A.shape not in ((d,), (d, d)) or not np.allclose(A, A.T, rtol=1e-12, atol=0):
@@ -120,7 +124,7 @@ def hessian_eigenvalues(problem: Problem) -> np.ndarray:
             f"hessian of problems.{type(problem).__name__} must be a diagonal ({d},) or a symmetric matrix ({d}, {d}), "
             f"got shape {A.shape}"
         )
-    return A if A.ndim == 1 else np.linalg.eigvalsh(A)
+    return A
 
 
 def stated_covariance(oracle: Oracle, dimension: int) -> np.ndarray | None:

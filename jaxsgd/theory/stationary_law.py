@@ -9,7 +9,7 @@ from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
-from jaxsgd.theory.eigenbasis import NEGATIVE, Eigenbasis, hessian_eigenvalues, labelled, rounding
+from jaxsgd.theory.eigenbasis import Eigenbasis, is_negative, labelled, rounding, stated_hessian
 from jaxsgd.theory.recursion import columns
 
 
@@ -104,8 +104,9 @@ def stability_limit(problem: Problem | Oracle) -> float:
         raise NoExactSolution(f"of {given} the limit depends on how examples are drawn: give the oracle")
     if problem.hessian is None:
         raise NoExactSolution(f"the stability limit needs a quadratic, and {given} does not state a constant Hessian")
-    values = hessian_eigenvalues(problem)
-    return 0.0 if values.min() < -NEGATIVE * np.abs(values).max() else _limit(float(values.max()))
+    A = stated_hessian(problem)
+    values = A if A.ndim == 1 else np.linalg.eigvalsh(A)
+    return 0.0 if is_negative(values) else _limit(float(values.max()))
 
 
 def _limit(largest: float) -> float:
