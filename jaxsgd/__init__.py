@@ -65,9 +65,9 @@ if TYPE_CHECKING:
     from jaxsgd.runs.comparison import tune as tune
     from jaxsgd.runs.examples_used import sample_coverage as sample_coverage
     from jaxsgd.runs.examples_used import sample_examples_used as sample_examples_used
-    from jaxsgd.runs.simulation import sample_paths as sample_paths
     from jaxsgd.runs.simulation import simulate as simulate
     from jaxsgd.runs.sweeps import sweep as sweep
+    from jaxsgd.runs.trajectories import sample_paths as sample_paths
     from jaxsgd.state import State as State
     from jaxsgd.state import Update as Update
     from jaxsgd.study import Study as Study

@@ -29,6 +29,10 @@ class TargetMissed(UserWarning):
     """A run has ended at its limit, before the precision that was asked for."""
 
 
+class NoStandardError(UserWarning):
+    """The tails of a variable are too heavy for so many trajectories: its mean has no standard error."""
+
+
 def nearest(given: object, allowed: Iterable[str]) -> str:
     """A clause that names what is allowed, and the likely misspelling where there is one."""
     names = sorted(allowed)

@@ -16,7 +16,7 @@ from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.oracles import AdditiveNoise, ExampleSampling, FullGradient, RandomLoss
 from jaxsgd.orders import ImportanceSampling, Incremental, RandomReshuffling, ShuffleOnce, WithReplacement
 from jaxsgd.problems import FiniteSum, LeastSquares, LogisticRegression, Quadratic
-from jaxsgd.runs.simulation import trajectory_values
+from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.streams import Replay
 
 # which sequences of examples there are
@@ -358,7 +358,7 @@ def test_parts_of_a_reshuffled_study_merge_bitwise_and_sweeps_share_its_permutat
 def test_the_deck_is_changed_where_it_is():
     """A copy of it at every step took 20 times as long."""
     from jaxsgd.engine.kernel import Span, compiled
-    from jaxsgd.runs.simulation import make_layout, make_task
+    from jaxsgd.runs.tasks import make_layout, make_task
 
     rows = np.random.default_rng(0).standard_normal((300, 2))
     oracle = ExampleSampling(LeastSquares(rows, rows[:, 0]), RandomReshuffling())

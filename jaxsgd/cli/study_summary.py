@@ -40,6 +40,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
         "unstable": exact_end.attrs.get("mean_square_reason"),
+        "no_standard_error": result.heavy_tails or None,
         "target": result.look or None,
         "diverged": int(end["diverged"]),
         "first_diverged_step": int(first[0]) if len(first) else None,
@@ -50,12 +51,14 @@ def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) 
     estimate, error = _number(end, f"{name}_mean"), _number(end, f"{name}_sem")
     mean, variance = _number(exact, f"{name}_mean"), _number(exact, f"{name}_variance")
     scale = error if variance is None else math.sqrt(variance / trajectories)
-    stable = exact.attrs.get("mean_square_stable", True)
+    z = None
+    if estimate is not None and mean is not None and error is not None and scale:
+        z = (estimate - mean) / scale if exact.attrs.get("mean_square_stable", True) else None
     return {
         "estimate": estimate,
         "standard_error": error,
         "exact": mean,
-        "z": None if estimate is None or mean is None or not scale or not stable else (estimate - mean) / scale,
+        "z": z,
         "min": _number(end, f"{name}_min"),
         "max": _number(end, f"{name}_max"),
     }
@@ -76,6 +79,7 @@ def show(found: Mapping[str, Any], notes: Iterable[str]) -> None:
         rows.append([name, *("-" if value is None else format(value, style) for value, style in cells)])
     lines = [f"no exact values: {found['no_exact_solution']}"] if found["no_exact_solution"] else []
     lines += [f"no z: {found['unstable']}"] if found["unstable"] else []
+    lines += [f"no standard error: {found['no_standard_error']}"] if found["no_standard_error"] else []
     lines += notes
     if "paths.png" not in found["files"]:
         lines.append("no paths.png: paths are drawn for studies of two coordinates")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from scipy.special import betainccinv, betaincinv, ndtri
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 from jaxsgd.errors import InvalidInput, finite_array, integer
 from jaxsgd.inference.checks import level, real
@@ -30,31 +30,53 @@ def z_value(alpha: float, tests: int = 1) -> float:
     return -float(ndtri(level("alpha", alpha) / (2 * integer("tests", tests, at_least=1))))
 
 
-def mean_interval(mean: Any, standard_error: Any, confidence: float) -> tuple[Any, Any]:
-    """The two-sided normal interval mean -+ z SE with z = z_{(1 + confidence) / 2}.
+def mean_interval(mean: Any, standard_error: Any, confidence: float, count: Any = None) -> tuple[Any, Any]:
+    """The two-sided interval mean -+ t SE, with Student's t at (1 + confidence) / 2 and N - 1 degrees of freedom.
 
-    It needs a count large enough for the central limit theorem and for the estimate of SE: some
-    25 skewness^2, and far more for rare events, for which there is `proportion_interval`.
+    Its coverage is exact for normal variables, and otherwise asymptotic: it takes some 25 skewness^2 trajectories, and
+    far more for rare events, for which there is `proportion_interval`. Measured coverage of the interval of 95%
+    (`scripts/calibration`), which skewness lowers by misses on the side of the long tail:
+
+    | N | normal | exponential | chi-square (1) | lognormal (0, 1) |
+    |---|---|---|---|---|
+    | 8 | .950 | .895 | .847 | .822 |
 
     **Arguments**
 
     - `mean`, `standard_error`: numbers or arrays that broadcast; NaN gives NaN.
     - `confidence`: in (0, 1).
+    - `count`: N, at least 2, from how many values mean and standard error come. None stands for a known standard error,
+      or very many: then the quantile is the normal one.
 
     **Returns** the lower and the upper limit.
 
-    **Raises** `InvalidInput` if a standard error is negative or confidence is outside (0, 1).
+    **Raises** `InvalidInput` if a standard error is negative, a count below 2, or confidence is outside (0, 1).
+
+    Source: Student (1908), "The probable error of a mean", Biometrika 6.
 
     >>> lower, upper = mean_interval(10.0, 1.0, confidence=0.95)
     >>> round(float(lower), 2), round(float(upper), 2)
     (8.04, 11.96)
+    >>> lower, upper = mean_interval(10.0, 1.0, confidence=0.95, count=8)
+    >>> round(float(lower), 2), round(float(upper), 2)
+    (7.64, 12.36)
     """
     mean, error = real("mean", mean), real("standard_error", standard_error)
     if np.any(error < 0):
         raise InvalidInput(f"standard_error must be at least 0, got {np.nanmin(error):g}")
     with np.errstate(invalid="ignore"):  # an infinite mean with an infinite error has no limits
-        half_width = z_value(1 - level("confidence", confidence)) * error
+        half_width = student_quantile((1 - level("confidence", confidence)) / 2, count) * error
         return mean - half_width, mean + half_width
+
+
+def student_quantile(tail: float, count: Any = None) -> Any:
+    """The t that Student's law with `count` - 1 degrees of freedom exceeds with probability `tail`; normal for None."""
+    if count is None:
+        return -float(ndtri(level("tail", tail)))
+    count = finite_array("count", count)
+    if np.any(count < 2):
+        raise InvalidInput(f"count must be at least 2, since fewer values have no standard error, got {count.min():g}")
+    return -stdtrit(count - 1, level("tail", tail))
 
 
 def proportion_interval(successes: Any, trials: Any, confidence: float) -> tuple[Any, Any]:

@@ -4,12 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri, stdtr
 
 from jaxsgd.errors import InvalidInput, integer, scalar
 from jaxsgd.inference.binomial import at_least, critical_count, probability_reaching
 from jaxsgd.inference.checks import level, real_scalar
-from jaxsgd.inference.intervals import mean_interval, proportion_interval
+from jaxsgd.inference.intervals import mean_interval, proportion_interval, student_quantile
 from jaxsgd.inference.relation import Relation
 
 
@@ -23,11 +23,16 @@ class Measurement:
     - `value`: v, the value that the statement is about.
     - `estimate`, `standard_error`: of E Z. NaN or infinite ones leave the statement undecided. A
       standard error of 0 says that Z is deterministic; estimate and value are then compared as numbers.
-    - `count`: how many trajectories, some hundreds at least: the tests are normal ones.
+    - `count`: how many trajectories. Tests and limits of means are Student's, with `count` - 1 degrees of freedom; they
+      take some 25 skewness^2 trajectories, and more the smaller the level is (`needed_for_skewness`).
     - `margin`: m > 0, the smallest departure from the statement that matters, in the units of Z.
     - `rounding`: r, departures up to this are floating-point error; below the margin.
     - `successes`: for a variable that is 0 or 1, how often it was 1; exact binomial methods then
-      replace the normal ones. `Measurement.proportion` fills in estimate and standard error.
+      replace those of means. `Measurement.proportion` fills in estimate and standard error.
+    - `withheld`: why the estimate carries no test, in words: tails too heavy for `count` trajectories, a precision that
+      does not resolve it. Then there is no z, nothing is known of E Z, and the statement is undecided.
+    - `takes`: of a measurement that is withheld, how many trajectories would carry a test; inf if no number would,
+      NaN where that is not known, or where it takes something else.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated.
 
@@ -43,6 +48,8 @@ class Measurement:
     margin: float
     rounding: float = 0.0
     successes: int | None = None
+    withheld: str = ""
+    takes: float = math.nan
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -96,9 +103,11 @@ class Measurement:
 
     @property
     def informative(self) -> bool:
-        """Whether there is an estimate of E Z with a finite standard error."""
-        exact = self.successes is not None
-        return self.count > 0 and (exact or (math.isfinite(self.estimate) and math.isfinite(self.standard_error)))
+        """Whether there is an estimate of E Z with a finite standard error, and nothing against its use."""
+        if self.withheld or self.count == 0:
+            return False
+        measured = self.count > 1 and math.isfinite(self.estimate) and math.isfinite(self.standard_error)
+        return self.successes is not None or measured
 
     @property
     def tolerated(self) -> tuple[float, float]:
@@ -122,8 +131,8 @@ class Measurement:
 
     @property
     def z(self) -> float | None:
-        """(estimate - value) / SE, differences up to `rounding` being 0; None with exact binomial methods."""
-        if self.successes is not None:
+        """(estimate - value) / SE, differences up to `rounding` being 0; None for a probability, or if withheld."""
+        if self.successes is not None or self.withheld:
             return None
         difference = self.estimate - self.value
         excess = math.copysign(max(abs(difference) - self.rounding, 0.0), difference)
@@ -145,16 +154,16 @@ class Measurement:
             upper = at_least(self.successes, self.count, high)
             lower = at_least(self.count - self.successes, self.count, 1 - low)
         else:
-            upper = _normal_tail(self.estimate - high, self.standard_error)
-            lower = _normal_tail(low - self.estimate, self.standard_error)
+            upper = self._tail(self.estimate - high)
+            lower = self._tail(low - self.estimate)
         return min(1.0, Relation(self.relation).sides * min(upper, lower))
 
     def limits(self, confidence: float) -> tuple[float, float]:
-        """Two-sided confidence limits of E Z: normal, or Clopper-Pearson; -inf and inf if nothing is known."""
-        if self.successes is not None:
+        """Two-sided confidence limits of E Z: Student's, or Clopper-Pearson; -inf and inf if nothing is known."""
+        if self.successes is not None and not self.withheld:
             lower, upper = proportion_interval(self.successes, self.count, confidence)
         elif self.informative:
-            lower, upper = mean_interval(self.estimate, self.standard_error, confidence)
+            lower, upper = mean_interval(self.estimate, self.standard_error, confidence, self.count)
         else:
             lower, upper = -math.inf, math.inf
         return float(lower), float(upper)
@@ -162,17 +171,17 @@ class Measurement:
     def detectable(self, alpha: float, power: float = 0.9) -> float:
         """The smallest departure that p <= alpha would have shown with probability `power`.
 
-            r + (z_{1 - alpha / sides} + z_power) SE,
+            r + (t_{1 - alpha / sides} + z_power) SE,
 
-        and for a probability the exact binomial counterpart, the larger of the two directions; no
-        departure can be larger than [0, 1] has room for. The departure is from v for "==", "<=" and ">=",
-        from v -+ m for "<" and ">", and from the nearer of v -+ m for "within".
+        t being Student's quantile, and for a probability the exact binomial counterpart, the larger of the two
+        directions; no departure can be larger than [0, 1] has room for. The departure is from v for "==", "<=" and
+        ">=", from v -+ m for "<" and ">", and from the nearer of v -+ m for "within".
         """
         alpha, power = level("alpha", alpha) / Relation(self.relation).sides, level("power", power)
         if not self.informative:
             return math.inf
         if self.successes is None:
-            return self.rounding + float(ndtri(power) - ndtri(alpha)) * self.standard_error
+            return self.rounding + float(ndtri(power) + student_quantile(alpha, self.count)) * self.standard_error
         low, high = self.tolerated
         return max(self._detectable_above(high, alpha, power), self._detectable_above(1 - low, alpha, power))
 
@@ -181,8 +190,8 @@ class Measurement:
         farthest = 1.0 if critical > self.count else probability_reaching(critical, self.count, power)
         return max(0.0, farthest - (end - self.rounding))
 
-
-def _normal_tail(excess: float, standard_error: float) -> float:
-    if standard_error == 0:
-        return 0.0 if excess > 0 else 1.0
-    return float(ndtr(-excess / standard_error))
+    def _tail(self, excess: float) -> float:
+        """The probability of an estimate so far beyond the end of `tolerated`, where E Z is at that end."""
+        if self.standard_error == 0:
+            return 0.0 if excess > 0 else 1.0
+        return float(stdtr(self.count - 1, -excess / self.standard_error))

@@ -8,13 +8,11 @@ from scipy.special import ndtri
 from jaxsgd.errors import InvalidInput, integer, scalar
 from jaxsgd.inference.binomial import at_least
 from jaxsgd.inference.checks import level
+from jaxsgd.inference.deciding import LARGEST
 from jaxsgd.inference.intervals import z_value
 from jaxsgd.inference.measurement import Measurement
 from jaxsgd.inference.relation import Relation
 from jaxsgd.inference.verdict import Verdict, assess
-
-LARGEST = 10**12
-"""No more trajectories than this are ever proposed."""
 
 
 def needed(

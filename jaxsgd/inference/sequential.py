@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
 from jaxsgd.inference.checks import level, real_scalar
 from jaxsgd.inference.intervals import mean_interval, proportion_interval
+from jaxsgd.inference.tails import needed_for_skewness, probability_unseen, why_no_test
 from jaxsgd.module import AbstractOrFinal
 
 PILOT = 4096
@@ -20,7 +21,7 @@ class Look:
     """What one look at a running estimate shows.
 
     - `reached`: whether the run may stop.
-    - `hopeless`: whether it may as well: an expectation that is not finite stays so.
+    - `hopeless`: whether it may as well: the mean is not finite, or its tails take more trajectories than `limit`.
     - `lower`, `upper`: confidence limits, valid for all looks at once and therefore for the one that stops the run.
     - `half_width`: the greater distance from the estimate to a limit.
     - `allowed`: the half-width that the target asks for.
@@ -47,8 +48,8 @@ class Precision(AbstractOrFinal):
 
     As sum_j delta_j = delta, all intervals hold together with probability at least `confidence`, and so does the one
     at which the run stops, for whatever reason it stops there. At confidence 0.95 z is 2.24 at the first
-    look, 3.14 at the fifth and 3.51 at the tenth. For a mean the intervals are normal, which takes some 25 skewness^2
-    trajectories. For a probability they are exact.
+    look, 3.14 at the fifth and 3.51 at the tenth. For a mean the intervals are Student's, which takes some
+    25 skewness^2 trajectories. For a probability they are exact.
 
     **Arguments**
 
@@ -105,11 +106,28 @@ class Precision(AbstractOrFinal):
             count *= 2
         return [*counts, self.limit]
 
-    def look(self, number: int, count: int, mean: float, variance: float) -> Look:
+    def look(
+        self,
+        number: int,
+        count: int,
+        mean: float,
+        variance: float,
+        *,
+        share: float = math.nan,
+        skewness: float = math.nan,
+        reach: tuple[float, float] | None = None,
+    ) -> Look:
         """Look j = `number` at a mean and a variance over the first `count` trajectories.
 
         The target is not reached with fewer than `PILOT` trajectories, nor without variation, from which no interval
-        can be had, nor by a mean or variance that is not finite.
+        can be had, nor by a mean or variance that is not finite, nor with tails that are too heavy for an interval
+        (`jaxsgd.inference.tails`): then the look is hopeless if more than `limit` trajectories would be needed.
+
+        **Arguments**
+
+        - `share`, `skewness`: what is known of the tails.
+        - `reach`: the least and the greatest value that the variable may have. The target is not reached while an
+          event that the sample need not show could move the mean by more than is allowed.
 
         **Raises** `InvalidInput` or `InvalidType` unless number and count are positive and variance at least 0.
         """
@@ -117,17 +135,40 @@ class Precision(AbstractOrFinal):
         mean, variance = real_scalar("mean", mean), real_scalar("variance", variance)
         if variance < 0:
             raise InvalidInput(f"variance must be at least 0, got {variance:g}")
-        lower, upper = mean_interval(mean, math.sqrt(variance / count), self._confidence(number))
-        hopeless = not math.isfinite(mean + variance)
+        confidence = self._confidence(number)
+        error = math.sqrt(variance / count)
+        lower, upper = mean_interval(mean, error, confidence, max(count, 2))
+        tails = why_no_test(count, share, skewness, 1 - confidence)
+        hopeless = ""
+        if not math.isfinite(mean + variance):
+            hopeless = "trajectories diverge"
+        elif tails and needed_for_skewness(skewness, 1 - confidence) > self.limit:
+            hopeless = tails
         if hopeless:
-            reason = "trajectories diverge"
+            reason = hopeless
         elif count < PILOT:
             reason = f"it needs {PILOT} trajectories"
         elif variance == 0:
             reason = "nothing varies, which gives no interval"
         else:
-            reason = None
-        return self._look(count, mean, float(lower), float(upper), reason, hopeless)
+            reason = tails or self._unseen(count, mean, confidence, reach)
+        return self._look(count, mean, float(lower), float(upper), reason, bool(hopeless))
+
+    def _unseen(self, count: int, mean: float, confidence: float, reach: tuple[float, float] | None) -> str:
+        if reach is None:
+            return ""
+        p = probability_unseen(count, 1 - confidence)
+        farthest = max(reach, key=lambda value: abs(value - mean))
+        moved = p * abs(farthest - mean)
+        if moved <= self._allowed(mean):
+            return ""
+        return (
+            f"where the draws reach further it is {farthest:.3g}, and an event of probability {p:.2g}, which {count} "
+            f"trajectories need not show, could move the mean by {moved:.2g}"
+        )
+
+    def _allowed(self, estimate: float) -> float:
+        return (self.absolute or 0.0) + (self.relative or 0.0) * abs(estimate)  # one of them is None
 
     def look_at_events(self, number: int, count: int, successes: int) -> Look:
         """Look j = `number` at an event seen in `successes` of the first `count` trajectories.
@@ -141,7 +182,7 @@ class Precision(AbstractOrFinal):
         successes = integer("successes", successes, at_least=0, below=count + 1)
         lower, upper = proportion_interval(successes, count, self._confidence(number))
         few = self.relative is not None and successes < EVENTS
-        reason = f"it needs {EVENTS} events, and {successes} were seen" if few else None
+        reason = f"it needs {EVENTS} events, and {successes} were seen" if few else ""
         return self._look(count, successes / count, float(lower), float(upper), reason)
 
     def _confidence(self, number: int) -> float:
@@ -149,11 +190,11 @@ class Precision(AbstractOrFinal):
         return 1 - (1 - self.confidence) / (number * (number + 1))
 
     def _look(
-        self, count: int, estimate: float, lower: float, upper: float, reason: str | None, hopeless: bool = False
+        self, count: int, estimate: float, lower: float, upper: float, reason: str, hopeless: bool = False
     ) -> Look:
         half_width = max(upper - estimate, estimate - lower)
-        allowed = (self.absolute or 0.0) + (self.relative or 0.0) * abs(estimate)  # one of them is None
-        reached = reason is None and half_width <= allowed
+        allowed = self._allowed(estimate)
+        reached = not reason and half_width <= allowed
         if reached:
             verdict = "is reached"
         elif reason or not allowed:
@@ -165,9 +206,7 @@ class Precision(AbstractOrFinal):
         share = f" ({half_width / abs(estimate):.2%})" if self.relative and estimate else ""
         target = f"{100 * self.relative:g}%" if self.relative else f"{self.absolute:g}"
         if hopeless:
-            message = (
-                f"{self.observable} has no finite mean after {count} trajectories; the target of {target} {verdict}"
-            )
+            message = f"{self.observable} has no interval after {count} trajectories; the target of {target} {verdict}"
             return Look(False, lower, upper, half_width, allowed, message, hopeless)
         message = (
             f"{self.observable} is {estimate:.6g} -+ {half_width:.3g}{share} after {count} trajectories; "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from jaxsgd.errors import InvalidType
 from jaxsgd.inference.checks import level
+from jaxsgd.inference.deciding import agreeing, near_enough, what_would_decide
 from jaxsgd.inference.holm import holm
 from jaxsgd.inference.measurement import Measurement
 from jaxsgd.inference.relation import Relation
@@ -19,7 +20,7 @@ class Verdict(enum.StrEnum):
     REFUTED = "REFUTED"
     """The statement is wrong, or, for "<" and ">", the difference that matters is not there."""
     INCONCLUSIVE = "INCONCLUSIVE"
-    """The data cannot tell; more trajectories would."""
+    """The data cannot tell; the judgement says what would decide."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Judgement:
     - `detectable`: the smallest departure that would have been refuted with probability 0.9.
     - `confirmed`: the statement is true, up to rounding, of every E Z between the limits: it is shown
       to hold, not only to be wrong by less than the margin.
+    - `decides`: where the verdict is INCONCLUSIVE, what would decide, in words; empty where `withheld` of the
+      measurement says it.
     """
 
     verdict: Verdict
@@ -39,6 +42,7 @@ class Judgement:
     upper: float
     detectable: float
     confirmed: bool
+    decides: str = ""
 
 
 def judge(measurements: Iterable[Measurement], alpha: float = 0.01) -> list[Judgement]:
@@ -48,8 +52,8 @@ def judge(measurements: Iterable[Measurement], alpha: float = 0.01) -> list[Judg
     2. REFUTED if Holm's adjusted p is at most alpha.
     3. CONSISTENT, for "==", "<=" and ">=", if no E Z between the limits departs from the statement by
        more than the margin, and the data would have refuted a departure as large as the margin.
-    4. INCONCLUSIVE: in particular where a departure that matters could have gone unseen, and where there
-       is no finite estimate.
+    4. INCONCLUSIVE: in particular where a departure that matters could have gone unseen, where there
+       is no finite estimate, and where the measurement withholds it.
 
     The limits are two-sided at confidence 1 - alpha / k. In the whole family, whatever the dependence
     between measurements, the probability that any true statement is refuted is at most alpha, and so is
@@ -86,26 +90,22 @@ def assess(measurement: Measurement, p_adjusted: float, alpha: float, tests: int
     """The judgement of one measurement out of a family of `tests`, by the rules of `judge`."""
     lower, upper = measurement.limits(1 - alpha / tests)
     detectable = measurement.detectable(alpha / tests)
-    confirmed = measurement.informative and _confirmed(measurement, lower, upper)
+    near = near_enough(measurement)
+    confirmed = measurement.informative and _inside(lower, upper, agreeing(measurement), Relation(measurement.relation))
+    decides = ""
     if confirmed:
         verdict = Verdict.CONSISTENT
     elif p_adjusted <= alpha:
         verdict = Verdict.REFUTED
-    elif detectable <= measurement.margin and _near_enough(measurement, lower, upper):
+    elif near is not None and detectable <= measurement.margin and near[0] <= lower and upper <= near[1]:
         verdict = Verdict.CONSISTENT
     else:
         verdict = Verdict.INCONCLUSIVE
-    return Judgement(verdict, p_adjusted, lower, upper, detectable, confirmed)
+        decides = what_would_decide(measurement, (upper - lower) / 2, detectable)
+    return Judgement(verdict, p_adjusted, lower, upper, detectable, confirmed, decides)
 
 
-def _confirmed(measurement: Measurement, lower: float, upper: float) -> bool:
-    if Relation(measurement.relation).strict:  # what rounding may hide must not count as a difference
-        low, high = measurement.around(-measurement.rounding)
-        return low < lower and upper < high
-    low, high = measurement.tolerated
-    return low <= lower and upper <= high
-
-
-def _near_enough(measurement: Measurement, lower: float, upper: float) -> bool:
-    low, high = measurement.around(measurement.margin)
-    return not Relation(measurement.relation).strict and low <= lower and upper <= high
+def _inside(lower: float, upper: float, interval: tuple[float, float], relation: Relation) -> bool:
+    if relation.strict:
+        return interval[0] < lower and upper < interval[1]
+    return interval[0] <= lower and upper <= interval[1]

@@ -8,7 +8,7 @@ from jaxsgd.oracles import FullGradient
 from jaxsgd.plot import style
 from jaxsgd.plot.contours import landscape
 from jaxsgd.record import every
-from jaxsgd.runs.simulation import sample_paths
+from jaxsgd.runs.trajectories import sample_paths
 from jaxsgd.study import Study
 
 _POINTS = 1000  # along a path

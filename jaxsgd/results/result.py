@@ -14,6 +14,7 @@ from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.storage import Saved
+from jaxsgd.results.tails import why_withheld, without_standard_error
 from jaxsgd.study import Study
 
 
@@ -21,7 +22,9 @@ class Result(Estimates):
     """What simulate returns.
 
     - `dataset`: an ``xarray.Dataset`` with the dimension "step"; every estimate `o_mean` comes with
-      `o_variance` and its standard error `o_sem`. The attributes say how it was made.
+      `o_variance` and its standard error `o_sem`, which is NaN where the sample carries none: where one trajectory
+      makes up too much of the variance, or `o_skewness` is too large for so many trajectories; see
+      [`jaxsgd.inference.tails`][]. The attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
     """
@@ -69,13 +72,21 @@ class Result(Estimates):
         lines = [f"Result: {self.trajectories:,} trajectories, seed {self.seed}, {len(self._layout.steps)} records"]
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
-            lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} +- {float(last[f'{name}_sem']):.2g}")
+            reason = why_withheld(last, name, self.trajectories)
+            error = f"(no standard error: {reason})" if reason else f"+- {float(last[f'{name}_sem']):.2g}"
+            lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} {error}")
         return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
 
     @property
     def look(self) -> str:
         """Whether the target of the run was reached, in words; empty if there was none."""
         return self._attributes.get("target", "")
+
+    @property
+    def heavy_tails(self) -> str:
+        """Which estimates have no standard error, and why, in words; empty if all have one."""
+        named = without_standard_error(self.dataset, self._layout.observed)
+        return "; ".join(f"{name}: {why_withheld(self.dataset, name, self.trajectories)}" for name in named)
 
     @property
     def divergence(self) -> str:

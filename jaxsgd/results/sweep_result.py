@@ -19,6 +19,7 @@ from jaxsgd.results.estimates import Estimates
 from jaxsgd.results.layout import Layout, labelled
 from jaxsgd.results.result import Result
 from jaxsgd.results.storage import Saved
+from jaxsgd.results.tails import without_standard_error
 from jaxsgd.study import Study
 
 
@@ -187,6 +188,12 @@ class SweepResult(Estimates):
         """The cells of which some trajectory was not finite at the last recorded step."""
         found = zip(self.cells, self._of_cells(), strict=True)
         return [cell.label for cell, sums in found if sums["diverged"]["diverged"][-1]]
+
+    @property
+    def heavy_tails(self) -> str:
+        """Of which observables some cell has a mean without a standard error, in words; empty if all have one."""
+        named = without_standard_error(self.dataset, self.layout.observed)
+        return f"{', '.join(named)} of some cells: their tails are too heavy for so many trajectories" if named else ""
 
     @functools.cached_property
     def _totals(self) -> list[Sums]:

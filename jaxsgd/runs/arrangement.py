@@ -17,7 +17,8 @@ from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.sweep_result import Cell
-from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS
+from jaxsgd.runs.tasks import make_layout
 from jaxsgd.study import Study
 
 Make = Callable[..., Study]

@@ -14,7 +14,8 @@ from jaxsgd.errors import integer
 from jaxsgd.record import every
 from jaxsgd.results.sweep_result import Cell
 from jaxsgd.runs.arrangement import arrange
-from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout, make_task
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS
+from jaxsgd.runs.tasks import make_layout, make_task
 from jaxsgd.study import Study
 
 _PILOT_STEPS = 200

@@ -15,7 +15,8 @@ from jaxsgd.runs import provenance
 from jaxsgd.runs.arrangement import MEMORY, Arranged, arrange, study_of
 from jaxsgd.runs.axes import Axes, Make, make_cells
 from jaxsgd.runs.progress import Progress
-from jaxsgd.runs.simulation import DEFAULT_STATISTICS, check_run
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS, warn_of_tails
+from jaxsgd.runs.tasks import check_run
 
 
 def sweep(
@@ -115,7 +116,9 @@ def run_cells(
         _Progress(study.steps, progress, arranged, made) as bar,
     ):
         run.extend(first + trajectories, bar)
-    return SweepResult(made, arranged.layouts, arranged.launches, arranged.kept, run.ledgers, about)
+    result = SweepResult(made, arranged.layouts, arranged.launches, arranged.kept, run.ledgers, about)
+    warn_of_tails(result)
+    return result
 
 
 class _Progress(Progress):

@@ -8,12 +8,11 @@ import jax
 
 from jaxsgd import __version__
 from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
-from jaxsgd.inference import judge
 from jaxsgd.inference.checks import level
 from jaxsgd.module import brief
 from jaxsgd.study import Study
 from jaxsgd.verification.claim import Claim
-from jaxsgd.verification.measure import measure
+from jaxsgd.verification.measure import measure, settle
 from jaxsgd.verification.report import Finding, Report, Section
 from jaxsgd.verification.statement import Statement
 
@@ -76,7 +75,7 @@ def verify(
             progress(measured, len(claims))
 
     found = measure(claims, resolution, alpha, trajectories, seed, done)
-    judgements = judge([measurement for measurement, _ in found], alpha)
+    found, judgements = settle(claims, found, alpha, seed)
     findings = [
         Finding(claim, measurement, judgement, lost)
         for claim, (measurement, lost), judgement in zip(claims, found, judgements, strict=True)

@@ -19,7 +19,7 @@ from bits import assert_same, assert_same_sums
 import jaxsgd as js
 from jaxsgd.engine import job as jobs
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.runs import simulation
+from jaxsgd.runs import simulation, tasks
 
 PLAN = js.Plan(chunk=2048, tile=1024, workers=2)
 N = 12 * PLAN.chunk + 700
@@ -114,8 +114,8 @@ def test_forked_processes():
 
 
 def job_of(study):
-    layout = simulation.make_layout(study, statistics=simulation.DEFAULT_STATISTICS)
-    return jobs.Job(study, {}, simulation.make_task(study, layout.statistics, {}, 0, 4096, 3, PLAN))
+    layout = tasks.make_layout(study, statistics=simulation.DEFAULT_STATISTICS)
+    return jobs.Job(study, {}, tasks.make_task(study, layout.statistics, {}, 0, 4096, 3, PLAN))
 
 
 def test_a_job_is_small_and_its_task_is_made_once(monkeypatch):

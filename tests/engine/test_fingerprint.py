@@ -11,7 +11,7 @@ from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.kernel import Kernel
 from jaxsgd.engine.plan import Form
 from jaxsgd.runs import arrangement, axes
-from jaxsgd.runs.simulation import make_layout, make_task
+from jaxsgd.runs.tasks import make_layout, make_task
 
 STUDY = js.chapter.study("polynomial", steps=20).replace(record=js.record.every(10))
 PLAN = js.Plan(chunk=2048, tile=1024, workers=2)

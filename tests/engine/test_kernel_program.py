@@ -16,7 +16,8 @@ import jaxsgd as js
 from jaxsgd.engine import kernel
 from jaxsgd.engine.kernel import Kernel, Span
 from jaxsgd.engine.plan import Form
-from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout, make_task
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS
+from jaxsgd.runs.tasks import make_layout, make_task
 
 STUDY = js.chapter.study("polynomial")
 STEPS = 50

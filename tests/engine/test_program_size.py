@@ -14,7 +14,7 @@ import jaxsgd as js
 from jaxsgd import bench
 from jaxsgd.engine.kernel import Span
 from jaxsgd.engine.plan import Form
-from jaxsgd.runs.simulation import make_layout, make_task
+from jaxsgd.runs.tasks import make_layout, make_task
 
 LANES = 16384
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="the form of an accelerator is another")

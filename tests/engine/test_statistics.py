@@ -15,7 +15,8 @@ import pytest
 from agreement import scores
 
 import jaxsgd as js
-from jaxsgd.runs.simulation import DEFAULT_STATISTICS, make_layout
+from jaxsgd.runs.simulation import DEFAULT_STATISTICS
+from jaxsgd.runs.tasks import make_layout
 
 FIRST, N, STEPS = 500, 3000, 10
 PLAN = js.Plan.choose(2, STEPS, 10**6).replace(tile=1024, chunk=2048)

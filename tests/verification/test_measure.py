@@ -14,7 +14,7 @@ from jaxsgd import inference
 from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput
 from jaxsgd.record import at
-from jaxsgd.runs.simulation import trajectory_values
+from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.verification import measure as module
 from jaxsgd.verification.measure import MOST, PILOT, POWER, Sample, Subject, measure
 

@@ -9,7 +9,7 @@ import pytest
 import jaxsgd as js
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.inference import Verdict
-from jaxsgd.runs.simulation import trajectory_values
+from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.theory.bounds import (
     EVERY,
     Bound,

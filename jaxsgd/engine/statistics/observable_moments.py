@@ -1,10 +1,13 @@
-"""Mean and variance of observables."""
+"""Mean and variance of observables, with what tells whether the mean has a standard error: the tails."""
 
 import dataclasses
 from typing import Any, Self
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.engine.statistics.extremes import Extremes
 from jaxsgd.engine.statistics.statistic import OfObservables, Seen, Variable
 from jaxsgd.engine.statistics.summation import (
     Arrays,
@@ -16,7 +19,11 @@ from jaxsgd.engine.statistics.summation import (
     squares_in_range,
     variance,
 )
+from jaxsgd.inference.tails import carries_standard_error, largest_share
 from jaxsgd.study import Study
+
+LEAST_BLOCKS = 16
+"""From fewer blocks skewness and kurtosis are not estimated by their means and variances."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,44 +31,123 @@ class ObservableMoments(OfObservables):
     """Count, mean and M2 (sum of squared deviations) of each observable, two-pass within a block; in every run.
 
     The careful program counts finite values only.
+
+    Skewness and kurtosis come free of cost from the blocks: of n values, Cov(mean, variance) = mu_3 / n and
+    Var(variance) is nearly (mu_4 - sigma^4) / n. With "shape", M3 and M4 are summed instead, which takes time at each
+    record but holds for any number of trajectories.
+
+    - `order`: 2, or 4 with "shape".
     """
 
     observables: tuple[str, ...]
+    order: int = 2
 
     name = "moments"
-    words = ("mean", "variance")
+    words = ("mean", "variance", "shape")
 
     @classmethod
     def asked(cls, study: Study, given: Any = ()) -> Self | None:
-        return cls(study.observed) if study.observed else None
+        return cls(study.observed, 4 if "shape" in given else 2) if study.observed else None
 
     def observe(self, seen: Seen) -> Arrays:
-        """`mean` and `m2`, and of the careful program `count` and `scale`, (observables, blocks)."""
+        """`mean` and `m2`, and of the careful program `count` and `scale`, (observables, blocks).
+
+        With "shape", also `u3` and `u4`, the sums of powers of u = deviation / sqrt(M2 / count), whose range is safe.
+        """
         value = seen.stacked(self.observables)
-        kept, deviation = seen.deviations(value, *seen.usable(value))
-        return kept | {"m2": block_sum(deviation * deviation)}
+        usable, count = seen.usable(value)
+        kept, deviation = seen.deviations(value, usable, count)
+        kept["m2"] = block_sum(deviation * deviation)
+        if self.order == 4:
+            deviations = jnp.sqrt(kept["m2"] / jnp.maximum(count, 1))[..., None]
+            u = deviation / jnp.where(deviations > 0, deviations, 1)
+            powers = block_sum(jax.lax.complex(u * u * u, (u * u) * (u * u)))  # one pass, as the generator does it
+            kept |= {"u3": powers.real, "u4": powers.imag}
+        return kept
 
     def in_range(self, kept: Arrays) -> bool:
         return squares_in_range(kept["mean"], kept["m2"])
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
-        """(records, observables, blocks) to `count`, `mean` and `m2` (records, observables)."""
+        """(records, observables, blocks) to `count`, `mean`, `m2` and what tells the tails, (records, observables)."""
         count, scale, mean, m2 = (over_tiles(tiles, key) for key in ("count", "scale", "mean", "m2"))
-        return fold_moments(*np.broadcast_arrays(count, mean * scale, m2 * scale**2))
+        count, mean, m2 = np.broadcast_arrays(count, mean * scale, m2 * scale**2)
+        blocks = {"count": count, "mean": mean, "m2": m2}
+        if self.order == 4:
+            size = np.sqrt(m2 / np.maximum(count, 1))
+            blocks |= {f"m{k}": over_tiles(tiles, f"u{k}") * size**k for k in (3, 4)}
+            return fold_moments(blocks)
+        sums = fold_moments(blocks)
+        return sums | _between_blocks(blocks, sums["mean"])
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
-        """`count`, `mean` and `m2` (records, observables)."""
-        return merge_moments(left, right)
+        """`count`, `mean`, `m2` and what tells the tails, (records, observables)."""
+        merged = merge_moments(left, right)
+        return merged | _merge_between(left, right) if "blocks" in left else merged
 
     def of_each(self, sums: Sums, trajectories: int) -> dict[str, Variable]:
-        """Mean, variance and standard error where every trajectory counts; and what is known of the others."""
-        count, mean, m2 = (sums[self.name][key] for key in ("count", "mean", "m2"))
+        """Mean, variance and standard error where every trajectory counts; and what is known of the others.
+
+        The standard error is NaN where the sample does not carry one (`jaxsgd.inference.tails`).
+        """
+        own = sums[self.name]
+        count, mean, m2 = (own[key] for key in ("count", "mean", "m2"))
         whole, among_finite = count == trajectories, np.where(count > 0, mean, np.nan)
         spread = np.where(whole, variance(m2, count), np.nan)
+        skewness, kurtosis = (np.where(whole, each, np.nan) for each in _shape(own))
+        extremes, share = sums.get(Extremes.name), np.nan
+        if extremes is not None:
+            share = largest_share(mean, m2, extremes["min"], extremes["max"])
+        carried = carries_standard_error(count, share, skewness)
         return {
             "mean": Variable(("step",), np.where(whole, among_finite, np.nan)),
             "variance": Variable(("step",), spread),
-            "sem": Variable(("step",), np.sqrt(spread / trajectories)),
+            "sem": Variable(("step",), np.where(carried, np.sqrt(spread / trajectories), np.nan)),
+            "skewness": Variable(("step",), skewness, "1"),
+            "kurtosis": Variable(("step",), kurtosis, "1"),
             "mean_finite": Variable(("step",), among_finite),
             "count_finite": Variable(("step",), count.astype(np.int64), "trajectories"),
         }
+
+
+def _between_blocks(blocks: Arrays, centre: np.ndarray) -> Arrays:
+    """Sums over blocks of two values at least: how many, their variances v (weighted mean), sum c (m - m~)(v - v~), and
+
+    sum c (v - v~)^2, where c counts a block, m is its mean.
+    """
+    count = np.where(blocks["count"] > 1, blocks["count"], 0.0)
+    v = blocks["m2"] / np.maximum(blocks["count"] - 1, 1)
+    weight = count.sum(-1)
+    middle = (count * v).sum(-1) / np.maximum(weight, 1)
+    dm, dv = blocks["mean"] - centre[..., None], v - middle[..., None]
+    return {
+        "blocks": (count > 0).sum(-1).astype(float),
+        "v": middle,
+        "mv": (count * dm * dv).sum(-1),
+        "vv": (count * dv**2).sum(-1),
+    }
+
+
+def _merge_between(left: Arrays, right: Arrays) -> Arrays:
+    share = right["count"] / np.maximum(left["count"] + right["count"], 1)
+    dm, dv = right["mean"] - left["mean"], right["v"] - left["v"]
+    weight = left["count"] * share
+    return {
+        "blocks": left["blocks"] + right["blocks"],
+        "v": left["v"] + share * dv,
+        "mv": left["mv"] + right["mv"] + weight * dm * dv,
+        "vv": left["vv"] + right["vv"] + weight * dv**2,
+    }
+
+
+def _shape(sums: Arrays) -> tuple[np.ndarray, np.ndarray]:
+    """Skewness mu_3 / sigma^3 and kurtosis mu_4 / sigma^4; NaN where nothing varies, or too little is known."""
+    count, m2 = sums["count"], sums["m2"]
+    with np.errstate(all="ignore"):
+        size = np.where(m2 > 0, m2 / count, np.nan)  # the variance
+        if "m4" in sums:
+            return sums["m3"] / count / size**1.5, sums["m4"] / count / size**2
+        if "blocks" not in sums:  # of a file of before
+            return np.full_like(size, np.nan), np.full_like(size, np.nan)
+        freedom = np.where(sums["blocks"] >= LEAST_BLOCKS, sums["blocks"] - 1, np.nan)
+        return sums["mv"] / freedom / size**1.5, 1 + sums["vv"] / freedom / size**2

@@ -5,7 +5,8 @@ block is float64. A range is summed up as
 
     count   how many trajectories count,
     mean    of their values,
-    m2      their squared deviations from the mean, or the products of deviations (the scatter matrix).
+    m2      their squared deviations from the mean, or the products of deviations (the scatter matrix),
+    m3, m4  the third and fourth powers of their deviations.
 """
 
 from collections.abc import Callable
@@ -88,11 +89,18 @@ def lanes_over_tiles(tiles: list[Arrays], key: str) -> np.ndarray:
     return np.concatenate([array.reshape(*array.shape[:2], -1)[..., valid] for array, valid in arrays], -1)
 
 
-def fold_moments(count: np.ndarray, mean: np.ndarray, m2: np.ndarray) -> Arrays:
-    """Blocks (..., blocks) of each to one count, mean and M2 (...)."""
+def fold_moments(blocks: Arrays) -> Arrays:
+    """Blocks (..., blocks) to one range (...): `count`, `mean`, `m2`, and `m3` and `m4` where the blocks have them."""
+    count, mean, m2 = (blocks[key] for key in ("count", "mean", "m2"))
     total = count.sum(-1)
     centre = (count * mean).sum(-1) / np.maximum(total, 1)
-    return {"count": total, "mean": centre, "m2": (m2 + count * (mean - centre[..., None]) ** 2).sum(-1)}
+    offset = mean - centre[..., None]
+    sums = {"count": total, "mean": centre, "m2": (m2 + count * offset**2).sum(-1)}
+    if "m4" in blocks:
+        m3, m4 = blocks["m3"], blocks["m4"]
+        sums["m3"] = (m3 + 3 * offset * m2 + count * offset**3).sum(-1)
+        sums["m4"] = (m4 + 4 * offset * m3 + 6 * offset**2 * m2 + count * offset**4).sum(-1)
+    return sums
 
 
 def fold_scatter(count: np.ndarray, mean: np.ndarray, within: np.ndarray | None) -> Arrays:
@@ -111,10 +119,10 @@ def fold_scatter(count: np.ndarray, mean: np.ndarray, within: np.ndarray | None)
 
 
 def merge_moments(left: Arrays, right: Arrays) -> Arrays:
-    """The pairwise update of Chan, Golub and LeVeque (1983).
+    """The pairwise update of Chan, Golub and LeVeque (1983); of third and fourth powers, of Pébay (2008).
 
     `mean` has the axes of `count` first, and more where it is of vectors. `m2` has those of `mean`, or one more where
-    it is a scatter matrix; or there is none.
+    it is a scatter matrix; or there is none. `m3` and `m4` are of numbers only.
     """
     count = left["count"] + right["count"]
     share = right["count"] / np.maximum(count, 1)
@@ -124,7 +132,19 @@ def merge_moments(left: Arrays, right: Arrays) -> Arrays:
         matrix = left["m2"].ndim > delta.ndim
         product = delta[..., :, None] * delta[..., None, :] if matrix else delta**2
         merged["m2"] = left["m2"] + right["m2"] + _with_axes_of(product, left["count"] * share) * product
+    if "m4" in left:
+        a, b = delta * share, delta * (1 - share)  # how far the centre moves away from that of each side
+        merged["m3"], merged["m4"] = (
+            sum(_about(part, shift)[power] for part, shift in ((left, a), (right, -b))) for power in (0, 1)
+        )
     return merged
+
+
+def _about(part: Arrays, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sums of third and fourth powers of deviations from the mean plus a shift."""
+    count, m2, m3, m4 = (part[key] for key in ("count", "m2", "m3", "m4"))
+    third = m3 - 3 * shift * m2 - count * shift**3
+    return third, m4 - 4 * shift * m3 + 6 * shift**2 * m2 + count * shift**4
 
 
 def _with_axes_of(array: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -1,0 +1,35 @@
+"""Of which estimates the sample carries no standard error, and why."""
+
+from collections.abc import Iterable
+
+import numpy as np
+import xarray as xr
+
+from jaxsgd.inference.tails import largest_share, why_no_standard_error
+
+
+def without_standard_error(dataset: xr.Dataset, observables: Iterable[str]) -> list[str]:
+    """The observables that have a mean and a variance at some step, of some cell, but no standard error."""
+    return [name for name in observables if f"{name}_sem" in dataset and np.any(_withheld(dataset, name))]
+
+
+def why_withheld(dataset: xr.Dataset, observable: str, trajectories: int) -> str:
+    """Why the last step of a dataset at which the standard error is withheld has none; empty if every step has one."""
+    withheld = np.flatnonzero(_withheld(dataset, observable))
+    if not len(withheld):
+        return ""
+    position = int(withheld[-1])
+    seen = {what: _number(dataset, f"{observable}_{what}", position) for what in
+            ("mean", "variance", "skewness", "min", "max")}  # fmt: skip
+    share = float(largest_share(seen["mean"], seen["variance"] * (trajectories - 1), seen["min"], seen["max"]))
+    reason = why_no_standard_error(trajectories, share, seen["skewness"])
+    return f"{reason} (step {int(np.ravel(dataset['step'])[position])})"
+
+
+def _withheld(dataset: xr.Dataset, observable: str) -> np.ndarray:
+    variance, error = (dataset[f"{observable}_{what}"].values for what in ("variance", "sem"))
+    return np.isfinite(variance) & np.isnan(error)
+
+
+def _number(dataset: xr.Dataset, name: str, position: int) -> float:
+    return float(np.ravel(dataset[name])[position]) if name in dataset else np.nan

@@ -1,0 +1,81 @@
+"""Running until a precision is reached."""
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxsgd.engine.execution import Execution
+from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, integer, nearest
+from jaxsgd.inference.sequential import PILOT, Look, Precision
+from jaxsgd.inference.tails import largest_share
+from jaxsgd.results.layout import Layout
+from jaxsgd.runs.progress import Progress
+from jaxsgd.runs.reach import reach
+from jaxsgd.study import Study
+
+
+def within(target: Any, trajectories: int | None, layout: Layout, events: Mapping[str, Any]) -> Precision:
+    """The target, with no more trajectories than these; checked."""
+    if not isinstance(target, Precision):
+        raise InvalidType(f"target must be a jaxsgd.Precision, got {target!r}")
+    name, names = target.observable, (*layout.observed, *events)
+    if name not in names:
+        raise InvalidInput(f"target names {name!r}, which is not recorded; {nearest(name, names)}")
+    if target.step is not None and target.step not in layout.steps:
+        raise InvalidInput(f"target names step {target.step}, which is not recorded; record it, or choose another")
+    step = layout.steps[-1] if target.step is None else target.step
+    if step in layout.records.undefined.get(name, ()):
+        raise InvalidInput(f"target names {name!r}, which has no value at step {step}; choose a later step")
+    if trajectories is None:
+        return target
+    most = integer("trajectories, with a target,", trajectories, at_least=PILOT)
+    return dataclasses.replace(target, limit=min(target.limit, most))
+
+
+def run_to(
+    target: Precision,
+    study: Study,
+    seed: int,
+    run: Execution,
+    first: int,
+    unit: int,
+    layout: Layout,
+    events: Mapping[str, Any],
+    bar: Progress,
+) -> Look:
+    """Run up to each of the target's checkpoints in turn, until a look at what was run reaches it."""
+    step = layout.steps[-1] if target.step is None else target.step
+    extent = None
+    for number, count in enumerate(target.checkpoints(unit), 1):
+        run.extend(first + count, bar)
+        estimates = layout.variables(run.ledgers[0].total(), count)
+        seen = {
+            what: float(estimates[f"{target.observable}_{what}"].values[layout.steps.index(step)])
+            for what in ("count", "mean", "variance", "skewness", "min", "max")
+            if f"{target.observable}_{what}" in estimates
+        }
+        if target.observable in events:
+            look = target.look_at_events(number, count, int(seen["count"]))
+        else:
+            look = _look_at_mean(target, number, count, seen, extent)
+            if look.reached and extent is None:
+                extent = reach(study, target.observable, step, seed, first)
+                look = _look_at_mean(target, number, count, seen, extent)
+        if look.reached:
+            return look
+        if look.hopeless:
+            break
+    warnings.warn(look.message, TargetMissed, stacklevel=3)
+    return look
+
+
+def _look_at_mean(
+    target: Precision, number: int, count: int, seen: Mapping[str, float], extent: tuple[float, float] | None
+) -> Look:
+    mean, variance = seen["mean"], seen["variance"]
+    share = largest_share(mean, variance * (count - 1), seen.get("min", np.nan), seen.get("max", np.nan))
+    tails = {"share": float(share), "skewness": seen["skewness"], "reach": extent}
+    return target.look(number, count, mean, variance, **tails)
