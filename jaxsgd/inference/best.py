@@ -3,19 +3,34 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
 
 from jaxsgd.errors import InvalidInput, finite_array
 from jaxsgd.inference.checks import level, real
+from jaxsgd.inference.tails import needed_for_skewness, share_limit
 
 RIVALS = 16
 """Each cell is tested against so many cells with smaller means."""
 
-Comparison = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray, np.ndarray]]
-"""(cells, rival) -> mean differences cell - rival, their variances for one trajectory, their standard errors."""
+
+class Differences(NamedTuple):
+    """Mean differences of some cells to a rival, cell - rival.
+
+    - `variance`: for one trajectory; `error`: the standard error of the mean.
+    - `takes`: trajectories from which on the tails let a mean that lies above 0 say so; inf where none vary.
+    """
+
+    mean: np.ndarray
+    variance: np.ndarray
+    error: np.ndarray
+    takes: np.ndarray
+
+
+Comparison = Callable[[np.ndarray, int], Differences]
+"""(cells, rival) -> the differences of these cells to the rival."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,6 +46,8 @@ class BestSet:
     - `variance`: of the difference for one trajectory of each cell; Var(i) + Var(leader) if samples are independent.
     - `variance_ratio`: (Var(i) + Var(leader)) / `variance`, how many times more trajectories independent samples
       would need; NaN for the leader.
+    - `takes`: trajectories from which on the tails of the difference would let a cell be left out: more than there are,
+      of members that are so for that reason only, and inf where no trajectory showed a variation.
     - `confidence`: of `members`, and of `lower` and `upper` together.
     """
 
@@ -43,6 +60,7 @@ class BestSet:
     upper: np.ndarray
     variance: np.ndarray
     variance_ratio: np.ndarray
+    takes: np.ndarray
     confidence: float
 
     def __repr__(self) -> str:
@@ -52,7 +70,7 @@ class BestSet:
         )
 
 
-def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSet:
+def best_set(values: Any, confidence: float = 0.95, sizes: Any = None, deterministic: bool = False) -> BestSet:
     """The set of cells that may have the smallest mean, from values with common random numbers.
 
     Cell i is left out if some cell j has
@@ -69,9 +87,12 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
     pairs of cells, which hold for the pairs with the leader, whichever it is.
 
     The level is exact for normal differences, and otherwise asymptotic: it takes N large enough for the normal law of
-    each difference as far out as q, which is 3.9 for 1000 cells. A cell with tails so heavy that a few trajectories
-    make up its mean has a large SE and stays in. Divergent cells do not count for K; one that diverges so rarely that
-    no trajectory shows it is judged by those that do not.
+    each difference as far out as q, which is 3.9 for 1000 cells. A cell therefore stays in, too, where the tails of
+    its difference do not carry that test (`jaxsgd.inference.tails`) on the side that counts: where rare low values of
+    cell i, or high ones of cell j, may be missing from the sample. Long tails of the other side only make the test
+    cautious. A difference that does not vary at all shows nothing of what it may be in other trajectories, unless
+    `deterministic`. Divergent cells do not count for K; one that diverges so rarely that no trajectory shows it is
+    judged by those that do not.
 
     **Arguments**
 
@@ -81,6 +102,7 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
     - `confidence`: 1 - alpha, in (0, 1).
     - `sizes`: where columns are means of groups of trajectories, how many each has, shape (G,). Means are then
       weighted by n_g, and Var(i - j) = sum_g n_g (d_g - mean d)^2 / (G - 1) is still that of one trajectory.
+    - `deterministic`: nothing is drawn, so that one trajectory says all.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
 
@@ -102,17 +124,22 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None) -> BestSe
         raise InvalidInput(f"sizes must be at least 1, one for each of the {values.shape[1]} columns")
     count = values.shape[1] if weights is None else weights.sum()
 
-    def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def compare(cells: np.ndarray, rival: int) -> Differences:
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
-        difference, variance = np.array(moments).reshape(-1, 2).T
-        return difference, variance, np.sqrt(variance / count)
+        difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
+        takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share, alpha)
+        # of groups, the trajectories that they are of
+        return Differences(difference, variance, np.sqrt(variance / count), takes * (count / values.shape[1]))
 
+    alpha = (1 - level("confidence", confidence)) / max(len(values) - 1, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
-        means, variances = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
-    return _best_set(means, variances, compare, confidence, values.shape[1] - 1)
+        means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
+    return _best_set(means, variances, compare, confidence, values.shape[1] - 1, count)
 
 
-def best_set_independent(means: Any, variances: Any, counts: Any, confidence: float = 0.95) -> BestSet:
+def best_set_independent(
+    means: Any, variances: Any, counts: Any, confidence: float = 0.95, carried: Any = True, deterministic: bool = False
+) -> BestSet:
     """As `best_set`, for cells with draws of their own: SE_ij^2 = Var_i / N_i + Var_j / N_j.
 
     Degrees of freedom are those of the cell with the fewest trajectories, which is on the safe side.
@@ -122,6 +149,9 @@ def best_set_independent(means: Any, variances: Any, counts: Any, confidence: fl
     - `means`, `variances`: over the trajectories of each cell, shape (K,); not finite where a cell diverged.
     - `counts`: trajectories of each cell, at least 2: one number, or shape (K,).
     - `confidence`: in (0, 1).
+    - `carried`: whether the sample of a cell carries a standard error of its mean; without one a cell is neither left
+      out nor leaves another out.
+    - `deterministic`: nothing is drawn.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
 
@@ -140,10 +170,16 @@ def best_set_independent(means: Any, variances: Any, counts: Any, confidence: fl
         )
     errors = variances / counts
 
-    def compare(cells: np.ndarray, rival: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return means[cells] - means[rival], variances[cells] + variances[rival], np.sqrt(errors[cells] + errors[rival])
+    carried = np.broadcast_to(carried, means.shape)
 
-    return _best_set(means, variances, compare, confidence, int(counts.min()) - 1)
+    def compare(cells: np.ndarray, rival: int) -> Differences:
+        error = np.sqrt(errors[cells] + errors[rival])
+        shown = deterministic or (carried[cells] & carried[rival] & (error > 0))
+        return Differences(
+            means[cells] - means[rival], variances[cells] + variances[rival], error, np.where(shown, 0.0, np.inf)
+        )
+
+    return _best_set(means, variances, compare, confidence, int(counts.min()) - 1, counts.min())
 
 
 def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
@@ -153,6 +189,8 @@ def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
 
     the N with probability `power` if the measured difference and variance were the true ones. Of cells that are
     nearly equal the leader was lucky, so that the true difference is smaller, and N larger, than measured.
+
+    It is no less than the tails of the difference take.
 
     **Returns** N_i, shape (K,): 0 for the leader and for cells already left out, inf where the difference is 0. The
     closest rival is the argmax, and the leader stands alone after the maximum.
@@ -169,11 +207,11 @@ def separate(best: BestSet, power: float = 0.9) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = np.ceil(np.square(max(quantile, 0.0) / best.difference) * best.variance)
     needed[best.difference == 0] = np.inf
-    return np.where(rivals, needed, 0.0)
+    return np.where(rivals, np.fmax(needed, np.ceil(best.takes)), 0.0)
 
 
 def _best_set(
-    means: np.ndarray, variances: np.ndarray, compare: Comparison, confidence: float, freedom: int
+    means: np.ndarray, variances: np.ndarray, compare: Comparison, confidence: float, freedom: int, count: float
 ) -> BestSet:
     alpha = 1 - level("confidence", confidence)
     finite = np.isfinite(means) & np.isfinite(variances)
@@ -182,20 +220,20 @@ def _best_set(
     order = np.flatnonzero(finite)
     order = order[np.argsort(means[order], kind="stable")]
     leader, others, cells = int(order[0]), order[1:], order.size
-    difference, variance, error = np.where(finite, 0.0, np.nan) * np.ones((3, 1))
-    difference[others], variance[others], error[others] = compare(others, leader)
+    difference, variance, error, takes = np.where(finite, 0.0, np.nan) * np.ones((4, 1))
+    difference[others], variance[others], error[others], takes[others] = compare(others, leader)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (variances + variances[leader]) / variance
     ratio[leader] = np.nan
 
     quantile = -float(stdtrit(freedom, alpha / max(cells - 1, 1)))
     members = finite.copy()
-    members[others] = difference[others] <= quantile * error[others]
+    members[others] = (difference[others] <= quantile * error[others]) | (takes[others] > count)
     for rank in range(1, min(RIVALS, cells)):
         tested = order[rank + 1 :]
         tested = tested[members[tested]]
-        excess, _, error_of_excess = compare(tested, order[rank])
-        members[tested] = excess <= quantile * error_of_excess
+        excess = compare(tested, order[rank])
+        members[tested] = (excess.mean <= quantile * excess.error) | (excess.takes > count)
 
     half_width = -float(stdtrit(freedom, alpha / (2 * max(math.comb(cells, 2), 1)))) * error
     return BestSet(
@@ -208,15 +246,34 @@ def _best_set(
         upper=difference + half_width,
         variance=variance,
         variance_ratio=ratio,
+        takes=takes,
         confidence=confidence,
     )
 
 
-def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
-    """Mean and variance of a float64 vector, which is overwritten; weighted by how many each entry is the mean of."""
+def _takes(count: int, skewness: np.ndarray, share: np.ndarray, alpha: float) -> np.ndarray:
+    """Values from which on means above 0 are shown to be so, if low values have this share and skewness."""
+    needed = np.where(skewness < 0, needed_for_skewness(skewness, 2 * alpha), 0.0)
+    takes = np.where(share > share_limit(count), np.maximum(needed, 2 * count), needed)
+    return np.where(np.isnan(skewness), np.inf, takes)
+
+
+def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float, float]:
+    """Mean, variance, skewness and the largest share of low values of a float64 vector, which is overwritten.
+
+    Weighted by how many each entry is the mean of. Of what does not vary skewness and share are NaN.
+    """
     origin = values[0]  # seen from there, what does not vary has variance 0 exactly
     values -= origin
     mean = values.mean() if weights is None else weights @ values / weights.sum()
     values -= mean
-    squares = values @ values if weights is None else weights @ values**2
-    return float(origin + mean), float(squares / (values.size - 1))
+    squares = values * values if weights is None else weights * values * values
+    m2 = float(squares.sum())
+    if not 0 < m2 < np.inf:
+        return float(origin + mean), m2 / (values.size - 1), np.nan, np.nan
+    scale = np.sqrt(m2 / values.size)
+    skewness = float(squares @ (values / scale)) / m2
+    if weights is not None:
+        skewness *= np.sqrt(weights.mean())
+    share = float(squares[np.argmin(values)]) / m2
+    return float(origin + mean), m2 / (values.size - 1), skewness, share

@@ -68,7 +68,7 @@ class Precision(AbstractOrFinal):
     >>> target.checkpoints()
     [4096, 8192, 16384, 20000]
     >>> target.look(2, count=8192, mean=0.5, variance=0.25).message
-    'risk is 0.5 -+ 0.0146 (2.91%) after 8192 trajectories; the target of 1% takes some 70000'
+    'risk is 0.5 -+ 0.0146 (2.92%) after 8192 trajectories; the target of 1% takes some 70000'
     """
 
     observable: str

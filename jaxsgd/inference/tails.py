@@ -37,8 +37,8 @@ SKEWNESS_RULE = 25.0
 def largest_share(mean: Any, m2: Any, least: Any, greatest: Any) -> Any:
     """The largest squared deviation from the mean as a part of M2; NaN where nothing varies. Arrays broadcast.
 
-    >>> float(largest_share(mean=1.0, m2=12.0, least=0.0, greatest=4.0))
-    0.75
+    >>> float(largest_share(mean=1.0, m2=16.0, least=0.0, greatest=3.0))
+    0.25
     """
     mean, m2 = np.asarray(mean, float), np.asarray(m2, float)
     with np.errstate(all="ignore"):
@@ -53,10 +53,10 @@ def share_limit(count: Any) -> Any:
 
     The maximum of N exponential variables lies beyond log(1000 N) with probability 1/1000: of a sample that exceeds
     the limit, the tail is heavier than exponential, or N is small. Measured: exceeded by at most 1% of samples of an
-    exponential law, 4% of chi-square's with one degree of freedom (1% from N = 300 on), and none of a normal law.
+    exponential law, 4% of those of chi-square with one degree of freedom (1.5% from N = 300 on), none of a normal law.
 
     >>> round(float(share_limit(100)), 2), float(share_limit(10_000))
-    (0.53, 0.1)
+    (0.52, 0.1)
     """
     count = np.asarray(count, float)
     excess = np.square(np.log(1000 * np.maximum(count, 1)) - 1) / np.maximum(count, 1)
@@ -72,7 +72,7 @@ def carries_standard_error(count: Any, share: Any, skewness: Any) -> Any:
         return ~((share > share_limit(count)) | (count < SKEWNESS_RULE * np.square(skewness)))
 
 
-def needed_for_skewness(skewness: float, alpha: float) -> float:
+def needed_for_skewness(skewness: Any, alpha: float) -> Any:
     """Trajectories from which on skewness no more than doubles the error alpha / 2 of either side:
 
         N = (g x^3 / (3 log 2))^2,    x = z_{1 - alpha / 2}.

@@ -44,6 +44,11 @@ class Comparison:
         return tuple(cell for cell, member in zip(self.cells, self.best.members, strict=True) if member)
 
     @property
+    def kept_by_tails(self) -> int:
+        """How many cells may be the best only because their differences to the leader carry no test."""
+        return int(np.sum(self.best.members & (self.best.takes > self.trajectories) & (self.best.difference > 0)))
+
+    @property
     def to_separate(self) -> float:
         """How many more trajectories of each cell would separate the leaders; inf if no number would."""
         return max(float(np.max(separate(self.best))) - self.trajectories, 0.0)
@@ -85,6 +90,11 @@ class Comparison:
             lines.append(f"    ... {len(self.cells)} cells in all")
         if best.divergent.any():
             lines.append(f"    {int(best.divergent.sum())} cells diverged and are left out")
+        if self.kept_by_tails:
+            lines.append(
+                f"    {self.kept_by_tails} of them only because their differences carry no test: rare values that "
+                "decide may be missing from the sample"
+            )
         if count > 1:
             more = self.to_separate
             number = "no number of" if np.isinf(more) else f"{more:,.0f} more"
@@ -99,7 +109,9 @@ def compare(
 
     A cell is left out if some other one is better by more than a Bonferroni quantile of the paired standard
     error. The cell that is truly best is left out with probability at most 1 - confidence, although many are
-    compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][].
+    compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][]. What the sample cannot
+    exclude stays in: a cell whose differences do not vary, or have tails too heavy for so many trajectories. No sample
+    shows what is much rarer than one in its number of trajectories.
 
     **Arguments**
 
@@ -114,15 +126,16 @@ def compare(
         known = nearest(family, families) if families else "it has no families"
         raise InvalidInput(f"the sweep has no family {family!r}; {known}")
     chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
-    means, variances = (each[chosen] for each in _moments(result, observable))
+    means, variances, errors = (each[chosen] for each in _moments(result, observable))
+    cells = tuple(result.cells[i] for i in chosen)
+    deterministic = all(cell.study is not None and not cell.study.requests for cell in cells)
     if result.shares_draws:
         values = result.values(observable)
         values = values if len(chosen) == len(values) else values[chosen]
-        best = best_set(values, confidence, result.group_sizes)
+        best = best_set(values, confidence, result.group_sizes, deterministic)
     else:
-        best = best_set_independent(means, variances, result.trajectories, confidence)
-    cells = tuple(result.cells[i] for i in chosen)
-    errors = np.sqrt(variances / result.trajectories)
+        carried = ~np.isnan(errors)
+        best = best_set_independent(means, variances, result.trajectories, confidence, carried, deterministic)
     return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors)
 
 
@@ -147,7 +160,7 @@ def tune(
     - `progress`, `checkpoint`, `executor`: as for [`jaxsgd.sweep`][].
     """
     _check(result)
-    means, _ = _moments(result, observable)
+    means, *_ = _moments(result, observable)
     groups: dict[object, list[int]] = {}
     for i, cell in enumerate(result.cells):
         key = cell.family if by == "family" else cell.point.get(by)
@@ -178,8 +191,8 @@ def _check(result: object) -> None:
         raise InvalidInput("a comparison takes two trajectories of each cell at least: run the sweep with more")
 
 
-def _moments(result: SweepResult, observable: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and variance of an observable at the compared step, of each cell."""
+def _moments(result: SweepResult, observable: str) -> list[np.ndarray]:
+    """Mean, variance and standard error of an observable at the compared step, of each cell."""
     result.check_kept(observable)
     at = result.dataset.sel(step=result.compared_step)
-    return at[f"{observable}_mean"].values.ravel(), at[f"{observable}_variance"].values.ravel()
+    return [at[f"{observable}_{what}"].values.ravel() for what in ("mean", "variance", "sem")]

@@ -116,10 +116,13 @@ def test_fields_agree_with_paired_differences():
 
 
 def test_cells_without_noise():
-    best = best_set([[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]])
+    flat = [[2.0, 2.0], [1.0, 1.0], [1.0, 1.0]]
+    best = best_set(flat, deterministic=True)
     assert (best.leader, best.members.tolist()) == (1, [False, True, True])
+    assert best_set(flat).members.all()  # two trajectories do not say that all others have these values
     shifted = best_set(np.array([[0.0], [0.25]]) + np.random.default_rng(2).integers(9, size=100))
-    assert shifted.members.tolist() == [True, False]
+    assert shifted.members.tolist() == [True, True]
+    assert separate(shifted).tolist() == [0, math.inf]
     assert (shifted.standard_error[1], shifted.variance_ratio[1]) == (0, math.inf)
     constant = best_set([[0.0] * 1000, [0.1] * 1000])  # the mean of 1000 times 0.1 is not 0.1
     assert (constant.difference[1], constant.variance[1]) == (0.1, 0.0)
@@ -157,7 +160,7 @@ def test_float32_is_widened_a_row_at_a_time():
     wide = best_set(values.astype(np.float64))
     np.testing.assert_array_equal(best.standard_error, wide.standard_error)
     np.testing.assert_array_equal(best.members, wide.members)
-    assert best_set([[1, 2, 3], [2, 3, 4]]).members.tolist() == [True, False]  # integers
+    assert best_set([[1, 2, 3], [5, 7, 8]]).members.tolist() == [True, False]  # integers
 
 
 # Coverage and power
