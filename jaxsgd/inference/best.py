@@ -42,7 +42,8 @@ class BestSet:
     - `divergent`: cells with a value that is not finite (or whose square is not). They are left out.
     - `difference`, `standard_error`: of mean_i - mean_leader.
     - `lower`, `upper`: limits for all these differences at once. They allow for the choice of the leader, and are
-      therefore wider than what decides membership: a cell may be left out although `lower` is below 0.
+      therefore wider than what decides membership: a cell may be left out although `lower` is below 0. Infinite where
+      the tails of the difference carry none.
     - `variance`: of the difference for one trajectory of each cell; Var(i) + Var(leader) if samples are independent.
     - `variance_ratio`: (Var(i) + Var(leader)) / `variance`, how many times more trajectories independent samples
       would need; NaN for the leader.
@@ -236,6 +237,7 @@ def _best_set(
         members[tested] = (excess.mean <= quantile * excess.error) | (excess.takes > count)
 
     half_width = -float(stdtrit(freedom, alpha / (2 * max(math.comb(cells, 2), 1)))) * error
+    half_width[takes > count] = np.inf
     return BestSet(
         leader=leader,
         members=members,
