@@ -13,9 +13,9 @@ def why_no_moment(study: Study, order: float, step: int | None = None, average: 
 
     Given x_{s-1}, x_s = x_{s-1} - eta grad R(x_{s-1}) - eta xi has the noise xi in it, independent of the rest, so
     that E||u - eta xi||^k is infinite for every u if E||xi||^k is: whatever R is, and whatever became of the noise of
-    earlier updates. That needs a method which is plain SGD, or a linear one in which no direction of g is lost; projected on
-    a bounded set all moments of x exist, and clipping bounds the noise. The same is true of an average, of the last
-    iterate that it took up.
+    earlier updates. That needs a method which is plain SGD, or a linear one in which no direction of g is lost;
+    projected on a bounded set all moments of x exist, and clipping bounds the noise. The same is true of an average,
+    of the last iterate that it took up.
 
     **Arguments**
 

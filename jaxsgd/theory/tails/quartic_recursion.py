@@ -3,10 +3,9 @@
 import functools
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
-import scipy.sparse
 
 from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD
 
@@ -18,19 +17,16 @@ class Places:
     """Symmetric tensors of order 4 over m indices, as vectors of their N different entries.
 
     - `entries`: of each the four indices, in increasing order (N, 4).
-    - `mean`, `spread`: from all m^4 entries of a tensor to the N, as means over the places that are alike; and back.
+    - `which`: the number of the entry at each place (m, m, m, m).
+    - `alike`: how many places hold each entry (N,).
     """
 
     def __init__(self, m: int) -> None:
-        self.m = m
         self.entries = np.array(list(itertools.combinations_with_replacement(range(m), 4)))
         powers = m ** np.arange(3, -1, -1)
-        number = {code: i for i, code in enumerate((self.entries @ powers).tolist())}
-        alike = np.sort(np.indices((m,) * 4).reshape(4, -1), axis=0)
-        which = np.array([number[code] for code in (powers @ alike).tolist()])
-        shape, everywhere = (m**4, len(self.entries)), np.arange(m**4)
-        self.spread = scipy.sparse.csr_array((np.ones(m**4), (everywhere, which)), shape=shape)
-        self.mean = scipy.sparse.csr_array((1 / np.bincount(which)[which], (which, everywhere)), shape=shape[::-1])
+        places = np.sort(np.indices((m,) * 4).reshape(4, -1), axis=0)
+        self.which = np.searchsorted(self.entries @ powers, powers @ places).reshape((m,) * 4)
+        self.alike = np.bincount(self.which.ravel())
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -41,7 +37,19 @@ class Places:
 
     def form(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """The vector whose product with that of E zzzz is E (z'Az)(z'Bz), for matrices A, B (m, m)."""
-        return self.spread.T @ np.multiply.outer(first, second).ravel()
+        return np.bincount(self.which.ravel(), np.multiply.outer(first, second).ravel())
+
+    def map(self, tensor: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """sym(T I .. I) on these vectors (N, N), T (r, c, r, c, ..) of k pairs and 4 - k identities.
+
+        In the places of T stand these rows and columns of (m, m, m, m, ..), in which all others are 0.
+        """
+        k, m, N = tensor.ndim // 2, len(self.which), len(self)
+        axes = np.ix_(*[rows, columns] * k, *[np.arange(m)] * (4 - k))
+        row = self.which[(*axes[0 : 2 * k : 2], *axes[2 * k :])]
+        column = self.which[(*axes[1 : 2 * k : 2], *axes[2 * k :])]
+        values = tensor.reshape(tensor.shape + (1,) * (4 - k)) / self.alike[row]
+        return np.bincount((row * N + column).ravel(), values.ravel(), N * N).reshape(N, N)
 
 
 @functools.lru_cache(maxsize=8)
@@ -67,24 +75,17 @@ class QuarticRecursion:
     def __init__(self, raw: list[np.ndarray], dimension: int, averaged: bool = False) -> None:
         d, self.size = dimension, size_of(dimension, averaged)
         self.places, self.dimension, self.averaged = places(self.size), dimension, averaged
-        inputs = np.append(np.arange(d), self.size - 1)
-        self._update = self._coefficients(
-            _embedded(R.reshape((d, d + 1) * k), np.arange(d), inputs, self.size) for k, R in enumerate(raw, 1)
-        )
+        tensors = [R.reshape((d, d + 1) * k) for k, R in enumerate(raw, 1)]
+        self._update = self._coefficients(tensors, np.arange(d), np.append(np.arange(d), self.size - 1))
         if averaged:
-            B = np.zeros((self.size,) * 2)
-            B[d : 2 * d, :d], B[d : 2 * d, d : 2 * d] = np.eye(d), -np.eye(d)
-            self._mixing = self._coefficients(functools.reduce(np.multiply.outer, [B] * k) for k in range(1, 5))
+            mixed = np.hstack([np.eye(d), -np.eye(d)])
+            powers = [functools.reduce(np.multiply.outer, [mixed] * k) for k in range(1, 5)]
+            self._mixing = self._coefficients(powers, np.arange(d, 2 * d), np.arange(2 * d))
 
-    def _coefficients(self, factors: Iterable[np.ndarray]) -> np.ndarray:
-        """C(4, k) sym(E[B .. B] I .. I) on the vectors of symmetric tensors (5, N, N), of E[B .. B] (m, m, ..)."""
-        m, found = self.size, [np.eye(len(self.places))]
-        for k, tensor in enumerate(factors, 1):
-            for _ in range(4 - k):
-                tensor = np.multiply.outer(tensor, np.eye(m))
-            matrix = tensor.transpose(0, 2, 4, 6, 1, 3, 5, 7).reshape(m**4, m**4)
-            found.append(math.comb(4, k) * ((self.places.mean @ matrix) @ self.places.spread))
-        return np.array(found)
+    def _coefficients(self, tensors: list[np.ndarray], rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        """C(4, k) sym(E[B .. B] I .. I) for k = 0 .. 4 (5, N, N), of the E[B .. B] for k = 1 .. 4."""
+        maps = [math.comb(4, k) * self.places.map(tensor, rows, columns) for k, tensor in enumerate(tensors, 1)]
+        return np.array([np.eye(len(self.places)), *maps])
 
     def moments(self, start: np.ndarray, moves: np.ndarray, steps: np.ndarray) -> Iterator[np.ndarray]:
         """The vectors of E zzzz (N,) at increasing steps, from e_0 = start.
@@ -100,14 +101,17 @@ class QuarticRecursion:
             yield found
 
     def _advanced(self, moments: np.ndarray, move: np.ndarray, times: int) -> np.ndarray:
-        step = _polynomial(self._update, -move[0])
+        if times <= _POWER * len(moments):
+            for _ in range(times):
+                moments = self._moved(moments, move)
+            return moments
+        return np.linalg.matrix_power(self._moved(np.eye(len(moments)), move), times) @ moments
+
+    def _moved(self, moments: np.ndarray, move: np.ndarray) -> np.ndarray:
+        """After one update, of one vector (N,) or of several (N, k)."""
         if self.averaged:
-            step = step @ _polynomial(self._mixing, move[1])
-        if times > _POWER * len(moments):
-            return np.linalg.matrix_power(step, times) @ moments
-        for _ in range(times):
-            moments = step @ moments
-        return moments
+            moments = _applied(self._mixing, move[1], moments)
+        return _applied(self._update, -move[0], moments)
 
     def second(self, weights: np.ndarray) -> np.ndarray:
         """The vector whose product with that of E zzzz is E e'We, or E ebar'W ebar; W (d, d)."""
@@ -136,19 +140,14 @@ def multiplications(dimension: int, averaged: bool, moves: np.ndarray, steps: np
     m = size_of(dimension, averaged)
     N = math.comb(m + 3, 4)
     times = np.array([count for gap in np.split(moves[: steps[-1]], steps[:-1]) for _, count in _runs(gap)])
-    each = OVERHEAD + 5 * N**2 + (5 * N**2 + N**3 if averaged else 0) + np.minimum(times, _POWER * N) * N**2
-    return float(8 * m**8 + np.sum(each))
+    each = OVERHEAD + (10 if averaged else 5) * N**2
+    pairs = dimension * (2 * dimension if averaged else dimension + 1)
+    return float(20 * pairs**4 + np.sum(np.minimum(times, _POWER * N) * each))
 
 
-def _polynomial(coefficients: np.ndarray, s: float) -> np.ndarray:
-    return np.tensordot(s ** np.arange(5), coefficients, 1)
-
-
-def _embedded(tensor: np.ndarray, rows: np.ndarray, columns: np.ndarray, m: int) -> np.ndarray:
-    """A tensor (d, d + 1, d, d + 1, ..) in one of (m, m, m, m, ..)."""
-    found = np.zeros((m,) * tensor.ndim)
-    found[np.ix_(*[rows, columns] * (tensor.ndim // 2))] = tensor
-    return found
+def _applied(coefficients: np.ndarray, s: float, moments: np.ndarray) -> np.ndarray:
+    """(C_0 + s C_1 + .. + s^4 C_4) moments."""
+    return np.tensordot(s ** np.arange(5), coefficients @ moments, 1)
 
 
 def _runs(moves: np.ndarray) -> list[tuple[np.ndarray, int]]:

@@ -6,10 +6,8 @@ import jax
 import numpy as np
 
 from jaxsgd.study import Study
+from jaxsgd.theory.tails.fourth_moments import relative_second_moments
 from jaxsgd.theory.tails.moments_of_noise import why_no_moment
-from jaxsgd.theory.tails.relative_second_moments import relative_second_moments
-
-_QUADRATIC = ("risk", "distance_squared", "gradient_norm_squared")
 
 
 def why_no_standard_error(study: Study, observable: str | None, step: int, trajectories: int) -> str:
