@@ -440,7 +440,7 @@ def test_control_a_fact_that_is_not_true_is_noticed(family, fact):
 
 
 def test_control_tail_indices_are_told_from_each_other():
-    """Student's t with 3 degrees of freedom has neither all moments nor only those below 1.5; an exponential has all."""
+    """Student's t with 3 degrees of freedom has not all moments, nor only those below 1.5; Laplace's law has all."""
     rng = np.random.default_rng(0)
     power, exponential = rng.standard_t(3, size=(2**16, 2)), rng.laplace(size=(2**16, 2))
     has_tail_index(power, 3.0)

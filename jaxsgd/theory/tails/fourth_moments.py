@@ -95,7 +95,7 @@ def _of_examples(study: Study) -> Mapping[str, np.ndarray] | None:
 def _of_draws(study: Study) -> Mapping[str, np.ndarray] | None:
     drawn = drawn_maps(study, DRAWS)
     d = study.dimension
-    if drawn is None or np.ptp(drawn.maps[:, :, :d], axis=0).max() == 0:  # additive noise
+    if drawn is None:
         return None
     hessian = drawn.maps[:, :, :d].mean(0)
     equal, groups = np.full(DRAWS // GROUPS, GROUPS / DRAWS), drawn.maps.reshape(GROUPS, DRAWS // GROUPS, -1)

@@ -38,7 +38,7 @@ def drawn_maps(study: Study, draws: int) -> DrawnMaps | None:
     """So many draws of the gradient; None unless it is known to be affine in x, independent of all before, of one law.
 
     That is read off the programs of `sample`, which must have neither a memory nor use for t, and of `gradient`, which
-    must be computed from x by sums and products with at most one factor x.
+    must be computed from x by sums and products with at most one factor x. None, too, if what is drawn is only added.
     """
     oracle = study.oracle
     if not study.requests or jax.tree.leaves(oracle.memory()):
@@ -47,7 +47,7 @@ def drawn_maps(study: Study, draws: int) -> DrawnMaps | None:
     law = _Law(skeleton, Structure.of(study.x0), study.requests)
     with jax.enable_x64(True):
         numbers = tuple(np.array(number) for number in numbers)  # copies, as JAX remembers arrays with a precision
-        if not _affine_and_alike(law, tuple(jax.ShapeDtypeStruct(each.shape, each.dtype) for each in numbers)):
+        if not _multiplies_alike(law, tuple(jax.ShapeDtypeStruct(each.shape, each.dtype) for each in numbers)):
             return None
         known = None if oracle.problem is None else oracle.problem.minimiser
         centre = np.zeros(study.dimension) if known is None else flat(known)
@@ -65,8 +65,8 @@ def drawn_maps(study: Study, draws: int) -> DrawnMaps | None:
 
 
 @remember(_REMEMBERED)
-def _affine_and_alike(law: _Law, numbers: tuple[jax.ShapeDtypeStruct, ...]) -> bool:
-    """Whether the gradient is affine in x, and its draw no function of t."""
+def _multiplies_alike(law: _Law, numbers: tuple[jax.ShapeDtypeStruct, ...]) -> bool:
+    """Whether the gradient is affine in x, its Hessian depends on what is drawn, and the draw is no function of t."""
     x = law.point.like(float)
 
     def sample(t: Any, numbers: Any) -> Any:
@@ -77,12 +77,16 @@ def _affine_and_alike(law: _Law, numbers: tuple[jax.ShapeDtypeStruct, ...]) -> b
         numbers, drawn = given
         return ravel_pytree(law.oracle.filled(numbers).gradient(point, drawn))[0]
 
+    def hessian(drawn: Any, given: Any) -> Any:
+        numbers, point = given
+        return ravel_pytree(jax.jacfwd(gradient)(point, (numbers, drawn)))[0]
+
     program = jax.make_jaxpr(sample)(jax.ShapeDtypeStruct((), jnp.int32), numbers).jaxpr
     uses = [variable for equation in program.eqns for variable in equation.invars] + list(program.outvars)
     if any(variable is program.invars[0] for variable in uses):
         return False
     drawn = jax.eval_shape(lambda numbers: sample(0, numbers), numbers)
-    return degree(gradient, x, (numbers, drawn)) <= 1
+    return degree(gradient, x, (numbers, drawn)) <= 1 and degree(hessian, drawn, (numbers, x)) > 0
 
 
 @remember(_REMEMBERED)
