@@ -206,7 +206,7 @@ def streaming(eta, steps, loss=squared_residual, x0=(1.0,)):
     return js.Study(oracle=oracle, schedule=js.schedules.constant(eta), steps=steps, x0=list(x0))
 
 
-@pytest.mark.parametrize("eta", [0.8, 0.1])
+@pytest.mark.parametrize("eta", [0.8, 0.4])
 def test_streaming_least_squares(eta):
     """Targets 0: kappa = (E(1 - eta a^2)^4 / (E(1 - eta a^2)^2)^2)^s, the least of 16 estimates is less."""
     of_a = [1, 1, 3, 15, 105]  # E a^2k
