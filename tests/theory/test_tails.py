@@ -10,7 +10,7 @@ import pytest
 
 import jaxsgd as js
 from jaxsgd.theory import tails
-from jaxsgd.theory.tails import fourth_moments, moments_of_maps
+from jaxsgd.theory.tails import fourth_moments, moments_of_maps, repeated_examples
 
 ROWS = np.array([[1.0, 0.4], [-0.5, 1.5], [2.0, 1.0]])
 TARGETS = np.array([1.0, -0.5, 2.0])
@@ -147,6 +147,45 @@ def test_no_standard_error_near_the_limit(share):
         reason = tails.why_no_standard_error(study, observable, 200, 16384)
         assert "a mean of 16384 trajectories has no standard error that a sample could show" in reason, observable
     assert tails.why_no_standard_error(study, "risk", 0, 2) == ""
+
+
+def test_repetition_bounds_from_below():
+    """The 7 once in 50 draws is a growth by 55 / 50 at .95 of the limit, by less than 1 at .8: nothing is said."""
+    study = spiked(0.95)
+    exact, bound = tails.relative_second_moments(study), repeated_examples.least_by_repetition(study)
+    for name, kappa in bound.items():
+        assert (kappa <= exact[name]).all()
+        assert kappa[-1] > 1e6
+    assert repeated_examples.least_by_repetition(spiked(0.8)) is None
+
+
+def test_repetition_bounds_in_many_coordinates():
+    """The same example in the first of eight coordinates, and the others in one of seven examples each."""
+    rows = np.hstack([np.array([[1.0]] * 49 + [[7.0]]), np.vstack([np.tile(np.eye(7), (7, 1)), np.zeros((1, 7))])])
+    oracle = js.oracles.ExampleSampling(js.problems.LeastSquares(rows, np.linspace(-1.0, 1.0, 50)))
+    limit = js.theory.stability_limit(oracle)
+    reasons = [
+        tails.why_no_standard_error(
+            spiked(share, oracle=oracle, schedule=js.schedules.constant(share * limit)), "risk", 200, 10**6
+        )
+        for share in (1.1, 0.3)
+    ]
+    assert "no standard error" in reasons[0]
+    assert reasons[1] == ""
+
+
+def test_repetition_from_the_first_step_on_is_one_of_all_sequences(monkeypatch):
+    """Two examples, T = 3: E u^4 over 8 sequences is at least that of the one that repeats the second."""
+    monkeypatch.setattr(fourth_moments, "_LARGEST", 0)
+    oracle = js.oracles.ExampleSampling(js.problems.LeastSquares([[1.0], [4.0]], [1.0, -1.0]))
+    study = sampled(oracle, x0=[1.0], schedule=js.schedules.constant(0.2), record=js.record.at([0, STEPS]))
+    x_star, x = oracle.problem.minimiser[0], 1.0
+    for _ in range(STEPS):
+        x -= 0.2 * 4 * (4 * x + 1)
+    second = js.theory.exact(study).distance_squared_mean.values[-1]
+    expected = max((x - x_star) ** 4 / 2**STEPS / second**2, 1.0)
+    assert tails.relative_second_moments(study)["distance_squared"][-1] == pytest.approx(expected, rel=1e-9)
+    assert expected > 1
 
 
 class Halved(js.methods.Method):

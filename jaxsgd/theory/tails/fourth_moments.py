@@ -18,6 +18,7 @@ from jaxsgd.theory.tails.moments_of_maps import Shares, raw_moments
 from jaxsgd.theory.tails.moments_of_maps import multiplications as multiplications_of_moments
 from jaxsgd.theory.tails.quartic_recursion import QuarticRecursion, multiplications
 from jaxsgd.theory.tails.random_maps import drawn_maps
+from jaxsgd.theory.tails.repeated_examples import least_by_repetition
 
 GROUPS, DRAWS = 16, 2**16
 """Draws of a law that is not finite are cut into so many groups, each of which gives an estimate."""
@@ -38,7 +39,7 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
     where E|1 - eta h|^4 > 1 it does so although the mean of q settles: q then has a law with a tail so heavy that
     its mean is made by trajectories which no sample of a feasible size contains. Moments up to order 4 follow a
     linear recursion of their own, see `QuarticRecursion`: exact for batches of any size, in up to 6 coordinates, and
-    as far as it takes no more than about two seconds.
+    as far as it takes no more than about two seconds. Beyond that it is a lower bound, see `least_by_repetition`.
 
     Where gradients are drawn from a law that is not finite, as with ``RandomLoss``, independently and affine in x, the
     recursion is that of draws of it, in 16 groups, and kappa the least of 16 estimates. Estimates of moments of heavy
@@ -68,11 +69,14 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
 
 def _found(study: Study) -> Mapping[str, np.ndarray] | None:
     oracle, d = study.oracle, study.dimension
-    if not study.method.plain or oracle.full_gradient or d > _LARGEST:
+    if not study.method.plain or oracle.full_gradient:
         return None
     if isinstance(oracle.problem, EmpiricalRisk) and oracle.averages_examples and drawn_afresh(oracle):
-        costs = multiplications_of_moments(oracle.problem.examples, d * (d + 1)) + _cost(study, None)
-        return _of_examples(study) if costs <= _MOST else None
+        costs = multiplications_of_moments(oracle.problem.examples, d * (d + 1))
+        fits = d <= _LARGEST and costs + _cost(study, None) <= _MOST
+        return _of_examples(study) if fits else least_by_repetition(study)
+    if d > _LARGEST:
+        return None
     # Noise of one law at every x is only added to x, and does not grow.
     if oracle.order is not None or oracle.gradient_covariance(d) is not None or (oracle.tail_index or math.inf) < 4:
         return None
