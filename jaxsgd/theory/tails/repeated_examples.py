@@ -1,11 +1,10 @@
 """A lower bound of fourth moments in any number of coordinates: one example of least squares, drawn again and again."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory.exact_moments import known
 from jaxsgd.theory.finite_sums.quadratic_examples import RankOne, examples_of
@@ -22,13 +21,12 @@ def least_by_repetition(study: Study) -> Mapping[str, np.ndarray] | None:
 
     None where it does not grow, or means and covariances are not known. Batches are of one example drawn afresh.
     """
-    try:
-        examples = examples_of(study.oracle.problem, study.x0)  # type: ignore[arg-type]
-    except NoExactSolution:
-        return None
-    if not isinstance(examples, RankOne) or study.oracle.batch > 1:
-        return None
+    problem: Any = study.oracle.problem
     order: Any = study.oracle.order
+    stated = (problem.squared_residuals, problem.minimiser, problem.minimum)
+    if any(fact is None for fact in stated) or study.oracle.batch > 1:
+        return None
+    examples = cast(RankOne, examples_of(problem, study.x0))
     n, rates = len(examples.features), study.learning_rates[: study.steps]
     p = order.probabilities_of(n)
     weights = np.divide(1, n * p, out=np.zeros(n), where=p > 0)
