@@ -18,11 +18,14 @@ class NoiseFacts(Facts):
     - `normal`: whether xi is normal. With it the variances of observables are exact on a quadratic.
     - `symmetric`: whether xi and -xi have one law.
     - `bounded`: whether ||xi|| is at most some number.
+    - `tail_index`: alpha, with which E||xi||^k is finite for k < alpha and infinite for k >= alpha; inf where all
+      moments are finite. Of Student's t it is the degrees of freedom, of a stable law its exponent below 2.
     """
 
     normal: bool | None = None
     symmetric: bool | None = None
     bounded: bool | None = None
+    tail_index: float | None = None
 
     def covariance_matrix(self, dimension: int) -> np.ndarray | None:
         """Cov xi, (d, d) in ``jax.flatten_util`` order; (d,) where it is diagonal. None: infinite, or not known."""
@@ -37,7 +40,7 @@ class Noise(NoiseFacts, Module):
 
     >>> class Uniform(Noise):
     ...     half: float
-    ...     symmetric, bounded = True, True
+    ...     symmetric, bounded, tail_index = True, True, np.inf
     ...
     ...     def sample(self, stream, like):
     ...         return jax.tree.map(lambda leaf: self.half * (2 * stream.uniform(leaf.shape) - 1), like)
@@ -71,6 +74,7 @@ class Gaussian(Noise):
     _root: np.ndarray | None  # B with B B' = covariance
     normal = True
     symmetric = True
+    tail_index = np.inf
 
     def __init__(self, std: Any = None, covariance: Any = None) -> None:
         if covariance is None:

@@ -91,19 +91,19 @@ NOISE = {
         lambda: noise.Gaussian(std=[0.5, 1.5]),
         lambda: noise.Gaussian(std=[1.0, 0.3]),
         "std = [0.5, 1.5]",
-        "normal symmetric bounded covariance_matrix",
+        "normal symmetric bounded tail_index covariance_matrix",
     ),
     "gaussian: covariance": Entry(
         lambda: noise.Gaussian(covariance=[[1.0, 0.6], [0.6, 2.0]]),
         lambda: noise.Gaussian(covariance=[[0.5, -0.1], [-0.1, 0.3]]),
         "covariance = [[1.0, 0.6], [0.6, 2.0]]",
-        "normal symmetric bounded covariance_matrix",
+        "normal symmetric bounded tail_index covariance_matrix",
     ),
     "gaussian: none at all": Entry(
         lambda: noise.Gaussian(std=[0.0, 0.0]),
         lambda: noise.Gaussian(std=[1.0, 0.0]),
         "std = [0, 0]",
-        "normal symmetric bounded covariance_matrix",
+        "normal symmetric bounded tail_index covariance_matrix",
     ),
 }
 
@@ -224,7 +224,7 @@ ORACLES = {
         lambda: oracles.AdditiveNoise(problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5])),
         lambda: oracles.AdditiveNoise(problems.Quadratic([1.0, 2.5]), noise.Gaussian(std=[1.5, 0.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}',
-        "unbiased normal batch gradient_covariance",
+        "unbiased normal batch gradient_covariance tail_index",
     ),
     "random_loss": Entry(
         lambda: oracles.RandomLoss(pull, two_normals, problems.Quadratic([1.0, 1.0])),
@@ -245,7 +245,7 @@ ORACLES = {
         lambda: oracles.ExampleSampling(least_squares(), batch=3),
         lambda: oracles.ExampleSampling(least_squares(OTHER_TARGETS), batch=3),
         f'problem = {{kind = "least_squares", {GIVEN}}}, batch = 3',
-        "unbiased order batch averages_examples",
+        "unbiased order batch averages_examples tail_index",
     ),
     "example_sampling: of a finite sum, shuffled": Entry(
         lambda: oracles.ExampleSampling(
@@ -256,19 +256,19 @@ ORACLES = {
         ),
         f'problem = {{kind = "finite_sum", loss = "contract_entries:residual", data = {ROWS}, start = [0, 0], '
         'convex = true}, order = "random_reshuffling"',
-        "unbiased order batch averages_examples",
+        "unbiased order batch averages_examples tail_index",
     ),
     "example_sampling: of all examples": Entry(
         lambda: oracles.ExampleSampling(least_squares(), orders.Incremental(), batch=5),
         lambda: oracles.ExampleSampling(least_squares(OTHER_TARGETS), orders.Incremental(), batch=5),
         f'problem = {{kind = "least_squares", {GIVEN}}}, order = "incremental", batch = 5',
-        "unbiased order batch averages_examples",
+        "unbiased order batch averages_examples tail_index",
     ),
     "full_gradient": Entry(
         lambda: oracles.FullGradient(problems.Quadratic([2.0, 0.5])),
         lambda: oracles.FullGradient(problems.Quadratic([1.0, 2.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}',
-        "unbiased normal full_gradient batch gradient_covariance",
+        "unbiased normal full_gradient batch gradient_covariance tail_index",
     ),
 }
 

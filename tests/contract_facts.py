@@ -20,6 +20,7 @@ from contract_measures import (
     evaluated,
     examples_of,
     has_covariance,
+    has_tail_index,
     is_as_declared,
     p_value_of_normality,
     variates,
@@ -66,6 +67,10 @@ def check_bounded(entry):
     """Where there is a bound the largest of 2^16 draws is less than 2% above that of the first 2^11."""
     length = np.linalg.norm(drawn_noise(entry), axis=1)
     assert entry.object.bounded == (length.max() <= 1.02 * length[: 2**11].max())
+
+
+def check_tail_index(entry):
+    has_tail_index(drawn_noise(entry), entry.object.tail_index)
 
 
 # orders
@@ -294,6 +299,13 @@ def check_gradient_covariance(entry):
         has_covariance(gradients[t, :, t] - full[t], entry.object.gradient_covariance(D))
 
 
+def check_oracle_tail_index(entry):
+    """At both points, of each of two draws."""
+    gradients, _ = drawn_gradients(entry)
+    for at_point in gradients.swapaxes(1, 2).reshape(-1, LANES, D):
+        has_tail_index(at_point - at_point.mean(0), entry.object.tail_index)
+
+
 @functools.cache
 def check_order_and_batch(entry):
     """g_0 is the weighted mean of the gradients of as many examples as the order draws from the same numbers."""
@@ -321,6 +333,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "normal": check_normal,
         "symmetric": check_symmetric,
         "bounded": check_bounded,
+        "tail_index": check_tail_index,
         "covariance_matrix": check_covariance_matrix,
     },
     problems.Problem: FACTS_OF_PROBLEMS,
@@ -331,6 +344,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "order": check_order_and_batch,
         "batch": check_order_and_batch,
         "averages_examples": check_order_and_batch,
+        "tail_index": check_oracle_tail_index,
         "gradient_covariance": check_gradient_covariance,
     },
     orders.Order: {

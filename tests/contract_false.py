@@ -12,9 +12,13 @@ def entry_of(make):
 
 
 class Skewed(noise.Noise):
-    """An exponential of mean 1 in each coordinate, which is neither normal nor symmetric nor bounded nor centred."""
+    """An exponential of mean 1 in each coordinate, which is neither normal nor symmetric nor bounded nor centred.
+
+    All of its moments are finite.
+    """
 
     normal = symmetric = bounded = True
+    tail_index = 3.0
 
     def sample(self, stream, like):
         return -jnp.log(stream.uniform((2,)))
@@ -100,6 +104,7 @@ class Shifted(oracles.Oracle):
     problem = problems.LeastSquares(FEATURES, TARGETS)
     unbiased = normal = full_gradient = True
     order, batch, averages_examples = orders.Incremental(), 2, True
+    tail_index = 3.0
 
     def gradient_covariance(self, dimension):
         return np.full(dimension, 1 / 10)
@@ -116,7 +121,8 @@ class Shifted(oracles.Oracle):
 
 _SKEWED, _MISJUDGED, _TURNS = entry_of(Skewed), entry_of(Misjudged), entry_of(InTurn)
 FALSE: dict[type, dict[str, Entry]] = {
-    noise.Noise: dict.fromkeys(("normal", "symmetric", "bounded"), _SKEWED) | {"covariance_matrix": entry_of(Wide)},
+    noise.Noise: dict.fromkeys(("normal", "symmetric", "bounded", "tail_index"), _SKEWED)
+    | {"covariance_matrix": entry_of(Wide)},
     problems.Problem: dict.fromkeys(
         (
             "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
@@ -127,7 +133,10 @@ FALSE: dict[type, dict[str, Entry]] = {
     )
     | {"kinks": entry_of(Cornered)},
     oracles.Oracle: dict.fromkeys(
-        ("unbiased", "normal", "full_gradient", "order", "batch", "averages_examples", "gradient_covariance"),
+        (
+            "unbiased", "normal", "full_gradient", "order", "batch", "averages_examples", "gradient_covariance",
+            "tail_index",
+        ),
         entry_of(Shifted),
     ),
     orders.Order: dict.fromkeys(

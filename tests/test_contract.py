@@ -28,6 +28,7 @@ from contract_measures import (
     declared,
     dimension_of,
     examples_of,
+    has_tail_index,
     start_of,
     variates,
 )
@@ -436,6 +437,17 @@ def test_fact_is_true(family, name, fact):
 def test_control_a_fact_that_is_not_true_is_noticed(family, fact):
     with pytest.raises(AssertionError):
         FACTS[family][fact](FALSE[family][fact])
+
+
+def test_control_tail_indices_are_told_from_each_other():
+    """Student's t with 3 degrees of freedom has not all moments, nor only those below 1.5; Laplace's law has all."""
+    rng = np.random.default_rng(0)
+    power, exponential = rng.standard_t(3, size=(2**16, 2)), rng.laplace(size=(2**16, 2))
+    has_tail_index(power, 3.0)
+    has_tail_index(exponential, np.inf)
+    for samples, index in ((power, np.inf), (power, 1.5), (exponential, 3.0)):
+        with pytest.raises(AssertionError):
+            has_tail_index(samples, index)
 
 
 @pytest.mark.parametrize("name", FAMILIES[orders.Order])

@@ -35,6 +35,10 @@ class AdditiveNoise(Oracle):
     def normal(self) -> bool | None:
         return self.noise.normal
 
+    @property
+    def tail_index(self) -> float | None:
+        return self.noise.tail_index
+
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
         return self.noise.covariance_matrix(dimension)
 

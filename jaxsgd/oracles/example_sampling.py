@@ -41,6 +41,7 @@ class ExampleSampling(Oracle):
     order: Order
     batch: int = eqx.field(static=True)
     averages_examples = True
+    tail_index = math.inf  # given x there are finitely many gradients
 
     def __init__(self, problem: EmpiricalRisk, order: Order = WithReplacement(), batch: int = 1) -> None:  # noqa: B008
         if not isinstance(problem, EmpiricalRisk):

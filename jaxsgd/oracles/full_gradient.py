@@ -23,6 +23,7 @@ class FullGradient(Oracle):
     unbiased = True
     normal = True
     full_gradient = True
+    tail_index = np.inf
 
     def __check_init__(self) -> None:
         if not isinstance(self.problem, Problem):

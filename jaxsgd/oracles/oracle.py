@@ -22,6 +22,8 @@ class OracleFacts(Facts):
     - `order`, `batch`: where examples are drawn, in which order, and how many for each update.
     - `averages_examples`: whether g_t is exactly the mean of w_i grad f_i(x_t) over the examples that the order draws,
       with its weights: nothing is clipped, and no noise is added.
+    - `tail_index`: alpha, with which E[||g_t||^k | everything before] is finite for k < alpha and infinite for
+      k >= alpha, at every x; inf where all of these moments are finite.
     """
 
     unbiased: bool | None = None
@@ -30,6 +32,7 @@ class OracleFacts(Facts):
     order: Order | None = None
     batch: int = 1
     averages_examples: bool | None = None
+    tail_index: float | None = None
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
         """Cov g_t given everything before, where it is the same at every x: (d, d), or (d,) if it is diagonal.
