@@ -25,7 +25,7 @@ _NAMES = {
     "merge": "results.files",
     "Precision": "inference",
     "simulate": "runs.simulation",
-    "sample_paths": "runs.simulation",
+    "sample_paths": "runs.trajectories",
     "sample_examples_used": "runs.examples_used",
     "sample_coverage": "runs.examples_used",
     "Claim": "verification",

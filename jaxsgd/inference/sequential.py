@@ -141,18 +141,16 @@ class Precision(AbstractOrFinal):
         tails = why_no_test(count, share, skewness, 1 - confidence)
         hopeless = ""
         if not math.isfinite(mean + variance):
-            hopeless = "trajectories diverge"
+            hopeless, reason = "no finite mean", "trajectories diverge"
         elif tails and needed_for_skewness(skewness, 1 - confidence) > self.limit:
-            hopeless = tails
-        if hopeless:
-            reason = hopeless
+            hopeless, reason = "no interval", tails
         elif count < PILOT:
             reason = f"it needs {PILOT} trajectories"
         elif variance == 0:
             reason = "nothing varies, which gives no interval"
         else:
             reason = tails or self._unseen(count, mean, confidence, reach)
-        return self._look(count, mean, float(lower), float(upper), reason, bool(hopeless))
+        return self._look(count, mean, float(lower), float(upper), reason, hopeless)
 
     def _unseen(self, count: int, mean: float, confidence: float, reach: tuple[float, float] | None) -> str:
         if reach is None:
@@ -189,9 +187,7 @@ class Precision(AbstractOrFinal):
         number = integer("number", number, at_least=1)
         return 1 - (1 - self.confidence) / (number * (number + 1))
 
-    def _look(
-        self, count: int, estimate: float, lower: float, upper: float, reason: str, hopeless: bool = False
-    ) -> Look:
+    def _look(self, count: int, estimate: float, lower: float, upper: float, reason: str, hopeless: str = "") -> Look:
         half_width = max(upper - estimate, estimate - lower)
         allowed = self._allowed(estimate)
         reached = not reason and half_width <= allowed
@@ -206,8 +202,8 @@ class Precision(AbstractOrFinal):
         share = f" ({half_width / abs(estimate):.2%})" if self.relative and estimate else ""
         target = f"{100 * self.relative:g}%" if self.relative else f"{self.absolute:g}"
         if hopeless:
-            message = f"{self.observable} has no interval after {count} trajectories; the target of {target} {verdict}"
-            return Look(False, lower, upper, half_width, allowed, message, hopeless)
+            message = f"{self.observable} has {hopeless} after {count} trajectories; the target of {target} {verdict}"
+            return Look(False, lower, upper, half_width, allowed, message, True)
         message = (
             f"{self.observable} is {estimate:.6g} -+ {half_width:.3g}{share} after {count} trajectories; "
             f"the target of {target} {verdict}"

@@ -74,8 +74,8 @@ def simulate(
     cannot be written, with which nothing that it holds is lost.
     """
     check_run(executor, checkpoint)
-    if target is not None:
-        statistics = (*statistics, "shape")  # it looks at the tails before it stops
+    if target is not None and not {"extremes", "shape"} & set(statistics):
+        statistics = (*statistics, "extremes")  # the target looks at the tails before it stops the run
     layout = make_layout(
         study,
         statistics=statistics,

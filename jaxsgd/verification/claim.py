@@ -41,6 +41,9 @@ class Claim(AbstractOrFinal):
     - `magnitude`: the size of the terms that Z is made of, to which floating-point errors are relative. Default:
       |value|, or the standard deviation of Z where value is 0. Give it where terms cancel: a balance that is 0 on
       every path has no standard deviation but that of rounding.
+    - `quadratic`: whether Z grows like ||x - x*||^2, as squared distances, balances and bounds do. Then what theory
+      knows of the moments of x ([`jaxsgd.theory.tails`][]) is asked, beside the sample, whether a mean of Z can be
+      tested; it is asked of built-in observables anyway.
 
     **Raises** `ValueError` or `TypeError` that say what was given, what is allowed and what to do.
 
@@ -61,6 +64,7 @@ class Claim(AbstractOrFinal):
     against: Study | None = None
     margin: float | None = None
     magnitude: float | None = None
+    quadratic: bool = False
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:

@@ -65,6 +65,7 @@ def claims_of(bound: Bound, study: Study, assumed: Sequence[Assumption] | None =
         relation="<=",
         reference=bound.reference,
         assumptions=[f"{each.text} ({each.why})" for each in assumed],
+        quadratic=True,
         magnitude=size or None,
     )
 
@@ -96,6 +97,7 @@ def prior_claim(bound: Bound, study: Study, assumed: Sequence[Assumption] | None
         value=bound.right_side(study, largest),
         reference=bound.reference,
         assumptions=[f"{each.text} ({each.why})" for each in assumed],
+        quadratic=True,
     )
 
 

@@ -165,7 +165,7 @@ def _prior(bound: Bound, study: Study, assumed: Sequence[Assumption]) -> Claim |
 
 
 def _one(study: Study, variable: Callable[[State], jax.Array], **about: Any) -> Statement:
-    return Statement.of(Claim(study=study, variable=variable, **about), place=PLACE)
+    return Statement.of(Claim(study=study, variable=variable, quadratic=True, **about), place=PLACE)
 
 
 def _minimised(study: Study) -> tuple[Problem, np.ndarray]:

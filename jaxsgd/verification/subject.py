@@ -15,6 +15,7 @@ from jaxsgd.inference.tails import needed_for_skewness, takes_to_see, unseen_eve
 from jaxsgd.record import at
 from jaxsgd.state import State
 from jaxsgd.study import Study
+from jaxsgd.theory.tails import why_no_standard_error
 from jaxsgd.tracing import blank_state, takes_state
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.sample import Sample
@@ -83,7 +84,7 @@ class Subject:
     def needed(self, pilot: Sample, resolution: float, alpha: float, family: int) -> int:
         """Trajectories that let this claim, if it is true, miss CONSISTENT with its share of 1 - `POWER` only."""
         claim, deviation = self.claim, pilot.deviation
-        if not math.isfinite(deviation):
+        if not math.isfinite(deviation) or self.known_tails(MOST):
             return PILOT  # no number of them would do
         margin, rounding = self.tolerances(resolution, deviation)
         power = 1 - max(1 - POWER, alpha) / family  # true claims are refuted with probability alpha, however many run
@@ -118,8 +119,19 @@ class Subject:
             )  # fmt: skip
         return Measured(measurement, sample.lost)
 
+    def known_tails(self, trajectories: int) -> str:
+        """What theory knows against a test of the mean of so many trajectories, in words; empty if nothing."""
+        claim = self.claim
+        if claim.against is not None or self.event or not (claim.quadratic or isinstance(claim.variable, str)):
+            return ""
+        observable = claim.variable if isinstance(claim.variable, str) else None
+        return why_no_standard_error(claim.study, observable, claim.at, trajectories)
+
     def _withheld(self, sample: Sample, rounding: float, level: float) -> tuple[str, float]:
         """Why a sample carries no test, and how many trajectories would."""
+        known = self.known_tails(sample.count)
+        if known:
+            return known, math.nan
         if sample.lost or sample.greatest - sample.least <= rounding:
             if sample.m2 == 0 and not self.deterministic:
                 return (

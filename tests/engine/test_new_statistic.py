@@ -99,7 +99,7 @@ def test_it_works_in_sweeps(registered, tmp_path):
 
 
 def test_what_is_not_registered_is_named(monkeypatch, tmp_path):
-    with pytest.raises(InvalidInput, match="statistics has no 'fourth'; allowed: extremes, mean, variance, x, x_cov"):
+    with pytest.raises(InvalidInput, match="statistics has no 'fourth'; allowed: extremes, mean, shape, variance, x"):
         run()
     with monkeypatch.context() as patch:
         patch.setattr(registry, "REGISTERED", dict(registry.REGISTERED))

@@ -18,6 +18,8 @@ import jaxsgd as js
 from jaxsgd.runs.simulation import DEFAULT_STATISTICS
 from jaxsgd.runs.tasks import make_layout
 
+pytestmark = pytest.mark.filterwarnings("ignore::jaxsgd.errors.NoStandardError")  # rare values among few
+
 FIRST, N, STEPS = 500, 3000, 10
 PLAN = js.Plan.choose(2, STEPS, 10**6).replace(tile=1024, chunk=2048)
 QUANTILES = (0.01, 0.25, 0.5, 0.9, 0.999)
@@ -126,7 +128,9 @@ def test_moments_and_extremes(dataset, seen, name):
     assert_close(dataset[f"{name}_mean_finite"], value.mean(0), scale)
     assert_close(dataset[f"{name}_variance"], variance, 0.1 * scale**2)
     sem = dataset[f"{name}_sem"].values
-    np.testing.assert_allclose(sem, np.sqrt(dataset[f"{name}_variance"] / N), rtol=1e-12)
+    carried = np.isfinite(sem) | (name != "clipped")  # which is 0 but for some trajectories, at first
+    np.testing.assert_allclose(sem[carried], np.sqrt(dataset[f"{name}_variance"] / N)[carried], rtol=1e-12)
+    assert carried.sum() > 3
     # The built-in observables of an average without a value have none; the user's count as infinite.
     missing = np.inf if name == "tail" else np.nan
     assert_close(dataset[f"{name}_min"], np.where(undefined, missing, value.min(0)), scale)

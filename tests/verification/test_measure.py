@@ -16,7 +16,9 @@ from jaxsgd.errors import InvalidInput
 from jaxsgd.record import at
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.verification import measure as module
-from jaxsgd.verification.measure import MOST, PILOT, POWER, Sample, Subject, measure
+from jaxsgd.verification.measure import measure
+from jaxsgd.verification.sample import Sample
+from jaxsgd.verification.subject import MOST, PILOT, POWER, Subject
 
 CONSTANT, POLYNOMIAL = (js.chapter.study(name) for name in ("constant", "polynomial"))
 SHORT = js.chapter.study("constant", steps=4).replace(averages={})

@@ -88,5 +88,7 @@ def claims(laws: list[Law], off: float = 0.0) -> list[js.Claim]:
     made = []
     for sign, law in zip([1, -1] * len(laws), laws, strict=False):
         shift = sign * off * law.deviation / math.sqrt(TRAJECTORIES) if off else 0.0
-        made.append(js.Claim(law.name, f"the mean is {law.mean + shift:.6g}", STUDY, law.variable, "==", law.mean + shift))
+        made.append(
+            js.Claim(law.name, f"the mean is {law.mean + shift:.6g}", STUDY, law.variable, "==", law.mean + shift)
+        )
     return made
