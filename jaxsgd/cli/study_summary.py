@@ -19,6 +19,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
       standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
       that of the exact variance where that is known. There is no z above the limit of mean-square stability.
     - `unstable`: why SGD on sampled examples is not stable in mean square; None where it is, or nobody knows.
+    - `no_standard_error`: of which observables the sample carries none, and why; None if it carries all.
     - `target`: whether the target of the run was reached, in words; None without one.
     - `diverged`, `first_diverged_step`: how many trajectories were not finite at the last recorded
       step, and the first recorded step at which one was not.

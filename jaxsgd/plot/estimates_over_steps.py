@@ -24,6 +24,8 @@ def curves(
 ) -> Axes:
     """The mean of each observable with a band of 2 standard errors, and the exact mean beside it.
 
+    Where the sample carries no standard error the mean has no band.
+
     The result's quantiles are dotted lines on a lighter band. The scale of means is logarithmic if all
     are positive, that of steps if the records grow sparse.
 

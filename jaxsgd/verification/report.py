@@ -31,6 +31,13 @@ class Finding:
         """The verdict on the claim."""
         return self.judgement.verdict
 
+    @property
+    def why(self) -> str:
+        """Why a claim is INCONCLUSIVE, and what would decide it, in words; empty for other verdicts."""
+        withheld, decides = self.measurement.withheld, self.judgement.decides
+        parts = (withheld and f"no test: {withheld}", decides and f"{decides} would decide it")
+        return "; ".join(part for part in parts if part)
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Section:
@@ -117,24 +124,16 @@ def line(finding: Finding) -> str:
         lost = f"{finding.lost} of {measured.count} trajectories have no finite value"
         return f"{claim.name}: {lost}, so that there is no estimate {finding.verdict}"
     if measured.withheld:
-        return (
-            f"{claim.name}: {measured.estimate:.6g} {claim.relation} {claim.value:.6g} {why(finding)} {finding.verdict}"
-        )
+        stated = f"{claim.name}: {measured.estimate:.6g} {claim.relation} {claim.value:.6g}"
+        return f"{stated} ({finding.why}) {finding.verdict}"
     parts = [f"{claim.name}: {measured.estimate:.6g}"]
     if measured.standard_error:
         parts.append(f"+- {measured.standard_error:.2g}")
     parts.append(f"{claim.relation} {claim.value:.6g}")
     parts.append(f"p {measured.p_value:.2g}" if measured.z is None else f"z {measured.z:+.2f}")
     parts.append(f"detectable {judged.detectable:.2g} of {measured.margin:.2g}")
-    parts += [f"({why(finding)})"] if judged.decides else []
+    parts += [f"({finding.why})"] if judged.decides else []
     return " ".join([*parts, str(finding.verdict)])
-
-
-def why(finding: Finding) -> str:
-    """Why a claim is INCONCLUSIVE, and what would decide it, in words; empty for other verdicts."""
-    withheld, decides = finding.measurement.withheld, finding.judgement.decides
-    takes = f"{decides} would decide it" if decides else ""
-    return "; ".join(part for part in (withheld and f"no test: {withheld}", takes) if part)
 
 
 def _worst(verdicts: Iterable[Verdict]) -> Verdict:

@@ -37,6 +37,14 @@ def verify(
     Verdicts are three-valued: REFUTED if Holm's adjusted p is at most alpha, CONSISTENT only if a
     departure that matters would have been seen, otherwise INCONCLUSIVE; see [`jaxsgd.inference.judge`][].
 
+    **What a verdict rests on.** A mean is tested only if the sample carries the test: no trajectory makes up too much
+    of its variance, the skewness is not too large for so many trajectories ([`jaxsgd.inference.tails`][]), theory knows
+    of no missing moment ([`jaxsgd.theory.tails`][]), and the precision of floats resolves it. Before a claim is
+    refuted, trajectories with draws that reach further than usual show whether a rare event which the sample need not
+    contain could explain the departure. Otherwise the claim is INCONCLUSIVE, with the reason, and with what would
+    decide it where that is known. Rare events that such draws do not bring about, of a probability well below
+    1 / trajectories, are beyond any sample. `scripts/calibration` measures how often verdicts are wrong.
+
     **Arguments**
 
     - `claims_or_study`: claims or statements; or a study, for the claims that apply to it: exact moments,
@@ -45,8 +53,8 @@ def verify(
     - `seed`: in [0, 2^64).
     - `resolution`: the smallest relative departure that matters, where a claim states no margin; of a probability
       the smallest absolute one.
-    - `alpha`: probability that any true claim is refuted, by the normal approximation for means (variables need
-      a finite variance, and much heavier tails need more than 1000 trajectories), exactly for probabilities.
+    - `alpha`: probability that any true claim is refuted: exactly for probabilities; for means by Student's t, where
+      the tails carry it. Where they do not, or floating-point errors are not small, the test is withheld.
     - `title`: of the report.
     - `progress`: called with the number of measured claims and that of all.
 

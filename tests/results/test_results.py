@@ -357,7 +357,7 @@ def test_covariance_between_too_many_steps():
     for steps, allowed in ((64, False), (63, True)):
         many = study.replace(steps=steps, averages={}, observe=("risk",))
         if allowed:
-            made = run(10, many, step_covariance=["risk"])
+            made = run(40, many, step_covariance=["risk"])
             assert made.dataset.risk_step_covariance.shape == (64, 64)
             with pytest.raises(InvalidInput, match=r"recorded: 0, 1, 2, \.\.\., 62, 63\)"):
                 made.at(64)

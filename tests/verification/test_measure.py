@@ -213,7 +213,7 @@ def test_diverged_trajectories_are_lost_and_no_event_is_false_for_them():
 # how many
 
 
-UNIT = Sample(PILOT, 1.0, PILOT - 1.0, 0)
+UNIT = Sample(PILOT, 1.0, PILOT - 1.0, 0.0, -3.0, 5.0, 0)
 
 
 def needed(one, **options):

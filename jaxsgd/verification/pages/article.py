@@ -80,14 +80,17 @@ def _claim(finding: "Finding", reference: str) -> str:
         about += " <small>difference between two studies, trajectory by trajectory with the same draws</small>"
     if claim.assumptions:
         about += f"<br/><small>Assumed: {'; '.join(map(render, claim.assumptions))}.</small>"
-    estimate = with_error(measured.estimate, measured.standard_error)
+    if finding.why:
+        about += f"<br/><small>Undecided: {html.escape(finding.why)}.</small>"
+    estimate = with_error(measured.estimate, 0.0 if measured.withheld else measured.standard_error)
     if finding.lost:
         estimate = f"none: {finding.lost:,} trajectories have no finite value"
     z = measured.z
+    test = f"p {number(measured.p_value, 2)}" if z is None else f"z {signed(z)}"
     cells = (
         estimate,
         f"{html.escape(RELATIONS.get(claim.relation, claim.relation))} {number(claim.value)}",
-        f"p {number(measured.p_value, 2)}" if z is None else f"z {signed(z)}",
+        "none" if measured.withheld else test,
         f"{number(judged.detectable, 2)} / {number(measured.margin, 2)}",
         f"{measured.count:,}",
         badge(finding.verdict),

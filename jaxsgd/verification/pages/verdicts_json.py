@@ -27,6 +27,8 @@ def as_data(report: "Report") -> dict[str, Any]:
           measured;
         - `margin`: the smallest departure that matters;
         - `z`: (estimate - value) / standard error, null for a probability, `p` and Holm's `p_adjusted`;
+        - `withheld`: why there is no test although there is an estimate (then `standard_error` and `z` are null and p
+          is 1), and `decides`: what would decide a claim that is INCONCLUSIVE; empty otherwise;
         - `lower`, `upper`: limits of the expectation, which hold for all claims together;
         - `detectable`: the smallest departure that would have been refuted with probability 0.9;
         - `verdict`, and `confirmed`: whether the claim is true of all that lies between the limits.
@@ -66,13 +68,15 @@ def _claim(finding: "Finding") -> dict[str, Any]:
         "variable": claim.symbol,
         "paired": claim.against is not None,
         "estimate": measured.estimate,
-        "standard_error": measured.standard_error,
+        "standard_error": None if measured.withheld else measured.standard_error,
         "trajectories": measured.count,
         "lost": finding.lost,
         "margin": measured.margin,
         "z": measured.z,
         "p": measured.p_value,
         "p_adjusted": judged.p_adjusted,
+        "withheld": measured.withheld,
+        "decides": judged.decides,
         "lower": judged.lower,
         "upper": judged.upper,
         "detectable": judged.detectable,
