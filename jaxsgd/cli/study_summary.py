@@ -18,6 +18,9 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
       standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
       that of the exact variance where that is known. There is no z above the limit of mean-square stability.
+    - `events`: for each one, at the last recorded step, its `count` among the `finite` trajectories, the `probability`,
+      unknown while some trajectories are not finite, and its exact limits `lower` and `upper` at confidence 0.95,
+      which allow for these.
     - `unstable`: why SGD on sampled examples is not stable in mean square; None where it is, or nobody knows.
     - `target`: whether the target of the run was reached, in words; None without one.
     - `diverged`, `first_diverged_step`: how many trajectories were not finite at the last recorded
@@ -39,6 +42,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
         "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
+        "events": {name: _event(name, end) for name in result.events},
         "unstable": exact_end.attrs.get("mean_square_reason"),
         "target": result.look or None,
         "diverged": int(end["diverged"]),
@@ -58,6 +62,16 @@ def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) 
         "z": None if estimate is None or mean is None or not scale or not stable else (estimate - mean) / scale,
         "min": _number(end, f"{name}_min"),
         "max": _number(end, f"{name}_max"),
+    }
+
+
+def _event(name: str, end: xr.Dataset) -> dict[str, float | int | None]:
+    return {
+        "count": int(end[f"{name}_count"]),
+        "finite": int(end[f"{name}_count_finite"]),
+        "probability": _number(end, f"{name}_probability"),
+        "lower": _number(end, f"{name}_probability_lower"),
+        "upper": _number(end, f"{name}_probability_upper"),
     }
 
 

@@ -31,7 +31,7 @@ from jaxsgd.engine.statistics import BLOCK, Seen
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
-REVISION = 1
+REVISION = 2
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
 that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 
@@ -154,9 +154,14 @@ class Kernel:
             averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
         state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
         values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
+        events, decided = {}, {}
+        for event in program.events:
+            answer = self.evaluate(event, state)
+            events[event.name], decided[event.name] = _blocks(answer != 0), _blocks(self.decided(event, state, answer))
         return Seen(
             values={name: _blocks(value.astype(self.dtype)) for name, value in values.items()},
-            events={event.name: _blocks(self.evaluate(event, state) != 0) for event in program.events},
+            events=events,
+            decided=decided,
             x=_blocks(x),
             valid=self.valid,
             counts=self.counts,
@@ -190,6 +195,12 @@ class Kernel:
             return jnp.asarray(event.function(named))
 
         return over_lanes(of_one)(*state)
+
+    def decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array) -> jax.Array:
+        """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
+        read = [part for part, reads in zip(state, event.reads, strict=True) if reads]
+        finite = [jnp.isfinite(leaf).reshape(-1, len(self.ids)).all(0) for leaf in jax.tree.leaves(read)]
+        return functools.reduce(jnp.logical_and, finite) & ~jnp.isnan(answer)
 
     # update, path sums
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
+from jaxsgd.state import State
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.tracing import blank_state, takes_state, traced
+from jaxsgd.tracing import blank_state, takes_state, traced, what_is_read
 
 
 class Inputs(NamedTuple):
@@ -36,11 +37,15 @@ class Inputs(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A user's function of x or of a State, by name."""
+    """A user's function of x or of a State, by name.
+
+    `reads`: of what a State holds, x, the averages and the path sums in order, what must be finite for an answer.
+    """
 
     name: str
     function: Callable[[Any], jax.Array]
     takes_state: bool
+    reads: tuple[bool, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +95,7 @@ def prepare(
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
         observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
-        events=tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items()),
+        events=tuple(_event(name, function, state) for name, function in (events or {}).items()),
         path_sums=tuple(study.path_sums.items()),
         statistics=statistics,
         precision=dtype.name,
@@ -104,6 +109,11 @@ def prepare(
         visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
     return program, inputs
+
+
+def _event(name: str, function: Callable, state: State) -> Event:
+    on_state = takes_state(f"probabilities[{name!r}]", function, state)
+    return Event(name, function, on_state, what_is_read(function, state, on_state))
 
 
 def _cast(leaf: Any, dtype: Any) -> np.ndarray:

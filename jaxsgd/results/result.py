@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger
+from jaxsgd.engine.statistics.event_counts import CONFIDENCE
 from jaxsgd.errors import InvalidInput
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
@@ -70,7 +71,26 @@ class Result(Estimates):
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
             lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} +- {float(last[f'{name}_sem']):.2g}")
+        lines += [f"    {self.of_event(name)}" for name in self.events[:20]]
         return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of the events that were counted."""
+        return self._layout.events
+
+    def of_event(self, name: str) -> str:
+        """How often an event has happened by the last record, in words, with the exact limits of its probability."""
+        last = self.dataset.isel(step=-1)
+        count, finite = int(last[f"{name}_count"]), int(last[f"{name}_count_finite"])
+        lower, upper = (float(last[f"{name}_probability_{limit}"]) for limit in ("lower", "upper"))
+        whole = finite == self.trajectories
+        trajectories = f"{finite:,} trajectories" if whole else f"the {finite:,} trajectories that are finite"
+        estimate = f" = {count / finite:.4g}," if whole else ""
+        return (
+            f"P({name}){estimate} in [{lower:.3g}, {upper:.3g}] at confidence {CONFIDENCE:g}: "
+            f"{count:,} of {trajectories}"
+        )
 
     @property
     def look(self) -> str:

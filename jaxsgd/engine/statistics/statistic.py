@@ -18,7 +18,8 @@ from jaxsgd.study import Study
 class Seen:
     """What a statistic sees of a tile at one recorded step; the last two axes are (blocks, BLOCK).
 
-    - `values`: the observables by name; `events` likewise, boolean.
+    - `values`: the observables by name; `events` likewise, boolean, and `decided`, whether what an event is a function
+      of is finite: where it is not, the event has neither happened nor not happened.
     - `x`: the iterates (d, blocks, BLOCK).
     - `valid`: which lanes belong to the wanted range of ids; `counts`: how many of each block.
     - `alive`: which valid lanes have a finite state and finite built-in observables. None in the
@@ -28,6 +29,7 @@ class Seen:
 
     values: dict[str, jax.Array]
     events: dict[str, jax.Array]
+    decided: dict[str, jax.Array]
     x: jax.Array
     valid: jax.Array
     counts: jax.Array
@@ -61,11 +63,15 @@ class Seen:
 
 
 class Variable(NamedTuple):
-    """An estimate: its dimensions, "step" among them, its values, and their unit where it is known."""
+    """An estimate: its dimensions, "step" among them, its values, their unit where it is known, and what it is.
+
+    The last is given where the name does not say it.
+    """
 
     dimensions: tuple[str, ...]
     values: np.ndarray
     unit: str = ""
+    about: str = ""
 
 
 class Statistic(abc.ABC):
