@@ -128,10 +128,15 @@ def fine_cells(
 
 def interpolated(values: np.ndarray, places: np.ndarray) -> np.ndarray:
     """The polynomials through values (n, 16) at the nodes, at places (n, k) in [-1, 1]: (n, k)."""
+    return np.einsum("nkj,nj->nk", _interpolation(places), values)
+
+
+def _interpolation(places: np.ndarray) -> np.ndarray:
+    """The weights (..., 16) of the values at the nodes in those at places (...)."""
     apart = places[..., None] - NODES
     hit = apart == 0
     weights = np.where(hit.any(-1, keepdims=True), hit, _SIGNS / np.where(hit, 1, apart))
-    return np.einsum("nkj,nj->nk", weights, values) / weights.sum(-1)
+    return weights / weights.sum(-1, keepdims=True)
 
 
 def _cut(region: Region, kinks: np.ndarray) -> np.ndarray:
@@ -165,7 +170,8 @@ def _resolved(
         points, seen, owner = points[inside], seen[:, inside], owner[inside]
         deviation = nodes.deviations(points, seen, owner)
         size = np.maximum(np.abs(nodes.values).max(-1), np.abs(probes.values).max(-1))  # (2, cells)
-        np.maximum.at(size, (slice(None), owner), np.abs(seen))
+        for largest, values in zip(size, seen, strict=True):
+            np.maximum.at(largest, owner, np.abs(values))
         allowed = TOLERANCE * (size + np.array([[0.0], [std]]))
         bad_probes, bad_points = probes.deviation > allowed[..., None], deviation > allowed[:, owner]
         wrong = bad_probes.any((0, -1))
@@ -236,9 +242,7 @@ class _NodesAndProbes:
 def _probing(count: int) -> tuple[np.ndarray, np.ndarray]:
     """A place in each of `count` equal parts of [-1, 1], and what takes values at the nodes there, (count, 16)."""
     places = (np.arange(count) + np.random.default_rng(count).random(count)) / count * 2 - 1
-    return places, interpolated(
-        np.broadcast_to(np.eye(16)[:, None], (16, 1, 16)).reshape(16, 16), np.tile(places, (16, 1))
-    ).T
+    return places, _interpolation(places)
 
 
 def _too_much(low: float, high: float) -> str:

@@ -50,9 +50,9 @@ class OneCoordinate(Route):
     grid, of a mean relative to the root of the second moment, of a variance relative to itself; or the mass
     that is missing, if that is larger. Grids agree on what no node of theirs sees; therefore R and R' are also
     looked at between the nodes (`jaxsgd.theory.fine_cells`), wherever x_0 .. x_T may be, once in each interval of the
-    length `quadrature_spacing`. Where they vary there, panels are cut, the moments are computed again, and what was missed is
-    found, or refused. What is narrower than that interval is seen with the probability of their ratio, unless it is
-    near a number that stands in the program of the risk.
+    length `quadrature_spacing`. Where they vary there, panels are cut, the moments are computed again, and what was
+    missed is found, or refused. What is narrower than that interval is seen with the probability of their ratio, unless
+    it is near a number that stands in the program of the risk.
     """
 
     title = "a risk of one coordinate with normal noise"
