@@ -16,7 +16,8 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
     - `study`, `steps`, `trajectories`, `seed`, `device`, `precision`, `versions`: what was run, and on what.
     - `observables`: for each one, over all trajectories at the last recorded step (`step`), the
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
-      standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
+      standard error, and the smallest and largest value, `min` and `max`. The standard error of values that are
+      all 0 is not known: they may have underflowed. In `z` the standard error is
       that of the exact variance where that is known. There is no z above the limit of mean-square stability.
     - `events`: for each one, at the last recorded step, its `count` among the `finite` trajectories, the `probability`,
       unknown while some trajectories are not finite, and its exact limits `lower` and `upper` at confidence 0.95,
@@ -52,6 +53,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
 
 def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) -> dict[str, float | None]:
     estimate, error = _number(end, f"{name}_mean"), _number(end, f"{name}_sem")
+    error = None if not estimate and not error else error
     mean, variance = _number(exact, f"{name}_mean"), _number(exact, f"{name}_variance")
     scale = error if variance is None else math.sqrt(variance / trajectories)
     stable = exact.attrs.get("mean_square_stable", True)

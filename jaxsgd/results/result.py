@@ -70,7 +70,7 @@ class Result(Estimates):
         lines = [f"Result: {self.trajectories:,} trajectories, seed {self.seed}, {len(self._layout.steps)} records"]
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
-            lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} +- {float(last[f'{name}_sem']):.2g}")
+            lines.append(f"    {name} = {self._shown(float(last[f'{name}_mean']), float(last[f'{name}_sem']))}")
         lines += [f"    {self.of_event(name)}" for name in self.events[:20]]
         return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
 
@@ -91,6 +91,15 @@ class Result(Estimates):
             f"P({name}){estimate} in [{lower:.3g}, {upper:.3g}] at confidence {CONFIDENCE:g}: "
             f"{count:,} of {trajectories}"
         )
+
+    def _shown(self, mean: float, sem: float) -> str:
+        """A mean with its standard error; where values do not vary, what is known instead of one."""
+        if sem:
+            return f"{mean:.6g} +- {sem:.2g}"
+        if mean:
+            return f"{mean:.6g} in every trajectory"
+        smallest = np.finfo(self._attributes["precision"]).tiny
+        return f"0 in every trajectory, or below {smallest:.2g}, the smallest number of {self._attributes['precision']}"
 
     @property
     def look(self) -> str:

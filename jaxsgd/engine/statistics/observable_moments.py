@@ -1,10 +1,12 @@
 """Mean and variance of observables."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
+from jaxsgd.engine.statistics.extremes import Extremes
 from jaxsgd.engine.statistics.statistic import OfObservables, Seen, Variable
 from jaxsgd.engine.statistics.summation import (
     Arrays,
@@ -41,8 +43,13 @@ class ObservableMoments(OfObservables):
         kept, deviation = seen.deviations(value, *seen.usable(value))
         return kept | {"m2": block_sum(deviation * deviation)}
 
-    def in_range(self, kept: Arrays) -> bool:
-        return squares_in_range(kept["mean"], kept["m2"])
+    def in_range(self, kept: Arrays, beside: Mapping[str, Any]) -> bool:
+        if not squares_in_range(kept["mean"], kept["m2"]):
+            return False
+        # Of values around 0 the mean may be flushed to 0 with all squares: the extremes tell them from zeros.
+        extremes = beside.get(Extremes.name)
+        flushed = (kept["m2"] == 0) & (kept["mean"] == 0)
+        return extremes is None or not np.any(flushed & (extremes["min"] < extremes["max"]))
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         """(records, observables, blocks) to `count`, `mean` and `m2` (records, observables)."""

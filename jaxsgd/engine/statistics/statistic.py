@@ -134,8 +134,11 @@ class Statistic(abc.ABC):
 
     # on the host
 
-    def in_range(self, kept: Arrays) -> bool:
-        """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
+    def in_range(self, kept: Arrays, beside: Mapping[str, Any]) -> bool:
+        """Whether the quick program has lost nothing of what a tile kept to the range of floats.
+
+        `beside` is what it kept of all statistics, by their names.
+        """
         return True
 
     @abc.abstractmethod
