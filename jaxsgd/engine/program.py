@@ -50,7 +50,10 @@ class Event(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """The static part of a study: everything that shapes the compiled code."""
+    """The static part of a study: everything that shapes the compiled code.
+
+    `positive_risk` says that the risk is known to be positive everywhere but at the minimiser.
+    """
 
     skeleton: Skeleton
     point: Structure
@@ -60,6 +63,7 @@ class Program:
     built_in: tuple[str, ...]
     averages: tuple[str, ...]
     partial_averages: bool
+    positive_risk: bool
     observables: tuple[Event, ...]
     events: tuple[Event, ...]
     path_sums: tuple[tuple[str, Callable], ...]
@@ -94,6 +98,7 @@ def prepare(
         built_in=study.built_in,
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
+        positive_risk=problem is not None and problem.minimum == 0 and (problem.strong_convexity or 0.0) > 0,
         observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
         events=tuple(_event(name, function, state) for name, function in (events or {}).items()),
         path_sums=tuple(study.path_sums.items()),

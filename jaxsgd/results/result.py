@@ -72,7 +72,7 @@ class Result(Estimates):
         for name in self._layout.observed[:20]:
             lines.append(f"    {name} = {self._shown(float(last[f'{name}_mean']), float(last[f'{name}_sem']))}")
         lines += [f"    {self.of_event(name)}" for name in self.events[:20]]
-        return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
+        return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.underflow, self.look) if line)])
 
     @property
     def events(self) -> tuple[str, ...]:
@@ -105,6 +105,15 @@ class Result(Estimates):
     def look(self) -> str:
         """Whether the target of the run was reached, in words; empty if there was none."""
         return self._attributes.get("target", "")
+
+    @property
+    def underflow(self) -> str:
+        """Of which observables all values have underflowed by the last record, in words; empty if of none."""
+        last, precision = self.dataset.isel(step=-1), self._attributes["precision"]
+        with_extremes = [name for name in self._layout.observed if f"{name}_max" in last]
+        lost = [name for name in with_extremes if last[f"{name}_max"] == 0 and last[f"{name}_count_finite"] == 0]
+        smallest = f"the smallest number of {precision}, {np.finfo(precision).tiny:.2g}"
+        return f"{', '.join(lost)}: positive, and below {smallest}" if lost else ""
 
     @property
     def divergence(self) -> str:

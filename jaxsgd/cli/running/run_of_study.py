@@ -34,7 +34,8 @@ class RunOfStudy(Run):
 
     def show(self, found: Mapping[str, Any], result: js.Result) -> None:
         study_summary.show(
-            found, [*map(result.of_event, result.events), *filter(None, (result.look, result.divergence))]
+            found,
+            [*map(result.of_event, result.events), *filter(None, (result.look, result.divergence, result.underflow))],
         )
 
     def outline(self) -> Sequence[str]:

@@ -25,7 +25,8 @@ from jaxsgd.study import Study
 class ObservableMoments(OfObservables):
     """Count, mean and M2 (sum of squared deviations) of each observable, two-pass within a block; in every run.
 
-    The careful program counts finite values only.
+    The careful program counts finite values only, and none that is 0 because it has underflowed: then there is no
+    mean, as there is none where trajectories diverge.
     """
 
     observables: tuple[str, ...]
@@ -39,7 +40,7 @@ class ObservableMoments(OfObservables):
 
     def observe(self, seen: Seen) -> Arrays:
         """`mean` and `m2`, and of the careful program `count` and `scale`, (observables, blocks)."""
-        value = seen.stacked(self.observables)
+        value = seen.known(self.observables)
         kept, deviation = seen.deviations(value, *seen.usable(value))
         return kept | {"m2": block_sum(deviation * deviation)}
 

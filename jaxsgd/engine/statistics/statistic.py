@@ -20,6 +20,7 @@ class Seen:
 
     - `values`: the observables by name; `events` likewise, boolean, and `decided`, whether what an event is a function
       of is finite: where it is not, the event has neither happened nor not happened.
+    - `lost`: of some observables, where they are 0 only because they have underflowed.
     - `x`: the iterates (d, blocks, BLOCK).
     - `valid`: which lanes belong to the wanted range of ids; `counts`: how many of each block.
     - `alive`: which valid lanes have a finite state and finite built-in observables. None in the
@@ -30,6 +31,7 @@ class Seen:
     values: dict[str, jax.Array]
     events: dict[str, jax.Array]
     decided: dict[str, jax.Array]
+    lost: dict[str, jax.Array]
     x: jax.Array
     valid: jax.Array
     counts: jax.Array
@@ -38,6 +40,13 @@ class Seen:
     def stacked(self, names: tuple[str, ...]) -> jax.Array:
         """Some observables, (names, blocks, BLOCK)."""
         return jnp.stack([self.values[name] for name in names])
+
+    def known(self, names: tuple[str, ...]) -> jax.Array:
+        """The same, with NaN in the careful program for what has underflowed."""
+        if self.alive is None:
+            return self.stacked(names)
+        none = jnp.zeros(self.valid.shape, bool)
+        return jnp.where(jnp.stack([self.lost.get(name, none) for name in names]), jnp.nan, self.stacked(names))
 
     def usable(self, *values: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The lanes that count, valid and (in the careful program) finite, and their number in each block."""
