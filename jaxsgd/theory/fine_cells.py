@@ -32,7 +32,10 @@ PROBES, CONFINED = 2**17, 2**15
 """Points that are looked at of all places that x may be at, and of those that it is at times confined to."""
 
 TOLERANCE = 1e-6
-"""Deviations of R' beyond this share of sigma + |R'| are seen, and those of R beyond this share of |R|."""
+"""Deviations of R' beyond this share of sigma + |R'| are seen, those of R beyond this share of |R| + sigma h.
+
+h is the width of a panel, |R| and |R'| are the largest in it.
+"""
 
 LARGEST = 5000
 """The most cells; with more the risk is taken to vary everywhere."""
@@ -120,7 +123,7 @@ def fine_cells(
         each = 2 ** int(np.ceil(np.log2(max(_EVERY, count / len(cells)))))
         if not position:
             spacing = float((cells[:, 1] - cells[:, 0]).max() / each)
-        found.append(_resolved(evaluate, cells, each, _around(suspects), std))
+        found.append(_resolved(evaluate, cells, each, _around(suspects), np.array([[std * region.width], [std]])))
     cells = np.concatenate([cells for cells, _ in found] or [np.zeros((0, 2))])
     variation = np.concatenate([variation for _, variation in found] or [np.zeros(0)])
     return FineCells(cells[:, 0], cells[:, 1], variation, spacing)
@@ -158,13 +161,13 @@ def _around(suspects: np.ndarray) -> np.ndarray:
 
 
 def _resolved(
-    evaluate: Evaluate, cells: np.ndarray, each: int, extra: np.ndarray, std: float
+    evaluate: Evaluate, cells: np.ndarray, each: int, extra: np.ndarray, floor: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cells on which the polynomials agree, and the variation of R' there, in place of those on which they do not."""
     done, variations = [], []
     points, seen = extra, np.stack(evaluate(extra)) if len(extra) else np.zeros((2, 0))
     for level in range(_LEVELS):
-        nodes, probes = _NodesAndProbes.of(evaluate, cells, each if level == 0 else _EVERY)
+        nodes, probes = _nodes_and_probes(evaluate, cells, _EVERY if level else each, near_ends=level > 0)
         owner = cells[:, 0].searchsorted(points, "right") - 1
         inside = (owner >= 0) & (points <= cells[owner, 1])
         points, seen, owner = points[inside], seen[:, inside], owner[inside]
@@ -172,7 +175,7 @@ def _resolved(
         size = np.maximum(np.abs(nodes.values).max(-1), np.abs(probes.values).max(-1))  # (2, cells)
         for largest, values in zip(size, seen, strict=True):
             np.maximum.at(largest, owner, np.abs(values))
-        allowed = TOLERANCE * (size + np.array([[0.0], [std]]))
+        allowed = TOLERANCE * (size + floor)
         bad_probes, bad_points = probes.deviation > allowed[..., None], deviation > allowed[:, owner]
         wrong = bad_probes.any((0, -1))
         wrong[owner[bad_points.any(0)]] = True
@@ -223,25 +226,28 @@ class _Probes(NamedTuple):
     deviation: np.ndarray
 
 
-class _NodesAndProbes:
-    """What is computed of each cell."""
-
-    @staticmethod
-    def of(evaluate: Evaluate, cells: np.ndarray, each: int) -> tuple[_Nodes, _Probes]:
-        places, matrix = _probing(each)
-        low, halves = cells[:, :1], (cells[:, 1:] - cells[:, :1]) / 2
-        points = low + halves * (1 + np.concatenate([NODES, places]))
-        values = np.stack(evaluate(points.ravel())).reshape(2, len(cells), -1)
-        if not np.isfinite(values).all():
-            raise NoExactSolution("the risk or its gradient is not finite everywhere that x may be")
-        nodes, probes = values[..., :16], values[..., 16:]
-        return _Nodes(cells, nodes), _Probes(points[:, 16:], probes, np.abs(probes - nodes @ matrix.T))
+def _nodes_and_probes(evaluate: Evaluate, cells: np.ndarray, each: int, near_ends: bool) -> tuple[_Nodes, _Probes]:
+    """What is computed of cells (n, 2), with so many probes of each."""
+    places, matrix = _probing(each, near_ends)
+    low, halves = cells[:, :1], (cells[:, 1:] - cells[:, :1]) / 2
+    points = low + halves * (1 + np.concatenate([NODES, places]))
+    values = np.stack(evaluate(points.ravel())).reshape(2, len(cells), -1)
+    if not np.isfinite(values).all():
+        raise NoExactSolution("the risk or its gradient is not finite everywhere that x may be")
+    nodes, probes = values[..., :16], values[..., 16:]
+    return _Nodes(cells, nodes), _Probes(points[:, 16:], probes, np.abs(probes - nodes @ matrix.T))
 
 
 @functools.lru_cache(maxsize=4)
-def _probing(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A place in each of `count` equal parts of [-1, 1], and what takes values at the nodes there, (count, 16)."""
+def _probing(count: int, near_ends: bool) -> tuple[np.ndarray, np.ndarray]:
+    """A place in each of `count` equal parts of [-1, 1], and what takes values at the nodes there, (count, 16).
+
+    Some are added near both ends, beyond the last nodes, where a jump would stay unseen.
+    """
     places = (np.arange(count) + np.random.default_rng(count).random(count)) / count * 2 - 1
+    if near_ends:
+        ends = 1 - 2 * 10.0 ** -np.arange(2, 9)
+        places = np.concatenate([places, ends, -ends])
     return places, _interpolation(places)
 
 
