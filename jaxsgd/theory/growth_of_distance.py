@@ -10,7 +10,6 @@ from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
 from jaxsgd.theory.exact_moments import exact
 
-
 _CERTAIN, _ERROR = 37.0, 1e-6
 
 
