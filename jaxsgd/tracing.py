@@ -4,6 +4,7 @@ Studies of one structure, which differ in numbers alone, are traced once: a swee
 costs one trace.
 """
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -98,6 +99,29 @@ def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> boo
             ) from of_x
     _one_number(what, shape)
     return on_state
+
+
+def what_is_read(function: Callable[[Any], Any], state: State, on_state: bool) -> tuple[bool, ...]:
+    """Of x, each average and each path sum, whether a function needs it; x counts as needed."""
+    return _what_is_read(function, Blank.of(state), on_state)
+
+
+@remember(_STRUCTURES)
+def _what_is_read(function: Callable[[Any], Any], blank: Blank, on_state: bool) -> tuple[bool, ...]:
+    x, averages, path_sums = blank.fields
+    parts = (x, *averages.values(), *path_sums.values())
+    if not on_state:
+        return (True, *[False] * (len(parts) - 1))
+
+    def of_parts(x: Any, *rest: Any) -> Any:
+        sums = rest[len(averages) :]
+        return function(State(x, dict(zip(averages, rest, strict=False)), dict(zip(path_sums, sums, strict=True))))
+
+    program = jax.make_jaxpr(of_parts)(*parts).jaxpr
+    used = {id(atom) for equation in program.eqns for atom in equation.invars} | {id(atom) for atom in program.outvars}
+    reads = [id(variable) in used for variable in program.invars]
+    ends = np.cumsum([len(jax.tree.leaves(part)) for part in parts])
+    return (True, *(any(reads[start:end]) for start, end in itertools.pairwise(ends)))
 
 
 def traced(study: "Study") -> Traced:

@@ -16,8 +16,12 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
     - `study`, `steps`, `trajectories`, `seed`, `device`, `precision`, `versions`: what was run, and on what.
     - `observables`: for each one, over all trajectories at the last recorded step (`step`), the
       `estimate` of its mean with its `standard_error`, the `exact` mean, `z` = (estimate - exact) /
-      standard error, and the smallest and largest value, `min` and `max`. In `z` the standard error is
+      standard error, and the smallest and largest value, `min` and `max`. The standard error of values that are
+      all 0 is not known: they may have underflowed. In `z` the standard error is
       that of the exact variance where that is known. There is no z above the limit of mean-square stability.
+    - `events`: for each one, at the last recorded step, its `count` among the `finite` trajectories, the `probability`,
+      unknown while some trajectories are not finite, and its exact limits `lower` and `upper` at confidence 0.95,
+      which allow for these.
     - `unstable`: why SGD on sampled examples is not stable in mean square; None where it is, or nobody knows.
     - `no_standard_error`: of which observables the sample carries none, and why; None if it carries all.
     - `target`: whether the target of the run was reached, in words; None without one.
@@ -40,6 +44,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
         "versions": {name: attributes[name] for name in ("jaxsgd", "python", "jax", "jaxlib", "numpy", "equinox")},
         "step": int(end["step"]),
         "observables": {name: _estimate(name, end, exact_end, result.trajectories) for name in study.observed},
+        "events": {name: _event(name, end) for name in result.events},
         "unstable": exact_end.attrs.get("mean_square_reason"),
         "no_standard_error": result.heavy_tails or None,
         "target": result.look or None,
@@ -50,6 +55,7 @@ def summarise(study: js.Study, result: js.Result, exact: xr.Dataset | None) -> d
 
 def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) -> dict[str, float | None]:
     estimate, error = _number(end, f"{name}_mean"), _number(end, f"{name}_sem")
+    error = None if not estimate and not error else error
     mean, variance = _number(exact, f"{name}_mean"), _number(exact, f"{name}_variance")
     scale = error if variance is None else math.sqrt(variance / trajectories)
     z = None
@@ -62,6 +68,16 @@ def _estimate(name: str, end: xr.Dataset, exact: xr.Dataset, trajectories: int) 
         "z": z,
         "min": _number(end, f"{name}_min"),
         "max": _number(end, f"{name}_max"),
+    }
+
+
+def _event(name: str, end: xr.Dataset) -> dict[str, float | int | None]:
+    return {
+        "count": int(end[f"{name}_count"]),
+        "finite": int(end[f"{name}_count_finite"]),
+        "probability": _number(end, f"{name}_probability"),
+        "lower": _number(end, f"{name}_probability_lower"),
+        "upper": _number(end, f"{name}_probability_upper"),
     }
 
 

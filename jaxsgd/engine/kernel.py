@@ -31,7 +31,7 @@ from jaxsgd.engine.statistics import BLOCK, Seen
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
-REVISION = 1
+REVISION = 2
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
 that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 
@@ -153,15 +153,42 @@ class Kernel:
         if program.partial_averages:
             averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
         state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
+        lost = {name: self.lost(name, value, x, averages, sample) for name, value in built_in.items()}
         values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
+        events, decided = {}, {}
+        for event in program.events:
+            answer = self.evaluate(event, state)
+            events[event.name], decided[event.name] = _blocks(answer != 0), _blocks(self.decided(event, state, answer))
         return Seen(
             values={name: _blocks(value.astype(self.dtype)) for name, value in values.items()},
-            events={event.name: _blocks(self.evaluate(event, state) != 0) for event in program.events},
+            events=events,
+            decided=decided,
+            lost={name: mask for name, mask in lost.items() if mask is not None},
             x=_blocks(x),
             valid=self.valid,
             counts=self.counts,
             alive=None if alive is None else _blocks(alive),
         )
+
+    def lost(
+        self, name: str, value: jax.Array, x: jax.Array, averages: list[jax.Array], sample: Any
+    ) -> jax.Array | None:
+        """Where a built-in observable is 0 and should be positive, (blocks, BLOCK); None where that is not known.
+
+        In blocks with values by far above the smallest number these zeros are as good as any.
+        """
+        kind, _, average = name.partition("_of_")
+        point = averages[self.program.averages.index(average)] if average else x
+        if kind == "gradient_norm_squared":
+            root = self.gradient(self.program.point.unflatten(x), sample)
+        elif self.inputs.minimiser is not None and (kind == "distance_squared" or self.program.positive_risk):
+            root = point - self.inputs.minimiser[:, None]
+        else:
+            return None
+        limits = jnp.finfo(self.dtype)
+        zero = _blocks((value == 0) & (root != 0).any(0)) & self.valid
+        largest = jnp.max(jnp.where(self.valid, jnp.abs(_blocks(value)), 0), axis=-1, keepdims=True)
+        return zero & (largest < limits.tiny / limits.eps)
 
     def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], sample: Any) -> jax.Array:
         """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
@@ -190,6 +217,12 @@ class Kernel:
             return jnp.asarray(event.function(named))
 
         return over_lanes(of_one)(*state)
+
+    def decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array) -> jax.Array:
+        """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
+        read = [part for part, reads in zip(state, event.reads, strict=True) if reads]
+        finite = [jnp.isfinite(leaf).reshape(-1, len(self.ids)).all(0) for leaf in jax.tree.leaves(read)]
+        return functools.reduce(jnp.logical_and, finite) & ~jnp.isnan(answer)
 
     # update, path sums
 
@@ -249,7 +282,7 @@ class Kernel:
         )
 
     def run(self) -> dict[str, Any]:
-        """All records of all statistics, and whether every wanted lane ended finite.
+        """All records of all statistics, and whether every wanted lane ended finite and nothing had underflowed.
 
         A pass of the outer loop observes, then walks to the next record: what it observes is then
         carried in, not computed in the same pass, and so not computed twice.
@@ -275,7 +308,8 @@ class Kernel:
         last_seen = self.see(carry, *end)
         out = {s.name: s.finish(stacked[s.name], last_seen) for s in self.program.statistics}
         finite = jnp.isfinite(last_seen.x) | ~self.valid
-        return out | {"counts": self.counts, "valid": self.valid, "finite": jnp.all(finite)}
+        whole = functools.reduce(jnp.logical_and, [~mask.any() for mask in last_seen.lost.values()], jnp.all(finite))
+        return out | {"counts": self.counts, "valid": self.valid, "finite": whole}
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""

@@ -14,9 +14,10 @@ import numpy as np
 
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
+from jaxsgd.state import State
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.tracing import blank_state, takes_state, traced
+from jaxsgd.tracing import blank_state, takes_state, traced, what_is_read
 
 
 class Inputs(NamedTuple):
@@ -36,16 +37,23 @@ class Inputs(NamedTuple):
 
 
 class Event(NamedTuple):
-    """A user's function of x or of a State, by name."""
+    """A user's function of x or of a State, by name.
+
+    `reads`: of what a State holds, x, the averages and the path sums in order, what must be finite for an answer.
+    """
 
     name: str
     function: Callable[[Any], jax.Array]
     takes_state: bool
+    reads: tuple[bool, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """The static part of a study: everything that shapes the compiled code."""
+    """The static part of a study: everything that shapes the compiled code.
+
+    `positive_risk` says that the risk is known to be positive everywhere but at the minimiser.
+    """
 
     skeleton: Skeleton
     point: Structure
@@ -55,6 +63,7 @@ class Program:
     built_in: tuple[str, ...]
     averages: tuple[str, ...]
     partial_averages: bool
+    positive_risk: bool
     observables: tuple[Event, ...]
     events: tuple[Event, ...]
     path_sums: tuple[tuple[str, Callable], ...]
@@ -89,8 +98,9 @@ def prepare(
         built_in=study.built_in,
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
+        positive_risk=problem is not None and problem.minimum == 0 and (problem.strong_convexity or 0.0) > 0,
         observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
-        events=tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items()),
+        events=tuple(_event(name, function, state) for name, function in (events or {}).items()),
         path_sums=tuple(study.path_sums.items()),
         statistics=statistics,
         precision=dtype.name,
@@ -104,6 +114,11 @@ def prepare(
         visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
     return program, inputs
+
+
+def _event(name: str, function: Callable, state: State) -> Event:
+    on_state = takes_state(f"probabilities[{name!r}]", function, state)
+    return Event(name, function, on_state, what_is_read(function, state, on_state))
 
 
 def _cast(leaf: Any, dtype: Any) -> np.ndarray:

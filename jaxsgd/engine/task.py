@@ -92,7 +92,7 @@ class Task:
 
     def _in_range(self, kept: dict[str, Any]) -> bool:
         """Whether every wanted trajectory of a tile ended finite, and no sum over- or underflowed."""
-        return bool(kept["finite"]) and all(each.in_range(kept[each.name]) for each in self.statistics)
+        return bool(kept["finite"]) and all(each.in_range(kept[each.name], kept) for each in self.statistics)
 
     def _run_tile(self, tile: int, start: int, stop: int, careful: bool) -> dict[str, Any]:
         run = self.tile(careful)

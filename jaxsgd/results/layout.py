@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.engine import statistics as kinds
-from jaxsgd.engine.statistics import Records, Statistic, Sums, Variable
+from jaxsgd.engine.statistics import EventCounts, Records, Statistic, Sums, Variable
 from jaxsgd.results.old_layouts import translated
 from jaxsgd.study import Study
 
@@ -35,6 +35,11 @@ class Layout:
     def observed(self) -> tuple[str, ...]:
         """The names of the observables."""
         return self.records.observed
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of the events."""
+        return next((each.events for each in self.statistics if isinstance(each, EventCounts)), ())
 
     @property
     def saved_statistics(self) -> dict[str, dict[str, Any]]:
@@ -81,4 +86,5 @@ class Layout:
 
 def labelled(variable: Variable) -> xr.Variable:
     """A variable as it stands in a dataset."""
-    return xr.Variable(variable.dimensions, variable.values, {"units": variable.unit} if variable.unit else None)
+    attributes = {"units": variable.unit, "long_name": variable.about}
+    return xr.Variable(variable.dimensions, variable.values, {key: text for key, text in attributes.items() if text})

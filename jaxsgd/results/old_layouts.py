@@ -1,7 +1,15 @@
-"""Layouts as files of format 2 hold them, where every statistic was a field of one flat record."""
+"""What older files hold otherwise.
 
-from collections.abc import Mapping
+- Format 2: layouts, where every statistic was a field of one flat record.
+- Formats 2 and 3: events, of which it was not counted in how many trajectories they are decided.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+
+from jaxsgd.engine.ledger import Entry
 
 _RECORDS = ("steps", "observed", "coordinates", "learning_rate", "example_gradients", "undefined")
 
@@ -20,3 +28,23 @@ def translated(old: Mapping[str, Any]) -> dict[str, Any]:
     }
     kept = {name: fields for name, fields in statistics.items() if fields is not None}
     return {name: old[name] for name in _RECORDS} | {"statistics": kept}
+
+
+def with_decided_events(entries: Sequence[Entry]) -> list[Entry]:
+    """Sums with `finite`, in how many trajectories each event is decided, where they have none.
+
+    Where nothing diverged that is all of them. A trajectory that had diverged counted as the function took it, mostly
+    as if the event had not happened. Which it was is not known: of D diverged ones, any number may be among the k
+    that were counted, so that k - D is the least that happened in finite trajectories. Then 2 D count as undecided,
+    with which the limits hold for every number from k - D to k + D.
+    """
+    made = []
+    for (start, stop), sums in entries:
+        events = sums.get("events")
+        if events is not None and "finite" not in events:
+            count, diverged = events["count"], sums["diverged"]["diverged"][:, None]
+            least = np.maximum(count - diverged, 0)
+            finite = np.maximum(stop - start - 2 * diverged, least)
+            sums = {**sums, "events": {"count": least, "finite": finite}}
+        made.append(((start, stop), sums))
+    return made

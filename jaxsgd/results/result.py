@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger
+from jaxsgd.engine.statistics.event_counts import CONFIDENCE
 from jaxsgd.errors import InvalidInput
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
@@ -72,10 +73,40 @@ class Result(Estimates):
         lines = [f"Result: {self.trajectories:,} trajectories, seed {self.seed}, {len(self._layout.steps)} records"]
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
+            shown = self._shown(float(last[f"{name}_mean"]), float(last[f"{name}_sem"]))
             reason = why_withheld(last, name, self.trajectories)
-            error = f"(no standard error: {reason})" if reason else f"+- {float(last[f'{name}_sem']):.2g}"
-            lines.append(f"    {name} = {float(last[f'{name}_mean']):.6g} {error}")
-        return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.look) if line)])
+            if reason:
+                shown = f"{float(last[f'{name}_mean']):.6g} (no standard error: {reason})"
+            lines.append(f"    {name} = {shown}")
+        lines += [f"    {self.of_event(name)}" for name in self.events[:20]]
+        return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.underflow, self.look) if line)])
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The names of the events that were counted."""
+        return self._layout.events
+
+    def of_event(self, name: str) -> str:
+        """How often an event has happened by the last record, in words, with the exact limits of its probability."""
+        last = self.dataset.isel(step=-1)
+        count, finite = int(last[f"{name}_count"]), int(last[f"{name}_count_finite"])
+        lower, upper = (float(last[f"{name}_probability_{limit}"]) for limit in ("lower", "upper"))
+        whole = finite == self.trajectories
+        trajectories = f"{finite:,} trajectories" if whole else f"the {finite:,} trajectories that are finite"
+        estimate = f" = {count / finite:.4g}," if whole else ""
+        return (
+            f"P({name}){estimate} in [{lower:.3g}, {upper:.3g}] at confidence {CONFIDENCE:g}: "
+            f"{count:,} of {trajectories}"
+        )
+
+    def _shown(self, mean: float, sem: float) -> str:
+        """A mean with its standard error; where values do not vary, what is known instead of one."""
+        if sem:
+            return f"{mean:.6g} +- {sem:.2g}"
+        if mean:
+            return f"{mean:.6g} in every trajectory"
+        smallest = np.finfo(self._attributes["precision"]).tiny
+        return f"0 in every trajectory, or below {smallest:.2g}, the smallest number of {self._attributes['precision']}"
 
     @property
     def look(self) -> str:
@@ -87,6 +118,15 @@ class Result(Estimates):
         """Which estimates have no standard error, and why, in words; empty if all have one."""
         named = without_standard_error(self.dataset, self._layout.observed)
         return "; ".join(f"{name}: {why_withheld(self.dataset, name, self.trajectories)}" for name in named)
+
+    @property
+    def underflow(self) -> str:
+        """Of which observables all values have underflowed by the last record, in words; empty if of none."""
+        last, precision = self.dataset.isel(step=-1), self._attributes["precision"]
+        with_extremes = [name for name in self._layout.observed if f"{name}_max" in last]
+        lost = [name for name in with_extremes if last[f"{name}_max"] == 0 and last[f"{name}_count_finite"] == 0]
+        smallest = f"the smallest number of {precision}, {np.finfo(precision).tiny:.2g}"
+        return f"{', '.join(lost)}: positive, and below {smallest}" if lost else ""
 
     @property
     def divergence(self) -> str:

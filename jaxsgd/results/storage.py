@@ -18,9 +18,10 @@ import xarray as xr
 from jaxsgd.engine.ledger import Entry, Ledger
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.errors import InvalidInput
+from jaxsgd.results.old_layouts import with_decided_events
 
-FORMAT = 3
-_READABLE = (2, 3)  # others are refused; in files of format 2 layouts have another form, see `old_layouts`
+FORMAT = 4
+_READABLE = (2, 3, 4)  # others are refused; what files of formats 2 and 3 hold otherwise is said in `old_layouts`
 _GROUP = "sums"
 _ENGINE = "h5netcdf"
 
@@ -74,7 +75,9 @@ def read(path: str | os.PathLike[str]) -> Saved:
         sums = [
             (int(_plain(jobs[str(job)].attrs["chunk"])), list(_entries(jobs[str(job)]))) for job in range(len(jobs))
         ]
-    return Saved(attributes, sums)
+    return Saved(
+        attributes, sums if found >= FORMAT else [(chunk, with_decided_events(parts)) for chunk, parts in sums]
+    )
 
 
 def _write_sums(path: Path, ledgers: Sequence[Ledger]) -> None:

@@ -135,7 +135,7 @@ class SweepResult(Estimates):
         for name, cells in made.items():
             first = cells[0]
             values = np.stack([variable.values for variable in cells]).reshape(*shape, *first.values.shape)
-            whole = Variable((*dimensions, *first.dimensions), values, first.unit)
+            whole = Variable((*dimensions, *first.dimensions), values, first.unit, first.about)
             variables[f"{name}_at_step" if name in coordinates else name] = labelled(whole)
         attributes = {key: value for key, value in self._attributes.items() if key != "asked"}
         return xr.Dataset(variables, coordinates, attributes)

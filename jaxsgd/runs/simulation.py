@@ -54,7 +54,12 @@ def simulate(
       covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more); and the words of those
       that are registered besides (`jaxsgd.engine.statistics.register`).
     - `quantiles`: probabilities in (0, 1); of every observable, from bins of relative width 1/128.
-    - `probabilities`: events by name, boolean functions of x or of a State; exact counts.
+    - `probabilities`: events by name, boolean functions of x or of a State. For an event `e`: `e_count`, in how many
+      trajectories it has happened, of `e_count_finite` that are finite in all that it reads; `e_probability`, and
+      `e_probability_lower` and `e_probability_upper`, exact limits (Clopper and Pearson) at confidence 0.95, which are
+      the error bar where no trajectory or every one shows the event: `e_probability_sem` is NaN there. A trajectory
+      that is not finite is no evidence for or against an event: while there are any, `e_probability` is NaN, the
+      limits allow for either, and `e_probability_finite` is the share among the others.
     - `step_covariance`: names of observables; their covariance between records, at most 64 of them.
     - `progress`: "auto" shows a bar for long runs on a terminal; True and False force it.
     - `checkpoint`: a folder that keeps what is finished. Called again, also with more trajectories,

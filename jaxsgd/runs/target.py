@@ -1,6 +1,7 @@
 """Running until a precision is reached."""
 
 import dataclasses
+import math
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -54,11 +55,13 @@ def run_to(
         estimates = layout.variables(run.ledgers[0].total(), count)
         seen = {
             what: float(estimates[f"{target.observable}_{what}"].values[layout.steps.index(step)])
-            for what in ("count", "mean", "variance", "skewness", "min", "max")
+            for what in ("count", "count_finite", "mean", "variance", "skewness", "min", "max")
             if f"{target.observable}_{what}" in estimates
         }
-        if target.observable in events:
+        if target.observable in events and seen["count_finite"] == count:
             look = target.look_at_events(number, count, int(seen["count"]))
+        elif target.observable in events:  # while some are undecided a probability has no estimate
+            look = target.look(number, count, math.nan, math.nan)
         else:
             look = _look_at_mean(target, number, count, seen, extent)
             if look.reached and extent is None:

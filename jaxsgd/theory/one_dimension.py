@@ -1,12 +1,13 @@
 """Moments of SGD on any one-dimensional risk with additive Gaussian noise, by quadrature."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
+from jax.extend.core import Jaxpr, Literal
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd import compiler
@@ -15,8 +16,9 @@ from jaxsgd.problems import Problem
 from jaxsgd.remembering import remember
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.theory.density import Law, Resolution, densities
+from jaxsgd.theory.density import Law, Resolution, densities, finest_rates
 from jaxsgd.theory.eigenbasis import labelled, stated_covariance
+from jaxsgd.theory.fine_cells import FineCells, fine_cells, regions
 from jaxsgd.theory.route import Route, not_plain
 
 Values = tuple[np.ndarray, np.ndarray]
@@ -25,8 +27,14 @@ Values = tuple[np.ndarray, np.ndarray]
 TOLERANCE = 1e-6
 """Moments on two grids that differ by more than this count as wrong."""
 
+FINE_GRIDS = (Resolution(3.0, 1e-15), Resolution(1.5, 1e-15), Resolution(0.75, 1e-15))
+"""Those where panels are cut into cells: they interpolate densities to 1e-9 and better."""
+
 GRIDS = (Resolution(8.0, 1e-14), Resolution(6.0, 1e-15), Resolution(3.0, 1e-15), Resolution(1.5, 1e-15))
 """The grids that are tried, until two after each other agree."""
+
+MOST_NUMBERS = 64
+"""So many numbers of the risk, at most, are looked around."""
 
 CHUNKS = 128, 1024
 """Points at which the risk is computed by one call of the compiled function: few points are computed fastest."""
@@ -40,7 +48,11 @@ class OneCoordinate(Route):
 
     The attribute `quadrature_error` estimates the relative error: it is the largest difference from a coarser
     grid, of a mean relative to the root of the second moment, of a variance relative to itself; or the mass
-    that is missing, if that is larger.
+    that is missing, if that is larger. Grids agree on what no node of theirs sees; therefore R and R' are also
+    looked at between the nodes (`jaxsgd.theory.fine_cells`), wherever x_0 .. x_T may be, once in each interval of the
+    length `quadrature_spacing`. Where they vary there, panels are cut, the moments are computed again, and what was
+    missed is found, or refused. What is narrower than that interval is seen with the probability of their ratio, unless
+    it is near a number that stands in the program of the risk.
     """
 
     title = "a risk of one coordinate with normal noise"
@@ -64,20 +76,76 @@ class OneCoordinate(Route):
 
     def moments(self, study: Study) -> xr.Dataset:
         evaluate = _pointwise(study)
-        previous, error = None, np.inf
-        for grid in GRIDS:
-            moments, mass = _on_grids(study, evaluate, grid)
-            if previous is not None:
-                error = max(_difference(moments, previous), float(np.abs(mass - 1).max()))
-            if error <= TOLERANCE:
-                found = labelled(moments, study.coordinates, step=study.recorded_steps)
-                return found.assign_attrs(quadrature_error=error)
-            previous = moments
-        raise NoExactSolution(
-            f"the law of x is found by quadrature, and the moments on two grids differ by {error:.1g}, which is more "
-            f"than {TOLERANCE:g}: the risk must be smooth except at its minimiser and at the kinks that the problem "
-            "states"
-        )
+        found = _agreed(study, evaluate, GRIDS)
+        cells = _unseen(study, evaluate, found)
+        while len(cells.low):
+            again = _agreed(study, evaluate, FINE_GRIDS, cells)
+            difference = max(found.error, again.error, _difference(found.moments, again.moments))
+            if difference <= TOLERANCE:
+                found = found._replace(error=difference)
+                break
+            found, before = again, cells
+            cells = _unseen(study, evaluate, found)
+            if np.isin(cells.low, before.low).all():
+                break
+        labels = labelled(found.moments, study.coordinates, step=study.recorded_steps)
+        return labels.assign_attrs(quadrature_error=found.error, quadrature_spacing=cells.spacing)
+
+
+class Agreed(NamedTuple):
+    """The moments on which two grids agree, by how much, and the finer grid with the intervals of its laws."""
+
+    moments: dict[str, np.ndarray]
+    error: float
+    grid: Resolution
+    spans: np.ndarray
+
+
+def _agreed(
+    study: Study, evaluate: Callable[[np.ndarray], Values], grids: Sequence[Resolution], cells: FineCells | None = None
+) -> Agreed:
+    """The moments on the first of some grids that agrees with the one before; with panels cut, if cells are given."""
+    previous, error = None, np.inf
+    for grid in grids:
+        fine = None if cells is None else cells.ends(grid.width, _std(study))
+        moments, mass, spans = _on_grids(study, evaluate, grid, fine)
+        if previous is not None:
+            error = max(_difference(moments, previous), float(np.abs(mass - 1).max()))
+        if error <= TOLERANCE:
+            return Agreed(moments, error, grid, spans)
+        previous = moments
+    raise NoExactSolution(
+        f"the law of x is found by quadrature, and the moments on two grids differ by {error:.1g}, which is more "
+        f"than {TOLERANCE:g}: the risk must be smooth except at its minimiser and at the kinks that the problem "
+        "states"
+    )
+
+
+def _unseen(study: Study, evaluate: Callable[[np.ndarray], Values], found: Agreed) -> FineCells:
+    """The cells that the panels need, wherever the laws are."""
+    problem, std = cast(Problem, study.oracle.problem), _std(study)
+    widths = found.grid.width * std * finest_rates(study.learning_rates[: len(found.spans) - 1])
+    places = regions(found.spans[1:], widths)
+    return fine_cells(evaluate, places, np.unique(problem.kinks), _numbers(study), std)
+
+
+def _numbers(study: Study) -> np.ndarray:
+    """The numbers that the program of the risk contains, and those that the problem holds."""
+    problem = cast(Problem, study.oracle.problem)
+    with jax.enable_x64(True):
+        program = jax.make_jaxpr(problem.value)(study.x0)
+    held = [np.ravel(leaf) for leaf in (*program.consts, *Skeleton.split(problem)[1]) if np.size(leaf) <= MOST_NUMBERS]
+    known = np.concatenate([np.array(list(_literals(program.jaxpr)), float), *held]).astype(float)
+    known = np.unique(np.abs(known[np.isfinite(known)]))[:MOST_NUMBERS]
+    return np.unique(np.concatenate([known, -known]))
+
+
+def _literals(program: Jaxpr) -> Iterator[float]:
+    for equation in program.eqns:
+        yield from (float(atom.val) for atom in equation.invars if isinstance(atom, Literal) and np.ndim(atom.val) == 0)
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=lambda part: hasattr(part, "eqns")):
+            if hasattr(inner, "eqns"):
+                yield from _literals(getattr(inner, "jaxpr", inner))
 
 
 def _std(study: Study) -> float:
@@ -120,19 +188,22 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[[list[jax.Array]
 
 
 def _on_grids(
-    study: Study, evaluate: Callable[[np.ndarray], Values], grid: Resolution
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The moments at the recorded steps, and the mass of each law there."""
+    study: Study, evaluate: Callable[[np.ndarray], Values], grid: Resolution, fine: np.ndarray | None
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """The moments at the recorded steps, the mass of each law there, and the interval of each law, (laws, 2)."""
     problem, std = cast(Problem, study.oracle.problem), _std(study)
     minimiser = None if problem.minimiser is None else float(flat(problem.minimiser)[0])
     steps = set(study.recorded_steps.tolist())
     rates = study.learning_rates[: max(steps)]
-    found = densities(float(flat(study.x0)[0]), rates, std, evaluate, problem.kinks, grid)
-    kept = [law for step, law in enumerate(found) if step in steps]
+    kept, spans = [], []
+    for step, law in enumerate(densities(float(flat(study.x0)[0]), rates, std, evaluate, problem.kinks, grid, fine)):
+        spans.append((law.points[0], law.points[-1]))
+        if step in steps:
+            kept.append(law)
     rows = [_moments(law, minimiser, std) for law in kept]
     moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     moments["learning_rate"] = study.learning_rates[study.recorded_steps]
-    return moments, np.array([law.masses.sum() for law in kept])
+    return moments, np.array([law.masses.sum() for law in kept]), np.array(spans)
 
 
 def _moments(law: Law, minimiser: float | None, std: float) -> dict[str, np.ndarray | float]:

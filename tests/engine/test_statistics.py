@@ -9,12 +9,15 @@ and says so.
 
 import itertools
 
+import economy
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from agreement import scores
 
 import jaxsgd as js
+from jaxsgd.errors import TargetMissed
+from jaxsgd.inference.intervals import proportion_interval
 from jaxsgd.runs.simulation import DEFAULT_STATISTICS
 from jaxsgd.runs.tasks import make_layout
 
@@ -181,7 +184,14 @@ def test_events_are_counted_exactly(dataset, seen):
         np.testing.assert_array_equal(dataset[f"{name}_count"], event.sum(0))
         share = event.mean(0)
         np.testing.assert_array_equal(dataset[f"{name}_probability"], share)
-        np.testing.assert_allclose(dataset[f"{name}_probability_sem"], np.sqrt(share * (1 - share) / N), rtol=1e-12)
+        np.testing.assert_array_equal(dataset[f"{name}_count_finite"], N)
+        np.testing.assert_array_equal(dataset[f"{name}_probability_finite"], share)
+        varies = (share > 0) & (share < 1)
+        sem = np.where(varies, np.sqrt(share * (1 - share) / N), np.nan)
+        np.testing.assert_allclose(dataset[f"{name}_probability_sem"], sem, rtol=1e-12)
+        lower, upper = proportion_interval(event.sum(0), N, 0.95)
+        np.testing.assert_array_equal(dataset[f"{name}_probability_lower"], lower)
+        np.testing.assert_array_equal(dataset[f"{name}_probability_upper"], upper)
         assert name == "never" or np.any((share > 0) & (share < 1))
 
 
@@ -415,6 +425,58 @@ def test_some_trajectories_diverge(std, least, most):
     check_against(dataset, values, alive, n)
 
 
+SIDES = {
+    "below": lambda x: x[0] < 1.0,
+    "above": lambda x: ~(x[0] < 1.0),  # as the function takes it, NaN is above
+    "of_sums": lambda state: state.path_sums["sum"] < 0.0,
+    "of_average": lambda state: state.averages["late"][0] < 0.0,
+    "of_x_alone": lambda state: state.x[0] < 1.0,
+}
+
+
+def sum_of_x(update):
+    return jnp.sum(update.x)
+
+
+def sided_study():
+    return quartic_study(8.0).replace(averages={"late": js.averages.Suffix(0.5)}, path_sums={"sum": sum_of_x})
+
+
+def test_a_trajectory_that_is_not_finite_is_no_evidence_on_an_event(monkeypatch):
+    """Neither for it nor against it: counted alone, outside shares, and inside limits, whatever the program was."""
+    economy.compile_without_optimising(monkeypatch)
+    study = sided_study()
+    result = js.simulate(study, 6000, plan=PLAN, probabilities=SIDES, progress=False)
+    dataset, x = result.dataset, js.sample_paths(study, 6000).x.values
+    finite = np.isfinite(x).all(-1)
+    decided, below = finite.sum(0), (finite & (x[..., 0] < 1)).sum(0)
+    assert 0 < decided[-1] < 5000
+    for name, count in {"below": below, "above": decided - below, "of_x_alone": below}.items():
+        np.testing.assert_array_equal(dataset[f"{name}_count"], count)
+        np.testing.assert_array_equal(dataset[f"{name}_count_finite"], decided)
+        np.testing.assert_array_equal(np.isnan(dataset[f"{name}_probability"]), decided < 6000)
+        np.testing.assert_array_equal(dataset[f"{name}_probability_lower"], proportion_interval(count, 6000, 0.95)[0])
+        most = proportion_interval(count + 6000 - decided, 6000, 0.95)[1]
+        np.testing.assert_array_equal(dataset[f"{name}_probability_upper"], most)
+    np.testing.assert_array_equal(dataset.below_probability_finite + dataset.above_probability_finite, 1)
+    # An average without a value decides nothing, nor does a sum that is not finite where x is.
+    undefined = (dataset.step > 0) & (dataset.step <= 10)
+    np.testing.assert_array_equal(dataset.of_average_count_finite == 0, undefined)
+    assert np.isnan(dataset.of_average_probability_finite[undefined]).all()
+    with np.errstate(invalid="ignore"):
+        sums = np.isfinite(np.cumsum(x, 1).sum(-1)).sum(0)
+    assert np.all(dataset.of_sums_count_finite[1:] <= sums[:-1])
+    assert f"P(below) in [{float(dataset.below_probability_lower[-1]):.3g}, " in repr(result)
+    assert f"of the {decided[-1]:,} trajectories that are finite" in repr(result)
+
+
+def test_a_target_for_an_event_ends_where_trajectories_are_not_finite(monkeypatch):
+    economy.compile_without_optimising(monkeypatch)
+    target = js.Precision("below", absolute=0.1)
+    with pytest.warns(TargetMissed, match="below has no finite mean after 4096 trajectories"):
+        js.simulate(sided_study(), target=target, plan=PLAN, probabilities=SIDES, progress=False)
+
+
 def test_divergent_trajectories_disturb_no_other():
     """Survivors next to a divergent one, run alone, are what they are among the others."""
     study = quartic_study(8.0)
@@ -459,6 +521,47 @@ def test_observables_that_are_not_numbers_or_huge(seen):
     np.testing.assert_allclose(dataset.huge_variance, 1e60 * x.var(0, ddof=1), rtol=1e-4, atol=1e48)  # of -5e30
     np.testing.assert_allclose(dataset.tiny_mean, 1e-25 * x.mean(0), rtol=1e-4)
     assert_close(dataset.risk_mean, seen[1]["risk"].mean(0), 33)
+
+
+def test_what_is_flushed_to_zero_is_told_from_zeros(monkeypatch):
+    """Signs times 1e-37: the mean of a block is below the smallest number, and so are all squares."""
+    economy.compile_without_optimising(monkeypatch)
+    study = js.Study(
+        oracle=js.oracles.RandomLoss(lambda xi, x: jnp.dot(xi, x), lambda stream: stream.rademacher((1,))),
+        schedule=js.schedules.constant(1.0),
+        x0=[0.0],
+        steps=1,
+        observe=(),
+        observables={"tiny": lambda x: 1e-37 * x[0], "zero": lambda x: 0.0 * x[0]},
+        record=js.record.at([1]),
+    )
+    result = js.simulate(study, N, plan=PLAN, progress=False)
+    np.testing.assert_allclose(result.dataset.tiny_variance, 1e-74, rtol=0.01)
+    assert "zero = 0 in every trajectory, or below 1.2e-38, the smallest number of float32" in repr(result)
+    assert "+- 0" not in repr(result)
+
+
+@pytest.mark.parametrize("start", [1.0, 0.0])
+def test_squares_that_underflow_are_no_zeros(start, monkeypatch):
+    """x_100 = 2^-100, whose square is no number of float32. A start at the minimiser has a risk of 0, and no doubt."""
+    economy.compile_without_optimising(monkeypatch)
+    study = js.Study(
+        oracle=js.oracles.FullGradient(js.problems.Quadratic([1.0])),
+        schedule=js.schedules.constant(0.5),
+        x0=[start],
+        steps=100,
+        record=js.record.at([50, 100]),
+    )
+    result = js.simulate(study, 100, plan=PLAN, progress=False)
+    for name in OBSERVED[:3]:
+        count = [100, 0] if start else [100, 100]
+        np.testing.assert_array_equal(result.dataset[f"{name}_count_finite"], count)
+        np.testing.assert_array_equal(np.isnan(result.dataset[f"{name}_mean"]), np.array(count) == 0)
+    np.testing.assert_array_equal(result.dataset.diverged, 0)
+    assert result.dataset.distance_squared_mean[0] == start * 2.0**-100
+    assert ("risk, distance_squared, gradient_norm_squared: positive, and below the smallest" in repr(result)) == (
+        start > 0
+    )
 
 
 def first_coordinate(x):

@@ -19,6 +19,7 @@ import xarray as xr
 import jaxsgd as js
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.results import layout, storage
+from jaxsgd.results.old_layouts import with_decided_events
 from jaxsgd.runs import progress
 
 N = 2000
@@ -405,13 +406,26 @@ def test_results_of_format_2_are_saved_and_merged_as_any_other(name, tmp_path):
     now = js.load(tmp_path / "now.nc")
     assert now.dataset.identical(old.dataset)
     with h5py.File(tmp_path / "now.nc") as file:
-        assert int(file.attrs["file_format"][0]) == 3
+        assert int(file.attrs["file_format"][0]) == storage.FORMAT
     other = later(KEPT / f"format-2-{name}.nc", tmp_path / "later.nc")
     for first in (old, now):
         merged = js.merge([other, first])
         assert merged.trajectories == 3000
         np.testing.assert_allclose(merged.dataset.risk_mean, old.dataset.risk_mean, rtol=1e-14)
         np.testing.assert_array_equal(merged.dataset.near_count, 2 * old.dataset.near_count)
+
+
+def test_events_of_older_files_are_decided_where_nothing_diverged():
+    """Counted in 5 and in 300 of 1000, of which 10 diverged: it happened in 0 to 20, and in 290 to 310."""
+    old = {"diverged": {"diverged": np.array([0.0, 10.0])}, "events": {"count": np.array([[5.0, 300.0]] * 2)}}
+    ((span, sums),) = with_decided_events([((2048, 3048), old)])
+    assert span == (2048, 3048)
+    count, finite = sums["events"]["count"], sums["events"]["finite"]
+    np.testing.assert_array_equal(count, [[5, 300], [0, 290]])
+    np.testing.assert_array_equal(count + 1000 - finite, [[5, 300], [20, 310]])
+    assert with_decided_events([(span, sums)]) == [(span, sums)]
+    dataset = js.load(KEPT / "format-2-study.nc").dataset
+    np.testing.assert_array_equal(dataset.near_count_finite, 1500)
 
 
 def test_results_of_before_the_rooms_load():

@@ -47,6 +47,14 @@ def test_without_noise_it_is_certain():
     assert growth_probability(away, 3) == 1
 
 
+def test_far_from_the_minimiser_it_is_certain_too():
+    """Half of a distance of 1e4 goes with noise of 0.001: the integrand would have 10^7 periods, and gave 0.78."""
+    oracle = js.oracles.AdditiveNoise(js.problems.Quadratic([2.0, 4.0]), js.noise.Gaussian(std=0.01))
+    study = js.Study(oracle=oracle, schedule=js.schedules.constant(0.1), x0=[1e4, 3e3], steps=3)
+    assert growth_probability(study, 0) == 0
+    assert growth_probability(study.replace(schedule=js.schedules.constant(1.1)), 0) == 1
+
+
 @pytest.mark.parametrize("step", [50, -1])
 def test_bad_step(step):
     with pytest.raises(js.errors.InvalidInput, match="step must be"):

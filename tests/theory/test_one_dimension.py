@@ -10,7 +10,7 @@ from scipy.special import ndtr
 from jaxsgd import averages, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory import exact, one_dimension
+from jaxsgd.theory import exact, fine_cells, one_dimension
 
 ABSOLUTE = problems.AbsoluteValue(scale=2.0, minimiser=0.5)
 
@@ -116,6 +116,83 @@ def test_simulation(name):
     assert abs(x.mean() - end.x_mean[0]) < 5 * x.std() / np.sqrt(len(x))
     # A schedule that is off by one step is told apart.
     assert abs(distance.mean() - shifted.distance_squared_mean) > 5 * error
+
+
+def spiked(height, width, place=0.3):
+    return problems.Function(lambda x: jnp.sum(x**2 / 2 + height * jnp.exp(-(((x - place) / width) ** 2))))
+
+
+def by_numpy(study, slope, seed=0, count=400_000):
+    """x_T of many trajectories."""
+    random, x = np.random.default_rng(seed), np.full(count, float(study.x0[0]))
+    for eta in study.learning_rates[: study.steps]:
+        x = x - eta * (slope(x) + random.standard_normal(count))
+    return x
+
+
+def test_a_spike_between_the_nodes_is_found():
+    """Both grids miss it, and agree on E R = .1667 to 2e-11."""
+    study = of(spiked(1.0, 0.003), schedule=schedules.constant(0.5), steps=5, record=record.at([5]))
+    x = by_numpy(study, lambda x: x - 2 * (x - 0.3) / 0.003**2 * np.exp(-(((x - 0.3) / 0.003) ** 2)))
+    end = exact(study).isel(step=0)
+    error = (x**2).std() / np.sqrt(len(x))
+    assert error < 0.03 * (x**2).mean()
+    second = float(end.x_covariance[0, 0] + end.x_mean[0] ** 2)
+    assert abs((x**2).mean() - second) < 5 * error
+    assert end.attrs["quadrature_error"] < 1e-6
+    # The control: without the spike, as the grids alone would have it, the second moment is a third.
+    smooth = exact(of(spiked(0.0, 0.003), schedule=schedules.constant(0.5), steps=5, record=record.at([5]))).isel(
+        step=0
+    )
+    assert abs(smooth.x_covariance[0, 0] - 1 / 3) < 1e-3 < second / 100
+
+
+def test_a_box_of_width_1e_5_in_the_risk_is_found():
+    """The gradient does not know of it, so that the law of x_T is that of the parabola, and E R has its area."""
+    place, width = 0.3123, 1e-5
+    boxed = problems.Function(lambda x: jnp.sum(x**2 / 2 + (jnp.abs(x - place) < width / 2) / width))
+    moments = exact(of(boxed, schedule=schedules.constant(0.5), steps=10, record=record.at([10]))).isel(step=0)
+    mean, variance = 0.5**10, (1 - 0.25**10) / 3
+    density = np.exp(-((place - mean) ** 2) / (2 * variance)) / np.sqrt(2 * np.pi * variance)
+    np.testing.assert_allclose(moments.risk_mean, (mean**2 + variance) / 2 + density, rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", [0.3, 1.7])
+def test_what_no_grid_can_follow_is_refused(place):
+    study = of(spiked(1.0, 1e-5, place), schedule=schedules.constant(0.5), steps=10, record=record.at([10]))
+    with pytest.raises(NoExactSolution, match=r"varies between .* on scales far below those of the noise"):
+        exact(study)
+
+
+def test_smooth_risks_need_no_second_look(monkeypatch):
+    """Nothing is computed again, and the moments keep their bits, where the points between the nodes show nothing."""
+    calls = []
+    real = one_dimension._on_grids
+    monkeypatch.setattr(one_dimension, "_on_grids", lambda *args: calls.append(args[3]) or real(*args))
+    for problem in (ABSOLUTE, problems.Huber(0.02, 2.0, 0.5), problems.Function(lambda x: jnp.sum(x**4) / 4)):
+        assert exact(of(problem)).quadrature_spacing < 1e-4
+    assert set(calls) == {None}
+
+
+def test_cells_hold_what_panels_do_not():
+    """On the cells of a narrow bump the polynomials through the nodes agree with it; elsewhere there are none."""
+
+    def evaluate(x):
+        bump = np.exp(-(((x - 0.4) / 1e-3) ** 2))
+        return bump, -2 * (x - 0.4) / 1e-6 * bump
+
+    places = fine_cells.regions(np.array([[0.0, 1.0], [0.2, 2.0], [5.0, 6.0]]), np.array([0.5, 0.5, 0.5]))
+    assert places[0].intervals.tolist() == [[0.0, 2.0], [5.0, 6.0]]
+    cells = fine_cells.fine_cells(evaluate, places, np.zeros(0), np.zeros(0), 1.0)
+    assert cells.low.min() >= 0.0
+    assert cells.high.max() <= 0.5
+    ends = cells.ends(3.0, 1.0)
+    x = np.random.default_rng(0).uniform(0.39, 0.41, 1000)
+    cell = ends.searchsorted(x) - 1
+    low, high = ends[cell], ends[cell + 1]
+    nodes = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * fine_cells.NODES
+    between = fine_cells.interpolated(evaluate(nodes)[1], ((2 * x - low - high) / (high - low))[:, None])[:, 0]
+    np.testing.assert_allclose(between, evaluate(x)[1], atol=1e-3)  # of 858
 
 
 def test_names_are_those_of_a_simulation_without_averages():

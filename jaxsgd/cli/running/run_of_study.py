@@ -33,7 +33,10 @@ class RunOfStudy(Run):
         return found | {"files": run_figures.of_study(study, result, exact, self.folder)}
 
     def show(self, found: Mapping[str, Any], result: js.Result) -> None:
-        study_summary.show(found, [line for line in (result.look, result.divergence) if line])
+        study_summary.show(
+            found,
+            [*map(result.of_event, result.events), *filter(None, (result.look, result.divergence, result.underflow))],
+        )
 
     def outline(self) -> Sequence[str]:
         target, study = self.arguments.get("target"), self.file.study

@@ -7,6 +7,7 @@
 `IteratePaths` and `KeptValues` keep single trajectories; they are asked for by entry points of their own.
 """
 
+from jaxsgd.engine.statistics.event_counts import EventCounts
 from jaxsgd.engine.statistics.iterate_paths import IteratePaths
 from jaxsgd.engine.statistics.kept_values import KeptValues
 from jaxsgd.engine.statistics.records import Records
@@ -17,6 +18,7 @@ from jaxsgd.engine.statistics.summation import BLOCK, Arrays, Sums
 __all__ = [
     "BLOCK",
     "Arrays",
+    "EventCounts",
     "IteratePaths",
     "KeptValues",
     "OfObservables",

@@ -1,6 +1,7 @@
 """Mean and covariance of the iterate."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Self
 
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ class IterateMoments(Statistic):
             kept["m2"] = jnp.stack([block_sum(deviation[i] * deviation[j]) for i, j in self._pairs])
         return kept
 
-    def in_range(self, kept: Arrays) -> bool:
+    def in_range(self, kept: Arrays, beside: Mapping[str, Any]) -> bool:
         diagonal = [position for position, (i, j) in enumerate(self._pairs) if i == j]
         return not self.covariance or squares_in_range(kept["mean"], kept["m2"][:, diagonal])
 

@@ -1,6 +1,7 @@
 """Mean and variance of observables, with what tells whether the mean has a standard error: the tails."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Self
 
 import jax
@@ -30,7 +31,8 @@ LEAST_BLOCKS = 16
 class ObservableMoments(OfObservables):
     """Count, mean and M2 (sum of squared deviations) of each observable, two-pass within a block; in every run.
 
-    The careful program counts finite values only.
+    The careful program counts finite values only, and none that is 0 because it has underflowed: then there is no
+    mean, as there is none where trajectories diverge.
 
     Skewness and kurtosis come free of cost from the blocks: of n values, Cov(mean, variance) = mu_3 / n and
     Var(variance) is nearly (mu_4 - sigma^4) / n. With "shape", M3 and M4 are summed instead, which takes time at each
@@ -54,7 +56,7 @@ class ObservableMoments(OfObservables):
 
         With "shape", also `u3` and `u4`, the sums of powers of u = deviation / sqrt(M2 / count), whose range is safe.
         """
-        value = seen.stacked(self.observables)
+        value = seen.known(self.observables)
         usable, count = seen.usable(value)
         kept, deviation = seen.deviations(value, usable, count)
         kept["m2"] = block_sum(deviation * deviation)
@@ -65,8 +67,13 @@ class ObservableMoments(OfObservables):
             kept |= {"u3": powers.real, "u4": powers.imag}
         return kept
 
-    def in_range(self, kept: Arrays) -> bool:
-        return squares_in_range(kept["mean"], kept["m2"])
+    def in_range(self, kept: Arrays, beside: Mapping[str, Any]) -> bool:
+        if not squares_in_range(kept["mean"], kept["m2"]):
+            return False
+        # Of values around 0 the mean may be flushed to 0 with all squares: the extremes tell them from zeros.
+        extremes = beside.get(Extremes.name)
+        flushed = (kept["m2"] == 0) & (kept["mean"] == 0)
+        return extremes is None or not np.any(flushed & (extremes["min"] < extremes["max"]))
 
     def fold(self, tiles: list[Arrays]) -> Arrays:
         """(records, observables, blocks) to `count`, `mean`, `m2` and what tells the tails, (records, observables)."""

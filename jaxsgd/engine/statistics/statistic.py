@@ -18,7 +18,9 @@ from jaxsgd.study import Study
 class Seen:
     """What a statistic sees of a tile at one recorded step; the last two axes are (blocks, BLOCK).
 
-    - `values`: the observables by name; `events` likewise, boolean.
+    - `values`: the observables by name; `events` likewise, boolean, and `decided`, whether what an event is a function
+      of is finite: where it is not, the event has neither happened nor not happened.
+    - `lost`: of some observables, where they are 0 only because they have underflowed.
     - `x`: the iterates (d, blocks, BLOCK).
     - `valid`: which lanes belong to the wanted range of ids; `counts`: how many of each block.
     - `alive`: which valid lanes have a finite state and finite built-in observables. None in the
@@ -28,6 +30,8 @@ class Seen:
 
     values: dict[str, jax.Array]
     events: dict[str, jax.Array]
+    decided: dict[str, jax.Array]
+    lost: dict[str, jax.Array]
     x: jax.Array
     valid: jax.Array
     counts: jax.Array
@@ -36,6 +40,13 @@ class Seen:
     def stacked(self, names: tuple[str, ...]) -> jax.Array:
         """Some observables, (names, blocks, BLOCK)."""
         return jnp.stack([self.values[name] for name in names])
+
+    def known(self, names: tuple[str, ...]) -> jax.Array:
+        """The same, with NaN in the careful program for what has underflowed."""
+        if self.alive is None:
+            return self.stacked(names)
+        none = jnp.zeros(self.valid.shape, bool)
+        return jnp.where(jnp.stack([self.lost.get(name, none) for name in names]), jnp.nan, self.stacked(names))
 
     def usable(self, *values: jax.Array) -> tuple[jax.Array, jax.Array]:
         """The lanes that count, valid and (in the careful program) finite, and their number in each block."""
@@ -61,11 +72,15 @@ class Seen:
 
 
 class Variable(NamedTuple):
-    """An estimate: its dimensions, "step" among them, its values, and their unit where it is known."""
+    """An estimate: its dimensions, "step" among them, its values, their unit where it is known, and what it is.
+
+    The last is given where the name does not say it.
+    """
 
     dimensions: tuple[str, ...]
     values: np.ndarray
     unit: str = ""
+    about: str = ""
 
 
 class Statistic(abc.ABC):
@@ -128,8 +143,11 @@ class Statistic(abc.ABC):
 
     # on the host
 
-    def in_range(self, kept: Arrays) -> bool:
-        """Whether the quick program has lost nothing of what a tile kept to the range of floats."""
+    def in_range(self, kept: Arrays, beside: Mapping[str, Any]) -> bool:
+        """Whether the quick program has lost nothing of what a tile kept to the range of floats.
+
+        `beside` is what it kept of all statistics, by their names.
+        """
         return True
 
     @abc.abstractmethod
