@@ -16,6 +16,7 @@ from jaxsgd.engine.kernel import REVISION
 from jaxsgd.engine.program import Event, Program
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.engine.task import Task
+from jaxsgd.reading import Reading
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
@@ -25,7 +26,8 @@ def fingerprint(task: Task) -> str:
 
     - What the user gives, as JAX traces it for one trajectory, with the constants that its functions hold: sample,
       gradient, risk, update, observables, events and path sums. Functions that differ only in the numbers that they
-      close over thus differ.
+      close over, or read from globals, thus differ. Of a callback, which JAX does not trace, it is the code, and what
+      that reads.
     - What is asked of them: steps recorded, observables, averages, statistics, precision; and the random numbers.
     - All numbers of the study, and the key.
     - `jaxsgd.engine.kernel.REVISION`, which stands for what the engine does with all that.
@@ -56,7 +58,7 @@ def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> b
         [_described(statistic) for statistic in program.statistics],
     )
     digest = hashlib.sha256(_text((REVISION, *asked)).encode())
-    with jax.enable_x64(program.precision == "float64"):
+    with jax.enable_x64(program.precision == "float64"), program.around.traced():
         for closed in _traces(program, leaves):
             _add_jaxpr(digest, closed.jaxpr, closed.consts)
     return digest.digest()
@@ -133,6 +135,8 @@ def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
                     _add_jaxpr(digest, part.jaxpr, part.consts)
                 elif isinstance(part, Jaxpr):
                     _add_jaxpr(digest, part, ())
+                elif name == "callback":
+                    digest.update(Reading(part.callback_func, portable=True).digest)
                 else:
                     digest.update(f"{_text(part)};".encode())
         add_atoms(equation.outvars)

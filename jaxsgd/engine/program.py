@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxsgd import streams
 from jaxsgd.engine.statistics import Statistic
+from jaxsgd.remembering import Surroundings
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.tracing import blank_state, takes_state, traced
@@ -45,7 +46,10 @@ class Event(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Program:
-    """The static part of a study: everything that shapes the compiled code."""
+    """The static part of a study: everything that shapes the compiled code.
+
+    - `around`: what the functions of the user read when this was made, such as globals.
+    """
 
     skeleton: Skeleton
     point: Structure
@@ -60,6 +64,7 @@ class Program:
     path_sums: tuple[tuple[str, Callable], ...]
     statistics: tuple[Statistic, ...]
     precision: str
+    around: Surroundings
 
     @property
     def words(self) -> int:
@@ -80,6 +85,9 @@ def prepare(
     state, found = blank_state(study), traced(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
     problem = study.oracle.problem
+    observables = tuple(map(Event, study.observables, study.observables.values(), found.takes_state))
+    asked = tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items())
+    path_sums = tuple(study.path_sums.items())
     program = Program(
         skeleton=skeleton,
         point=Structure.of(study.x0),
@@ -89,11 +97,12 @@ def prepare(
         built_in=study.built_in,
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
-        observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
-        events=tuple(Event(n, f, takes_state(f"probabilities[{n!r}]", f, state)) for n, f in (events or {}).items()),
-        path_sums=tuple(study.path_sums.items()),
+        observables=observables,
+        events=asked,
+        path_sums=path_sums,
         statistics=statistics,
         precision=dtype.name,
+        around=Surroundings((skeleton, observables, asked, path_sums)),
     )
     mixing = [np.append(average.mixing(study.learning_rates[:-1]), 0.0) for average in study.averages.values()]
     inputs = Inputs(
