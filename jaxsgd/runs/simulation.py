@@ -1,6 +1,7 @@
 """The entry points: simulate a study, or sample some of its trajectories."""
 
 import dataclasses
+import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -91,7 +92,8 @@ def simulate(
         target = _within(target, trajectories, layout, events)
         trajectories = target.limit
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
-    first, made = int(first_trajectory), {"study": repr(study)} | provenance.attributes([task], seed)
+    about = {"study": repr(study), "study_fingerprint": json.dumps(provenance.studies([task])[0][0])}
+    first, made = int(first_trajectory), about | provenance.attributes([task], seed)
     manifest = provenance.manifest(study, layout, first, [task], made)
     with (
         execution([Job(study, events, task)], first, executor, checkpoint, manifest) as run,
