@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jaxsgd import schedules
+from jaxsgd import schedules, stated_facts
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.methods import Method, Sgd
@@ -85,6 +85,7 @@ class Study(AbstractOrFinal):
         for average in self.averages.values():
             average.mixing(rates)
         traced(self)
+        stated_facts.check(self.oracle, self.method, self.x0)
 
     def _updates(self, epochs: int | None) -> int:
         """T, from `steps` or `epochs`."""

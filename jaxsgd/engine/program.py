@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import streams
+from jaxsgd import stated_facts, streams
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.remembering import Surroundings
 from jaxsgd.structure import Skeleton, Structure, flat
@@ -80,6 +80,8 @@ def prepare(
     study: Study, statistics: tuple[Statistic, ...], events: Mapping[str, Callable] | None = None
 ) -> tuple[Program, Inputs]:
     """The program and the numbers of a study, in the precision that JAX is set to."""
+    # Again, as functions may read something else than when the study was made.
+    stated_facts.check(study.oracle, study.method, study.x0)
     dtype = jnp.zeros(()).dtype
     skeleton, numbers = Skeleton.split((study.oracle, study.method))
     state, found = blank_state(study), traced(study)
