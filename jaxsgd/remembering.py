@@ -1,92 +1,128 @@
-"""What is made of functions and structures is remembered, as long as the functions see the same things around them."""
+"""What is made of functions and structures is remembered, as long as the functions read the same around them."""
 
+import contextlib
 import functools
-import types
-from collections.abc import Callable
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
+
+import jax
+
+from jaxsgd.reading import Reading
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+# JAX, too, remembers what it has traced, such as the body of a loop, by the function alone. It does so separately for
+# each value of a context: here what the functions read.
+_around = jax.make_user_context(default_value=None)
 
-class _Same:
-    """An object as a key that is equal to itself alone; it keeps the object, so that no other gets its place."""
 
-    def __init__(self, item: Any) -> None:
-        self._item = item
+class Surroundings:
+    """What functions read besides their arguments, as a key: equal if they read the same, see [`jaxsgd.reading`][].
+
+    - `functions`: tuples, nested or not, and structures of pytrees that hold the functions.
+    """
+
+    def __init__(self, functions: Any) -> None:
+        self._functions, self._reading = functions, Reading(functions)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self._item is other._item
+        return isinstance(other, Surroundings) and self._reading.digest == other._reading.digest
 
     def __hash__(self) -> int:
-        return id(self._item)
+        return hash(self._reading.digest)
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Inside, JAX takes nothing for traced that it has traced while functions read other things."""
+        if self._reading.is_empty:
+            yield
+            return
+        with _around(self._reading.digest):
+            yield
+
+    @contextlib.contextmanager
+    def traced(self) -> Iterator["Trace"]:
+        """The same for a trace. What the functions write meanwhile is no longer counted to what they read."""
+        trace = Trace(self._functions)
+        with self.entered():
+            yield trace
+        if not self._reading.is_empty:
+            trace.note_changes()
+
+
+class Trace:
+    """What functions read before they are traced, to be compared with what they read afterwards."""
+
+    def __init__(self, functions: Any) -> None:
+        self._functions, self._before = functions, Reading(functions, noting=True)
+
+    @property
+    def is_rewritten(self) -> bool:
+        """Whether something of that was changed by now, such as a count of calls; what lists have gained is none."""
+        return self._before.is_rewritten(Reading(self._functions, noting=True))
+
+    def note_changes(self) -> None:
+        """From now on, what was changed by now is not counted to what functions read."""
+        self._before.note_changes(Reading(self._functions, noting=True))
 
 
 def remember(maxsize: int) -> Callable[[Function], Function]:
     """``functools.lru_cache`` for what is made by tracing functions, which read closures and globals while they are.
 
-    A function whose closure or whose globals (by the names in its code, and in that of the functions it names) have
-    become others is another one. What a callable object holds is not looked into. Where an argument cannot be hashed,
-    such as some callable objects, the result is computed anew.
+    A function that reads other things than before is another one. Where an argument cannot be hashed, such as some
+    callable objects, the result is computed anew. A result that is a function, such as one that JAX traces when it is
+    first called, runs with the same things around it.
     """
 
     def decorate(function: Function) -> Function:
-        @functools.lru_cache(maxsize)
-        def cached(around: Any, *arguments: Any) -> Any:
-            return function(*arguments)
+        held: OrderedDict[Any, _Made] = OrderedDict()
+        lock = threading.Lock()
 
-        @functools.wraps(cached)
+        @functools.wraps(function)
         def call(*arguments: Any) -> Any:
+            around = Surroundings(arguments)
             try:
                 hash(arguments)
             except TypeError:
-                return function(*arguments)
-            return cached(surroundings(arguments), *arguments)
+                with around.entered():
+                    return function(*arguments)
+            with lock:
+                made = held.get(arguments)
+            if made is None or made.read != around:
+                made = _Made(function, arguments)
+            with lock:
+                held[arguments] = made
+                held.move_to_end(arguments)
+                if len(held) > maxsize:
+                    held.popitem(last=False)
+            return made.run if callable(made.result) else made.result
 
         return call  # type: ignore[return-value] - of the same signature
 
     return decorate
 
 
-def surroundings(value: Any) -> tuple[Any, ...]:
-    """What the plain functions in nested tuples close over, and what their globals stand for, as a key."""
-    seen: dict[int, Any] = {}
-    found: list[Any] = []
-    left = [value]
-    while left:
-        item = left.pop()
-        if isinstance(item, tuple):
-            left += item
-        if not isinstance(item, types.FunctionType) or id(item) in seen:
-            continue
-        seen[id(item)] = item
-        for name, part in _named(item):
-            found.append((name, _Same(part) if _is_opaque(part) else part))
-            left.append(part)
-    return tuple(found)
+class _Made:
+    """What a function has made of arguments.
 
+    - `read`: what functions among the arguments read; without what they have written while they were traced.
+    """
 
-def _named(function: types.FunctionType) -> list[tuple[str, Any]]:
-    """What a function reads besides its arguments, by name."""
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    held = [(name, cell.cell_contents) for name, cell in cells if _is_filled(cell)]
-    names = [name for name in _names(function.__code__) if name in function.__globals__]
-    return held + [(name, function.__globals__[name]) for name in names]
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._arguments, self._ran = arguments, False
+        self._around = Surroundings(arguments)
+        with self._around.traced():
+            self.result = function(*arguments)
+        self.read = Surroundings(arguments)
 
-
-def _names(code: types.CodeType) -> list[str]:
-    """The global names in code, and in that of functions defined in it."""
-    inner = [part for part in code.co_consts if isinstance(part, types.CodeType)]
-    return [*code.co_names, *(name for part in inner for name in _names(part))]
-
-
-def _is_filled(cell: types.CellType) -> bool:
-    try:
-        _ = cell.cell_contents
-    except ValueError:  # a name that is not yet bound
-        return False
-    return True
-
-
-def _is_opaque(item: Any) -> bool:
-    """Whether an object is compared by identity: all but numbers and strings, whose equals are alike."""
-    return type(item) not in (bool, int, float, complex, str, bytes, type(None))
+    def run(self, *given: Any) -> Any:
+        """Call the result, a function."""
+        if self._ran:
+            with self._around.entered():
+                return self.result(*given)
+        with self._around.traced():
+            result = self.result(*given)
+        self.read, self._ran = Surroundings(self._arguments), True
+        return result

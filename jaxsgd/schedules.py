@@ -17,6 +17,8 @@ from jax.typing import ArrayLike
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer, scalar
 from jaxsgd.module import Module
+from jaxsgd.remembering import Surroundings
+from jaxsgd.structure import Skeleton
 
 # ruff: noqa: N801 - schedules are spelled as they are called
 
@@ -310,7 +312,25 @@ def learning_rates(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
     """eta_0 .. eta_{steps-1} in float64.
 
     A callable that JAX cannot trace, such as one with an ``if`` on t, is called once for each t.
+    One that changes what it reads, such as a count of its calls, is refused unless its rates stay the same.
     """
+    skeleton, _ = Skeleton.split(schedule)
+    with Surroundings(skeleton).traced() as trace:
+        rates = _table(schedule, steps)
+        if trace.is_rewritten and not np.array_equal(rates, _again(schedule, steps), equal_nan=True):
+            raise InvalidInput(
+                "schedule must be a function of t, but it gives other rates when it is called again: it changes what "
+                "it reads, such as a count of its calls; compute the rate from t, which counts the updates from 0"
+            )
+    return rates
+
+
+def _again(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
+    with Surroundings(Skeleton.split(schedule)[0]).entered():  # what it reads now
+        return _table(schedule, steps)
+
+
+def _table(schedule: Callable[[Any], Any], steps: int) -> np.ndarray:
     with jax.enable_x64(True):
         try:
             rates = np.asarray(_tabulate(schedule, np.arange(steps)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jaxsgd import schedules
+from jaxsgd import schedules, stated_facts
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.methods import Method, Sgd
@@ -16,8 +16,10 @@ from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
+from jaxsgd.remembering import Surroundings
 from jaxsgd.state import Update
 from jaxsgd.streams import Request
+from jaxsgd.structure import Skeleton
 from jaxsgd.tracing import traced
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Study(AbstractOrFinal):
     observables: Mapping[str, Callable[[Any], jax.Array]] = dataclasses.field(default_factory=dict)
     path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
 
+    _tabulated = None  # the learning rates, and what they were tabulated for
+
     def __post_init__(self, epochs: int | None) -> None:
         for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
             if not isinstance(getattr(self, name), kind):
@@ -77,8 +81,11 @@ class Study(AbstractOrFinal):
         self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
         self.method.check(self.dimension)
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
-        self._check_rates()
+        rates = self.learning_rates[: self.steps]
+        for average in self.averages.values():
+            average.mixing(rates)
         traced(self)
+        stated_facts.check(self.oracle, self.method, self.x0)
 
     def _updates(self, epochs: int | None) -> int:
         """T, from `steps` or `epochs`."""
@@ -132,21 +139,20 @@ class Study(AbstractOrFinal):
             raise InvalidInput(f"x0 must hold at least one number in every array, got shapes {_shapes(start)}")
         return start
 
-    def _check_rates(self) -> None:
-        rates = self.learning_rates[: self.steps]
-        bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
-        if len(bad):
-            raise InvalidInput(
-                f"the learning rate must be finite and not negative at t = 0..{self.steps - 1}, "
-                f"got {rates[bad[0]]:g} at t = {bad[0]}; change the schedule or take fewer steps"
-            )
-        for average in self.averages.values():
-            average.mixing(rates)
-
-    @functools.cached_property
+    @property
     def learning_rates(self) -> np.ndarray:
-        """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made."""
-        return schedules.learning_rates(self.schedule, self.steps + 1)
+        """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made.
+
+        They are tabulated once, as long as the schedule reads the same around it.
+        """
+        skeleton, numbers = Skeleton.split(self.schedule)
+        key = Surroundings(skeleton), [np.asarray(number).tobytes() for number in numbers]
+        if self._tabulated is None or self._tabulated[0] != key:
+            rates = schedules.learning_rates(self.schedule, self.steps + 1)
+            _check_rates(rates[: self.steps])
+            key = Surroundings(skeleton), key[1]
+            object.__setattr__(self, "_tabulated", (key, rates))
+        return self._tabulated[1]  # type: ignore[index]
 
     @property
     def requests(self) -> tuple[Request, ...]:
@@ -210,6 +216,15 @@ class Study(AbstractOrFinal):
     def __repr__(self) -> str:
         lines = [f"    {field.name}={brief(getattr(self, field.name))}," for field in dataclasses.fields(self)]
         return "\n".join(["Study(", *lines, ")"])
+
+
+def _check_rates(rates: np.ndarray) -> None:
+    bad = np.flatnonzero(~(np.isfinite(rates) & (rates >= 0)))
+    if len(bad):
+        raise InvalidInput(
+            f"the learning rate must be finite and not negative at t = 0..{len(rates) - 1}, "
+            f"got {rates[bad[0]]:g} at t = {bad[0]}; change the schedule or take fewer steps"
+        )
 
 
 def _shapes(tree: Any) -> Any:

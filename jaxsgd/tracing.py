@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
-from jaxsgd.remembering import remember
+from jaxsgd.remembering import Surroundings, remember
 from jaxsgd.state import State, Update
 from jaxsgd.streams import Recorder, Request
 from jaxsgd.structure import Skeleton, Structure
@@ -87,17 +87,27 @@ def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool
 @remember(_STRUCTURES)
 def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
     x, averages, path_sums = blank.fields
-    try:
-        shape, on_state = jax.eval_shape(lambda *fields: function(State(*fields)), x, averages, path_sums), True
-    except Exception as of_state:
+
+    def of_state(*fields: Any) -> Any:
+        return function(State(*fields))
+
+    with Surroundings(function).traced() as trace:
         try:
-            shape, on_state = jax.eval_shape(function, x), False
-        except Exception as of_x:
-            raise InvalidType(
-                f"{what}: {brief(function)} can be computed neither on x ({_reason(of_x)}) "
-                f"nor on a State ({_reason(of_state)})"
-            ) from of_x
-    _one_number(what, shape)
+            shape, on_state = jax.eval_shape(of_state, x, averages, path_sums), True
+        except Exception as failed_on_state:
+            try:
+                shape, on_state = jax.eval_shape(function, x), False
+            except Exception as of_x:
+                raise InvalidType(
+                    f"{what}: {brief(function)} can be computed neither on x ({_reason(of_x)}) "
+                    f"nor on a State ({_reason(failed_on_state)})"
+                ) from of_x
+        _one_number(what, shape)
+        if trace.is_rewritten:
+            if on_state:
+                _same_again(what, of_state, x, averages, path_sums)
+            else:
+                _same_again(what, function, x)
     return on_state
 
 
@@ -131,6 +141,17 @@ def traced(study: "Study") -> Traced:
 
 @remember(_STRUCTURES)
 def _traced(given: Given) -> Traced:
+    with Surroundings(given).traced() as trace:
+        requests, called = _trace(given)
+        if trace.is_rewritten:
+            for what, function, *arguments in called:
+                _same_again(what, function, *arguments)
+    on_state = tuple(_takes_state(f"observable {name!r}", f, given.blank) for name, f in given.observables)
+    return Traced(requests, on_state)
+
+
+def _trace(given: Given) -> tuple[tuple[Request, ...], list[tuple[Any, ...]]]:
+    """What was drawn, and of each function of the user that was traced: what it is, and the arguments."""
     # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
     x, numbers, recorder = given.blank.fields[0], given.numbers, Recorder()
 
@@ -143,16 +164,20 @@ def _traced(given: Given) -> Traced:
 
     t, number = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), given.blank.precision)
     sample = _shape("the sample of the oracle", draw, numbers, t)
-    _scalar("the risk", lambda numbers, x, sample: of_oracle(numbers).risk(x, sample), numbers, x, sample)
-    gradient = _shape(
-        "the gradient", lambda numbers, x, sample: of_oracle(numbers).gradient(x, sample), numbers, x, sample
-    )
+    requests = tuple(recorder.requests)
+    called: list[tuple[Any, ...]] = [
+        ("the sample of the oracle", draw, numbers, t),
+        ("the risk", lambda numbers, x, sample: of_oracle(numbers).risk(x, sample), numbers, x, sample),
+        ("the gradient", lambda numbers, x, sample: of_oracle(numbers).gradient(x, sample), numbers, x, sample),
+    ]
+    _scalar(*called[1])
+    gradient = _shape(*called[2])
     if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
         raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
-    on_state = tuple(_takes_state(f"observable {name!r}", f, given.blank) for name, f in given.observables)
     for name, function in given.path_sums:
-        _scalar(f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), t, number, x, x, x)
-    return Traced(tuple(recorder.requests), on_state)
+        called.append((f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), t, number, x, x, x))
+        _scalar(*called[-1])
+    return requests, called
 
 
 def _as_in_programs(number: Any, precision: np.dtype) -> jax.ShapeDtypeStruct:
@@ -183,6 +208,16 @@ def _shape(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         return jax.eval_shape(function, *arguments)
     except Exception as error:
         raise InvalidType(f"{what} cannot be computed: {_reason(error)}") from error
+
+
+def _same_again(what: str, function: Callable[..., Any], *arguments: Any) -> None:
+    """An error if a function is another one when it is traced again, as one is that counts its calls."""
+    made = [jax.make_jaxpr(lambda *given: function(*given))(*arguments) for _ in range(2)]
+    if len({str(each) + str(each.consts) for each in made}) > 1:
+        raise InvalidInput(
+            f"{what} must be a function of its arguments, but it computes something else when it is called again: "
+            "it changes what it reads, such as a count of its calls"
+        )
 
 
 def _scalar(what: str, function: Callable[..., Any], *arguments: Any) -> None:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
+from jaxsgd import stated_facts
 from jaxsgd.config import kinds
-from jaxsgd.errors import InvalidType, NoExactSolution
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.module import facts_of, is_abstract, public_name
 from jaxsgd.theory.bounds import EVERY
 
@@ -225,8 +226,8 @@ def test_declared_facts_have_the_bounds_of_ours():
     assert of_odd.values == of_ours["sampling_with_replacement"].values
 
 
-def test_declared_facts_have_verdicts():
-    """And a fact that is false is found out: a covariance that is declared half as large."""
+def test_declared_facts_have_verdicts(monkeypatch):
+    """And a fact that is false is found out, a covariance that is declared half as large: also without the check."""
 
     def study(noise):
         oracle = js.oracles.AdditiveNoise(PROBLEM, noise)
@@ -236,6 +237,9 @@ def test_declared_facts_have_verdicts():
     assert report.verdicts["exact_moments"] == "CONSISTENT"
     assert {"balance", "convexity", "last_iterate"} <= set(report.verdicts)
     assert "REFUTED" not in report.verdicts.values()
+    with pytest.raises(InvalidInput, match=r"the noise Half states covariance_matrix with 0\.5 at"):
+        study(Half())
+    monkeypatch.setattr(stated_facts, "check", lambda *_: None)
     assert js.verify(study(Half()), 4000, resolution=0.2).verdicts["exact_moments"] == "REFUTED"
 
 

@@ -27,7 +27,8 @@ def count_draws(
     or `NEVER`.
     """
     span = Span(np.uint32(first), np.int32(0), np.int32(BLOCK))
-    return jax.device_get(_compiled(program, updates)(inputs, key, span))
+    with program.around.entered():
+        return jax.device_get(_compiled(program, updates)(inputs, key, span))
 
 
 @functools.lru_cache(maxsize=16)

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxsgd.engine.kernel import REVISION
 from jaxsgd.engine.program import Event, Program
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.engine.task import Task
+from jaxsgd.reading import Reading
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
@@ -25,29 +26,92 @@ def fingerprint(task: Task) -> str:
 
     - What the user gives, as JAX traces it for one trajectory, with the constants that its functions hold: sample,
       gradient, risk, update, observables, events and path sums. Functions that differ only in the numbers that they
-      close over thus differ.
+      close over, or read from globals, thus differ. Of a callback, which JAX does not trace, it is the code, and what
+      that reads.
     - What is asked of them: steps recorded, observables, averages, statistics, precision; and the random numbers.
     - All numbers of the study, and the key.
     - `jaxsgd.engine.kernel.REVISION`, which stands for what the engine does with all that.
 
     It depends on the version of JAX.
     """
+    digest = hashlib.sha256(_of_program(task.program, _shapes_of_leaves(task)).whole)
+    for number in (*jax.tree.leaves(task.inputs), task.key):
+        _add(digest, number)
+    return digest.hexdigest()
+
+
+class OfStudy(NamedTuple):
+    """What ties a result to a study, whatever of it is recorded or asked.
+
+    - `trajectory`: 32 digits on which trajectories depend, but for the random numbers: the traces of sample, gradient,
+      risk and update, the numbers of the study that these use, its start and learning rates, and the precision. What
+      is stated of a problem and does not enter a trajectory, such as a constant, does not count.
+    - `averages`: by name, as many digits on which its weights depend.
+
+    They depend on the version of JAX.
+    """
+
+    trajectory: str
+    averages: dict[str, str]
+
+
+def of_studies(task: Task) -> list[OfStudy]:
+    """Those of the cells of a task."""
+    printed = _of_program(task.program, _shapes_of_leaves(task))
+    varied = jax.tree.unflatten(jax.tree.structure(task.inputs), task.varied or (False,) * len(_leaves(task)))
+    inputs = task.inputs
+    used = [(inputs.leaves[i], varied.leaves[i]) for i in printed.used]
+    used.append((inputs.start, varied.start))
+    shared = [None if varies else _digest_of(number) for number, varies in used]
+    prints = []
+    for cell in range(task.cells):
+        digest = hashlib.sha256(printed.alone)
+        for (number, _), known in zip(used, shared, strict=True):
+            digest.update(_digest_of(number[cell]) if known is None else known)
+        of_cell = inputs.coefficients[cell] if varied.coefficients else inputs.coefficients
+        rates, *averages = (_digest_of(column) for column in of_cell.T)
+        digest.update(rates)
+        named = zip(task.program.averages, averages, strict=True)
+        prints.append(OfStudy(digest.hexdigest()[:32], {name: weights.hex()[:32] for name, weights in named}))
+    return prints
+
+
+def _leaves(task: Task) -> list[Any]:
+    return jax.tree.leaves(task.inputs)
+
+
+def _digest_of(number: Any) -> bytes:
+    digest = hashlib.sha256()
+    _add(digest, number)
+    return digest.digest()
+
+
+def _shapes_of_leaves(task: Task) -> tuple[jax.ShapeDtypeStruct, ...]:
+    """Those of oracle and method, of one cell."""
     numbers, structure = jax.tree.flatten(task.inputs)
     varied = task.varied or (False,) * len(numbers)
     of_one_cell = [
         jax.ShapeDtypeStruct(array.shape[1:] if varies else array.shape, array.dtype)
         for array, varies in zip(map(np.asarray, numbers), varied, strict=True)
     ]
-    leaves = jax.tree.unflatten(structure, of_one_cell).leaves
-    digest = hashlib.sha256(_of_program(task.program, leaves))
-    for number in (*numbers, task.key):
-        _add(digest, number)
-    return digest.hexdigest()
+    return jax.tree.unflatten(structure, of_one_cell).leaves
+
+
+class _Printed(NamedTuple):
+    """Hashes of all that is no number of a program.
+
+    - `whole`: with what is recorded and asked; `alone`: without.
+    - `used`: which of the leaves the latter uses, in the order of their first use.
+    """
+
+    whole: bytes
+    alone: bytes
+    used: tuple[int, ...]
 
 
 @functools.lru_cache(maxsize=64)
-def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> bytes:
-    """A hash of all that is no number; ``leaves`` are the shapes of those of oracle and method."""
+def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> _Printed:
+    """``leaves`` are the shapes of those of oracle and method."""
     named = (*program.observables, *program.events)
     asked = (
         *(program.recorded_steps, program.precision, program.point, program.requests),
@@ -56,16 +120,35 @@ def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> b
         [_described(statistic) for statistic in program.statistics],
     )
     digest = hashlib.sha256(_text((REVISION, *asked)).encode())
-    with jax.enable_x64(program.precision == "float64"):
-        for closed in _traces(program, leaves):
+    given = (program.precision, program.point, program.requests)
+    alone, used = hashlib.sha256(_text(given).encode()), {}
+    with jax.enable_x64(program.precision == "float64"), program.around.traced():
+        for index, closed in enumerate(_traces(program, leaves)):
             _add_jaxpr(digest, closed.jaxpr, closed.consts)
-    return digest.digest()
+            if index < _OF_THE_STUDY:
+                _add_jaxpr(alone, closed.jaxpr, closed.consts, _used_names(closed.jaxpr, len(leaves), used))
+    return _Printed(digest.digest(), alone.digest(), tuple(used))
+
+
+def _used_names(jaxpr: Jaxpr, leaves: int, used: dict[int, int]) -> dict[Any, Any]:
+    """Names of constants and arguments, without the leaves that are not used, which ``used`` numbers on."""
+    names: dict[Any, Any] = {variable: f"constant {i}" for i, variable in enumerate(jaxpr.constvars)}
+    names |= {variable: f"argument {i}" for i, variable in enumerate(jaxpr.invars[leaves:])}
+    number = {variable: i for i, variable in enumerate(jaxpr.invars[:leaves])}
+    for atom in (*(atom for equation in jaxpr.eqns for atom in equation.invars), *jaxpr.outvars):
+        if not isinstance(atom, Literal) and atom in number:
+            names[atom] = f"leaf {used.setdefault(number[atom], len(used))}"
+    return names
 
 
 def _described(statistic: Statistic) -> tuple[str, list[Any]]:
     """A statistic's name, and those of its fields on which compiled code depends."""
     fields = dataclasses.fields(statistic)  # type: ignore[arg-type]
     return statistic.name, [(field.name, getattr(statistic, field.name)) for field in fields if field.compare]
+
+
+_OF_THE_STUDY = 5
+"""The first of these traces, on which trajectories depend."""
 
 
 def _traces(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Iterator[ClosedJaxpr]:
@@ -105,14 +188,15 @@ def _evaluated(event: Event, x: Any, averages: Any, sums: Any) -> Any:
     return event.function(State(x, averages, sums) if event.takes_state else x)
 
 
-def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
+def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any, names: dict[Any, Any] | None = None) -> None:
     """Operation by operation: with the constants of inner functions, and however often JAX holds one of these.
 
-    The text that JAX prints has neither.
+    The text that JAX prints has neither. `names` are those of constants and arguments, default numbers.
     """
     for constant in constants:
         _add(digest, constant)
-    names = {variable: i for i, variable in enumerate((*jaxpr.constvars, *jaxpr.invars))}
+    if names is None:
+        names = {variable: i for i, variable in enumerate((*jaxpr.constvars, *jaxpr.invars))}
 
     def add_atoms(atoms: Any) -> None:
         for atom in atoms:
@@ -121,7 +205,7 @@ def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
             else:
                 digest.update(f"{names.setdefault(atom, len(names))}:{_text(atom.aval)};".encode())
 
-    add_atoms((*jaxpr.constvars, *jaxpr.invars))
+    add_atoms(tuple(names))
     for equation in jaxpr.eqns:
         digest.update(f"{equation.primitive.name}(".encode())
         add_atoms(equation.invars)
@@ -133,6 +217,8 @@ def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any) -> None:
                     _add_jaxpr(digest, part.jaxpr, part.consts)
                 elif isinstance(part, Jaxpr):
                     _add_jaxpr(digest, part, ())
+                elif name == "callback":
+                    digest.update(Reading(part.callback_func, portable=True).digest)
                 else:
                     digest.update(f"{_text(part)};".encode())
         add_atoms(equation.outvars)

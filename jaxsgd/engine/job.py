@@ -13,6 +13,7 @@ import jax
 import numpy as np
 
 from jaxsgd.engine.environment import BITWISE, environment
+from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.ledger import Entry, Ledger
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, prepare
@@ -29,6 +30,7 @@ class _Recipe:
     - `identity`: that of the job; recipes are equal if it is.
     - `study`: the arguments of a Study, which it derives the rest from; of several cells, those of the first.
     - `varied`, `inputs`: of cells, those of the task; of a study nothing, and None: its inputs are made again.
+    - `fingerprint`: that of the task, which the one that is made of the recipe must have.
     """
 
     identity: str
@@ -41,6 +43,7 @@ class _Recipe:
     plan: Plan = dataclasses.field(compare=False)
     key: np.ndarray = dataclasses.field(compare=False)
     environment: Mapping[str, str] = dataclasses.field(compare=False)
+    fingerprint: str = dataclasses.field(default="", compare=False)
 
     def make(self) -> Task:
         """The task, in a process that would give the same bits as the one that wrote the recipe."""
@@ -54,7 +57,14 @@ class _Recipe:
                 )
         with jax.enable_x64(self.precision == "float64"):
             program, inputs = prepare(Study(**self.study), self.statistics, self.events)
-        return Task(program, inputs if self.inputs is None else self.inputs, self.plan, self.key, self.varied)
+        task = Task(program, inputs if self.inputs is None else self.inputs, self.plan, self.key, self.varied)
+        if fingerprint(task) != self.fingerprint:
+            raise InvalidInput(
+                "a worker computes something else than the process that started it: what the functions of the study "
+                "read, such as a global variable of their module, was changed there, and is not changed in the "
+                "worker; give it to the functions by functools.partial, or keep it in their module"
+            )
+        return task
 
 
 _MAKING = threading.Lock()
@@ -93,6 +103,8 @@ class Job:
         )
 
     def __getstate__(self) -> _Recipe:
+        if not self._recipe.fingerprint:
+            self._recipe = dataclasses.replace(self._recipe, fingerprint=fingerprint(self.task))
         return self._recipe
 
     def __setstate__(self, recipe: _Recipe) -> None:

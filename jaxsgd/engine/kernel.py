@@ -28,6 +28,7 @@ from jaxsgd.engine.lanes import over_lanes, sum_coordinates
 from jaxsgd.engine.plan import Form
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK, Seen
+from jaxsgd.remembering import Surroundings
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
@@ -369,14 +370,15 @@ def run_cells(
 class CompiledTile:
     """The jitted tile, a function of (inputs, key, span). The first call compiles, in one thread only."""
 
-    def __init__(self, tile: Callable[..., dict[str, Any]], options: Options) -> None:
-        self.jitted = jax.jit(tile, compiler_options=dict(options))
+    def __init__(self, tile: Callable[..., dict[str, Any]], options: Options, around: Surroundings) -> None:
+        self.jitted, self._around = jax.jit(tile, compiler_options=dict(options)), around
         self._lock, self._ready = threading.Lock(), False
 
     def __call__(self, inputs: Inputs, key: np.ndarray, span: Span) -> dict[str, Any]:
         if self._ready:
-            return self.jitted(inputs, key, span)
-        with self._lock:
+            with self._around.entered():
+                return self.jitted(inputs, key, span)
+        with self._lock, self._around.traced():
             result = jax.block_until_ready(self.jitted(inputs, key, span))
             self._ready = True
             return result
@@ -388,5 +390,5 @@ def compiled(
 ) -> CompiledTile:
     """The tile of a program, or of cells of which some inputs vary; equal programs share it."""
     if not varied:
-        return CompiledTile(functools.partial(run_tile, program, form, lanes, careful), options)
-    return CompiledTile(functools.partial(run_cells, program, form, lanes, careful, varied), options)
+        return CompiledTile(functools.partial(run_tile, program, form, lanes, careful), options, program.around)
+    return CompiledTile(functools.partial(run_cells, program, form, lanes, careful, varied), options, program.around)

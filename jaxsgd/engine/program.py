@@ -12,8 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import streams
+from jaxsgd import stated_facts, streams
 from jaxsgd.engine.statistics import Statistic
+from jaxsgd.remembering import Surroundings
 from jaxsgd.state import State
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
@@ -52,7 +53,8 @@ class Event(NamedTuple):
 class Program:
     """The static part of a study: everything that shapes the compiled code.
 
-    `positive_risk` says that the risk is known to be positive everywhere but at the minimiser.
+    - `around`: what the functions of the user read when this was made, such as globals.
+    - `positive_risk`: whether the risk is known to be positive everywhere but at the minimiser.
     """
 
     skeleton: Skeleton
@@ -69,6 +71,7 @@ class Program:
     path_sums: tuple[tuple[str, Callable], ...]
     statistics: tuple[Statistic, ...]
     precision: str
+    around: Surroundings
 
     @property
     def words(self) -> int:
@@ -84,11 +87,16 @@ def prepare(
     study: Study, statistics: tuple[Statistic, ...], events: Mapping[str, Callable] | None = None
 ) -> tuple[Program, Inputs]:
     """The program and the numbers of a study, in the precision that JAX is set to."""
+    # Again, as functions may read something else than when the study was made.
+    stated_facts.check(study.oracle, study.method, study.x0)
     dtype = jnp.zeros(()).dtype
     skeleton, numbers = Skeleton.split((study.oracle, study.method))
     state, found = blank_state(study), traced(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
     problem = study.oracle.problem
+    observables = tuple(map(Event, study.observables, study.observables.values(), found.takes_state))
+    asked = tuple(_event(name, function, state) for name, function in (events or {}).items())
+    path_sums = tuple(study.path_sums.items())
     program = Program(
         skeleton=skeleton,
         point=Structure.of(study.x0),
@@ -99,11 +107,12 @@ def prepare(
         averages=tuple(study.averages),
         partial_averages=bool(np.any(undefined)),
         positive_risk=problem is not None and problem.minimum == 0 and (problem.strong_convexity or 0.0) > 0,
-        observables=tuple(map(Event, study.observables, study.observables.values(), found.takes_state)),
-        events=tuple(_event(name, function, state) for name, function in (events or {}).items()),
-        path_sums=tuple(study.path_sums.items()),
+        observables=observables,
+        events=asked,
+        path_sums=path_sums,
         statistics=statistics,
         precision=dtype.name,
+        around=Surroundings((skeleton, observables, asked, path_sums)),
     )
     mixing = [np.append(average.mixing(study.learning_rates[:-1]), 0.0) for average in study.averages.values()]
     inputs = Inputs(

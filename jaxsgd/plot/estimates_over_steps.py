@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.plot import style
 from jaxsgd.results.result import Result
+from jaxsgd.results.same_study import check_is_of
 from jaxsgd.study import Study
 
 _POINTS = 16  # estimates drawn one by one
@@ -70,14 +71,9 @@ def thinned(study: Study, result: Result, variables: Iterable[str]) -> xr.Datase
 
     **Raises** `InvalidInput` or `InvalidType` if the result is of another study, or lacks one of them.
     """
-    if not isinstance(result, Result):
-        raise InvalidType(f"result must be what simulate returns, got {reprlib.repr(result)}")
+    check_is_of(study, result)
     _check([result], variables)
     steps = result.dataset["step"].values
-    if steps[-1] > study.steps or not np.allclose(
-        result.dataset["learning_rate"], study.learning_rates[steps], rtol=1e-6, atol=0, equal_nan=True
-    ):
-        raise InvalidInput("the result is of another study: its steps and learning rates are not those of this one")
     updated = result.dataset.isel(step=steps > 0)
     if not updated.sizes["step"]:
         raise InvalidInput("the result holds step 0 only: record later steps")

@@ -21,6 +21,12 @@ _SAME = ("kind", "seed", "precision", "chunks", "jax", "jaxlib", "xla_flags", "s
          "fingerprint")  # fmt: skip
 
 
+_IN_WORDS = {
+    "asked": "the statistics that were asked for",
+    "fingerprint": "what the functions of their studies compute, or in numbers that the repr of a study does not show",
+}
+
+
 class Estimates(AbstractOrFinal, abc.ABC):
     """Estimates, with the sums that they were made of.
 
@@ -77,7 +83,7 @@ class Estimates(AbstractOrFinal, abc.ABC):
             for name in _SAME:
                 mine, its = self._attributes.get(name), other._attributes.get(name)
                 if mine != its:
-                    what = "the statistics that were asked for" if name == "asked" else f"{name} ({mine} and {its})"
+                    what = _IN_WORDS.get(name, f"{name} ({mine} and {its})")
                     raise InvalidInput(f"these results cannot be merged: they differ in {what}")
         ledgers = [ledger.empty() for ledger in self._ledgers]
         for result in (self, *others):

@@ -22,6 +22,8 @@ from jaxsgd.results.storage import Saved
 from jaxsgd.results.tails import without_standard_error
 from jaxsgd.study import Study
 
+_NOT_SHOWN = ("asked", "study_fingerprints")  # attributes that are for other functions to read
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cell:
@@ -137,7 +139,7 @@ class SweepResult(Estimates):
             values = np.stack([variable.values for variable in cells]).reshape(*shape, *first.values.shape)
             whole = Variable((*dimensions, *first.dimensions), values, first.unit, first.about)
             variables[f"{name}_at_step" if name in coordinates else name] = labelled(whole)
-        attributes = {key: value for key, value in self._attributes.items() if key != "asked"}
+        attributes = {key: value for key, value in self._attributes.items() if key not in _NOT_SHOWN}
         return xr.Dataset(variables, coordinates, attributes)
 
     def values(self, observable: str) -> np.ndarray:
@@ -178,10 +180,11 @@ class SweepResult(Estimates):
         for (start, stop), sums in whole:
             ledger.add(start, stop, _of_cell(layout.statistics, sums, index, count))
         found = self.cells[position]
-        fingerprint = f"{self._attributes['fingerprint']}, cell {position}"
-        return Result(
-            layout, [ledger], self._attributes | {"study": found.about, "fingerprint": fingerprint}, found.study
-        )
+        own = {"study": found.about, "fingerprint": f"{self._attributes['fingerprint']}, cell {position}"}
+        attributes = dict(self._attributes)
+        if "study_fingerprints" in attributes:
+            own["study_fingerprint"] = json.dumps(json.loads(attributes.pop("study_fingerprints"))[position])
+        return Result(layout, [ledger], attributes | own, found.study)
 
     @property
     def diverged(self) -> list[str]:

@@ -9,7 +9,9 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import BestSet, best_set, best_set_independent, separate
+from jaxsgd.results.same_study import check_is_of
 from jaxsgd.results.sweep_result import Cell, SweepResult
+from jaxsgd.runs.arrangement import study_of
 from jaxsgd.runs.sweeps import run_cells
 
 _SHOWN = 12
@@ -169,6 +171,7 @@ def tune(
         groups.setdefault(key, []).append(i)
     leaders = [min(group, key=lambda i: np.inf if np.isnan(means[i]) else means[i]) for group in groups.values()]
     chosen = [result.cells[i] for i in leaders]
+    _check_unchanged(result, leaders)
     fresh = run_cells(
         chosen,
         result.trajectories,
@@ -189,6 +192,12 @@ def _check(result: object) -> None:
         raise InvalidType(f"result must be what sweep returns, got {type(result).__name__}")
     if result.trajectories < 2:
         raise InvalidInput("a comparison takes two trajectories of each cell at least: run the sweep with more")
+
+
+def _check_unchanged(result: SweepResult, positions: list[int]) -> None:
+    """An error if the studies of some cells no longer compute what they did when the sweep was run."""
+    for position in positions:
+        check_is_of(study_of(result.cells[position]), result.result(position))
 
 
 def _moments(result: SweepResult, observable: str) -> list[np.ndarray]:

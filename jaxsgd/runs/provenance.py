@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxsgd.engine.environment import BITWISE, environment
-from jaxsgd.engine.fingerprint import fingerprint
+from jaxsgd.engine.fingerprint import fingerprint, of_studies
 from jaxsgd.engine.task import Task
 from jaxsgd.module import brief
 from jaxsgd.results.layout import Layout
@@ -24,6 +24,11 @@ def attributes(tasks: Sequence[Task], seed: int) -> dict[str, Any]:
         "fingerprint": prints[0] if len(prints) == 1 else hashlib.sha256("".join(prints).encode()).hexdigest(),
         **environment(),
     }
+
+
+def studies(tasks: Sequence[Task]) -> list[list[dict[str, Any]]]:
+    """Of each task what ties the results of its cells to their studies, whatever was recorded and asked."""
+    return [[each._asdict() for each in of_studies(task)] for task in tasks]
 
 
 def manifest(study: Study, layout: Layout, first: int, tasks: Sequence[Task], made: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The entry point: simulate a study."""
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -93,7 +94,8 @@ def simulate(
         target = within(target, trajectories, layout, events)
         trajectories = target.limit
     task = make_task(study, layout.statistics, events, first_trajectory, trajectories, seed, plan)
-    first, made = int(first_trajectory), {"study": repr(study)} | provenance.attributes([task], seed)
+    about = {"study": repr(study), "study_fingerprint": json.dumps(provenance.studies([task])[0][0])}
+    first, made = int(first_trajectory), about | provenance.attributes([task], seed)
     manifest = provenance.manifest(study, layout, first, [task], made)
     with (
         execution([Job(study, events, task)], first, executor, checkpoint, manifest) as run,

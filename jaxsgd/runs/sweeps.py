@@ -1,5 +1,6 @@
 """The entry point for many studies at once: sweep over cells, with shared draws."""
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
@@ -104,6 +105,7 @@ def run_cells(
         "common_random_numbers": int(common_random_numbers),
         "compare": repr(arranged.kept),
         "compare_at": arranged.step,
+        "study_fingerprints": json.dumps(_of_cells(arranged, provenance.studies(tasks), len(made))),
     }
     study = study_of(made[0])
     manifest = provenance.manifest(study, layout, first, tasks, about) | {
@@ -119,6 +121,16 @@ def run_cells(
     result = SweepResult(made, arranged.layouts, arranged.launches, arranged.kept, run.ledgers, about)
     warn_of_tails(result)
     return result
+
+
+def _of_cells(arranged: Arranged, found: Sequence[Sequence[Any]], count: int) -> list[Any]:
+    """What was found of the members of each launch, by cell."""
+    by_cell = {
+        position: each
+        for members, prints in zip(arranged.launches, found, strict=True)
+        for position, each in zip(members, prints, strict=True)
+    }
+    return [by_cell[position] for position in range(count)]
 
 
 class _Progress(Progress):

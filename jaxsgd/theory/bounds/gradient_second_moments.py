@@ -12,6 +12,7 @@ from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.module import with_own_arrays
 from jaxsgd.record import every
 from jaxsgd.results.result import Result
+from jaxsgd.results.same_study import check_is_of
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
@@ -61,8 +62,7 @@ def measured(study: Study, result: Result) -> SecondMoments:
             f"the result must hold gradient_norm_squared at every step 0..{T}: run the study with "
             'record=js.record.every(1), and with "gradient_norm_squared" in observe where that is given'
         )
-    if not np.allclose(dataset["learning_rate"][:T], study.learning_rates[:T], rtol=1e-6, atol=0):
-        raise InvalidInput("the result is of another study: its learning rates are not those of this one")
+    check_is_of(study, result)
     return SecondMoments(
         dataset["gradient_norm_squared_mean"].values[:T], dataset["gradient_norm_squared_sem"].values[:T]
     )

@@ -1,0 +1,53 @@
+"""Cheap checks of what users state of their problems, noises, oracles, orders and methods, before theory believes it.
+
+A study is checked when it is made: that is before anything is compiled for a run, and before theory sees it. What is
+checked has been stated by a user, as arguments of `Function` and `FiniteSum` or by classes of one's own; the facts of
+the complete classes of jaxsgd are derived, and their tests measure them. A check costs some evaluations at a handful of
+points, or some thousand draws, in a program that is compiled once for a structure and without optimisation; the same
+item is checked once, whatever else changes in the studies that hold it.
+
+A check finds contradictions, it proves nothing: a fact that fails elsewhere, or by little, passes.
+"""
+
+from typing import Any
+
+from jaxsgd.methods import Method
+from jaxsgd.noise import Noise
+from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
+from jaxsgd.orders import Order
+from jaxsgd.problems import FiniteSum, Function, Problem
+from jaxsgd.stated_facts.held import Held
+from jaxsgd.stated_facts.of_methods import check_method
+from jaxsgd.stated_facts.of_noises import check_noise
+from jaxsgd.stated_facts.of_oracles import check_oracle
+from jaxsgd.stated_facts.of_orders import check_order
+from jaxsgd.stated_facts.of_problems import check_problem
+
+__all__ = ["check", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated"]
+
+_STATE = (Function, FiniteSum, RandomLoss)
+"""Complete classes whose arguments are what a user states."""
+
+
+def check(oracle: Oracle, method: Method, x0: Any) -> None:
+    """An error that shows the contradiction, if a cheap check contradicts what a user states of these.
+
+    **Raises** `InvalidInput`.
+    """
+    start, problem, order = Held.of(x0), oracle.problem, oracle.order
+    if isinstance(problem, Problem) and is_stated(problem):
+        check_problem(Held.of(problem), start, Held.of(method.projection))
+    if isinstance(oracle, AdditiveNoise) and isinstance(oracle.noise, Noise) and is_stated(oracle.noise):
+        check_noise(Held.of(oracle.noise), start)
+    if is_stated(oracle):
+        check_oracle(Held.of(oracle), start)
+    if isinstance(order, Order) and problem is not None and is_stated(order):
+        check_order(Held.of(order), problem.examples, oracle.batch)
+    if is_stated(method):
+        check_method(Held.of(method), start)
+
+
+def is_stated(item: Any) -> bool:
+    """Whether what an object says of itself was stated by a user, and is not derived by jaxsgd."""
+    kind = type(item)
+    return kind in _STATE or not kind.__module__.startswith("jaxsgd.")
