@@ -31,7 +31,7 @@ from jaxsgd.engine.statistics import BLOCK, Seen
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
-REVISION = 1
+REVISION = 2
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
 that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 

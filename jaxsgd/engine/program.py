@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import streams
+from jaxsgd.engine.number_range import check_range
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.structure import Skeleton, Structure, flat
 from jaxsgd.study import Study
@@ -76,6 +77,7 @@ def prepare(
 ) -> tuple[Program, Inputs]:
     """The program and the numbers of a study, in the precision that JAX is set to."""
     dtype = jnp.zeros(()).dtype
+    check_range(study, dtype)
     skeleton, numbers = Skeleton.split((study.oracle, study.method))
     state, found = blank_state(study), traced(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
