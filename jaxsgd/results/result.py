@@ -10,9 +10,11 @@ import xarray as xr
 
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.errors import InvalidInput
+from jaxsgd.results import rounding as roundings
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
 from jaxsgd.results.layout import Layout
+from jaxsgd.results.rounding import Roundings
 from jaxsgd.results.storage import Saved
 from jaxsgd.study import Study
 
@@ -24,26 +26,36 @@ class Result(Estimates):
       `o_variance` and its standard error `o_sem`. The attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
+    - `rounding`: by observable, what float32 may have done to it, of which the dataset has `o_rounding`: about so much
+      a mean departs from that of exact arithmetic. None in float64.
     """
 
     kind = "study"
 
     def __init__(
-        self, layout: Layout, ledgers: Sequence[Ledger], attributes: Mapping[str, Any], study: Study | None = None
+        self,
+        layout: Layout,
+        ledgers: Sequence[Ledger],
+        attributes: Mapping[str, Any],
+        study: Study | None = None,
+        rounding: Roundings | None = None,
     ) -> None:
         super().__init__(ledgers, {**attributes, "asked": layout.to_json()})
-        self.study, self._layout = study, layout
+        self.study, self._layout, self.rounding = study, layout, rounding
 
     @classmethod
     def restored(cls, saved: Saved) -> Self:
         """The result that a file holds."""
         layout = Layout.from_json(saved.attributes["asked"])
-        return cls(layout, saved.ledgers([layout.statistics]), saved.attributes)
+        attributes = dict(saved.attributes)
+        text = attributes.pop("rounding", "")
+        rounding = roundings.from_json(text) if text else None
+        return cls(layout, saved.ledgers([layout.statistics]), attributes, rounding=rounding)
 
     @functools.cached_property
     def dataset(self) -> xr.Dataset:
         """The estimates."""
-        made = self._layout.dataset(self._ledgers[0].total(), self.trajectories)
+        made = self._layout.dataset(self._ledgers[0].total(), self.trajectories, self.rounding)
         made.attrs = {key: value for key, value in self._attributes.items() if key != "asked"}
         return made
 
@@ -57,12 +69,22 @@ class Result(Estimates):
         return self.dataset.sel(step=step)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        storage.write(path, self.dataset.assign_attrs(self._attributes), self._ledgers)
+        own = {"rounding": roundings.to_json(self.rounding)} if self.rounding else {}
+        storage.write(path, self.dataset.assign_attrs(self._attributes | own), self._ledgers)
 
     save.__doc__ = Estimates.save.__doc__
 
     def with_sums(self, ledgers: Sequence[Ledger], attributes: Mapping[str, Any]) -> Self:
-        return type(self)(self._layout, ledgers, attributes, self.study)
+        return type(self)(self._layout, ledgers, attributes, self.study, self.rounding)
+
+    def merged(self, others: Sequence[Estimates]) -> Self:
+        made = super().merged(others)
+        for other in others:
+            assert isinstance(other, Result)  # as of one kind they merge
+            made.rounding = roundings.joined(made.rounding, other.rounding)
+        return made
+
+    merged.__doc__ = Estimates.merged.__doc__
 
     def __repr__(self) -> str:
         last = self.dataset.isel(step=-1)

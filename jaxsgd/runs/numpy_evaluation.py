@@ -1,0 +1,155 @@
+"""What a traced function computes, evaluated by NumPy: for a few points much sooner than it would be compiled."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.extend.core
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+
+def evaluate(traced: ClosedJaxpr, arguments: Sequence[Any]) -> list[np.ndarray]:
+    """The values of a trace at these arguments, in the precision in which it was traced.
+
+    Where it holds an operation that is not in the list here, JAX compiles and runs it.
+    """
+    try:
+        with np.errstate(all="ignore"):  # points that are tried need not lie where the function is finite
+            return _run(traced.jaxpr, traced.consts, arguments)
+    except NotImplementedError:
+        wide = any(aval.dtype == np.float64 for aval in traced.in_avals)  # type: ignore[attr-defined]
+        with jax.enable_x64(wide):
+            return [np.asarray(value) for value in jax.jit(jax.extend.core.jaxpr_as_fun(traced))(*arguments)]
+
+
+def _run(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[np.ndarray]:
+    known: dict[Any, np.ndarray] = {}
+
+    def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            known[variable] = np.asarray(value, variable.aval.dtype)
+
+    assign(jaxpr.constvars, constants)
+    assign(jaxpr.invars, arguments)
+
+    def value(atom: Any) -> np.ndarray:
+        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else known[atom]
+
+    for equation in jaxpr.eqns:
+        name, inputs = equation.primitive.name, [value(atom) for atom in equation.invars]
+        if name in _ELEMENTWISE:
+            made: Any = [_ELEMENTWISE[name](*inputs)]
+        elif name in _OPERATIONS:
+            made = [_OPERATIONS[name](equation, *inputs)]
+        elif name in _CALLS:
+            inner = equation.params[_CALLS[name]]
+            closed = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
+            made = _run(closed.jaxpr, closed.consts, inputs)
+        elif name == "scan":
+            made = _scan(equation.params, inputs)
+        else:
+            raise NotImplementedError(name)
+        assign(equation.outvars, made)
+    return [value(atom) for atom in jaxpr.outvars]
+
+
+def _scan(given: dict[str, Any], inputs: Sequence[np.ndarray]) -> list[Any]:
+    constants, carried, body = given["num_consts"], given["num_carry"], given["jaxpr"]
+    fixed, carry, rows = inputs[:constants], inputs[constants : constants + carried], inputs[constants + carried :]
+    stacked: list[list[np.ndarray]] = []
+    order = range(given["length"])
+    for i in reversed(order) if given["reverse"] else order:
+        made = _run(body.jaxpr, body.consts, [*fixed, *carry, *(row[i] for row in rows)])
+        carry = made[:carried]
+        stacked.append(made[carried:])
+    if given["reverse"]:
+        stacked.reverse()
+    return [*carry, *(np.stack(column) for column in zip(*stacked, strict=True))]
+
+
+def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda equation, x: function(x, axis=tuple(int(axis) for axis in equation.params["axes"]))
+
+
+def _broadcast(equation: Any, x: np.ndarray) -> np.ndarray:
+    shape, kept = equation.params["shape"], equation.params["broadcast_dimensions"]
+    whole = [1] * len(shape)
+    for axis, size in zip(kept, x.shape, strict=True):
+        whole[axis] = size
+    return np.broadcast_to(x.reshape(whole), shape)
+
+
+def _product(equation: Any, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    (over_x, over_y), (batch_x, batch_y) = equation.params["dimension_numbers"]
+    free_x = [axis for axis in range(x.ndim) if axis not in (*over_x, *batch_x)]
+    free_y = [axis for axis in range(y.ndim) if axis not in (*over_y, *batch_y)]
+
+    def matrix(array: np.ndarray, *groups: Sequence[int]) -> np.ndarray:
+        shape = [int(np.prod([array.shape[axis] for axis in group])) for group in groups[1:]]
+        batch = [array.shape[axis] for axis in groups[0]]
+        return array.transpose([axis for group in groups for axis in group]).reshape(*batch, *shape)
+
+    made = matrix(x, batch_x, free_x, over_x) @ matrix(y, batch_y, over_y, free_y)
+    return made.reshape(equation.outvars[0].aval.shape)
+
+
+def _slice(equation: Any, x: np.ndarray) -> np.ndarray:
+    given = equation.params
+    strides = given["strides"] or (1,) * x.ndim
+    return x[tuple(map(slice, given["start_indices"], given["limit_indices"], strides))]
+
+
+def _dynamic_slice(equation: Any, x: np.ndarray, *starts: np.ndarray) -> np.ndarray:
+    sizes = equation.params["slice_sizes"]
+    firsts = [min(max(int(s), 0), have - size) for s, have, size in zip(starts, x.shape, sizes, strict=True)]
+    return x[tuple(slice(first, first + size) for first, size in zip(firsts, sizes, strict=True))]
+
+
+def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
+    return np.choose(which.astype(int), cases) if len(cases) > 2 else np.where(which, cases[1], cases[0])
+
+
+def _iota(equation: Any) -> np.ndarray:
+    given = equation.params
+    shape = [1] * len(given["shape"])
+    shape[given["dimension"]] = -1
+    return np.broadcast_to(np.arange(given["shape"][given["dimension"]]).reshape(shape), given["shape"])
+
+
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "add": np.add, "add_any": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
+    "max": np.maximum, "min": np.minimum, "abs": np.abs, "sign": np.sign, "exp": np.exp, "log": np.log,
+    "log1p": np.log1p, "expm1": np.expm1, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
+    "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power, "square": np.square, "floor": np.floor,
+    "logistic": lambda x: 1 / (1 + np.exp(-x)), "eq": np.equal, "ne": np.not_equal, "lt": np.less,
+    "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "and": np.bitwise_and, "or": np.bitwise_or,
+    "not": np.invert, "is_finite": np.isfinite, "select_n": _select, "stop_gradient": lambda x: x, "copy": lambda x: x,
+    "clamp": lambda low, x, high: np.clip(x, low, high), "atan2": np.arctan2,
+}  # fmt: skip
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "convert_element_type": lambda equation, x: x,  # the type is that of what it is assigned to
+    "integer_pow": lambda equation, x: x ** x.dtype.type(equation.params["y"]),
+    "reduce_sum": _reduce(np.sum),
+    "reduce_max": _reduce(np.max),
+    "reduce_min": _reduce(np.min),
+    "reduce_prod": _reduce(np.prod),
+    "reduce_and": _reduce(np.all),
+    "reduce_or": _reduce(np.any),
+    "broadcast_in_dim": _broadcast,
+    "reshape": lambda equation, x: x.reshape(equation.params["new_sizes"]),
+    "squeeze": lambda equation, x: np.squeeze(x, tuple(equation.params["dimensions"])),
+    "expand_dims": lambda equation, x: np.expand_dims(x, tuple(equation.params["dimensions"])),
+    "transpose": lambda equation, x: x.transpose(equation.params["permutation"]),
+    "rev": lambda equation, x: np.flip(x, equation.params["dimensions"]),
+    "concatenate": lambda equation, *parts: np.concatenate(parts, equation.params["dimension"]),
+    "dot_general": _product,
+    "slice": _slice,
+    "dynamic_slice": _dynamic_slice,
+    "iota": _iota,
+    "cumsum": lambda equation, x: np.cumsum(x, equation.params["axis"]),
+}
+
+_CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",
+          "custom_vjp_call": "call_jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr"}  # fmt: skip
