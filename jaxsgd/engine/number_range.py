@@ -38,7 +38,7 @@ def check_range(study: Study, dtype: Any) -> None:
             index = tuple(np.argwhere(lost)[0].tolist())
             where = f"[{', '.join(map(str, index))}]" if index else ""
             raise InvalidInput(
-                f"{_name(path)}{where} = {array[index]:g} lies outside the range of {np.dtype(dtype).name}, where it is "
+                f"{_name(path)}{where} = {array[index]:g} lies outside the range of {limits.dtype}, where it is "
                 f"{'infinite' if sizes[index] > high else 0}: sizes from {low:.2g} to {high:.2g} can be used; rescale "
                 f"the study, {_OUT}"
             )

@@ -56,7 +56,10 @@ class Rounding:
 
     @classmethod
     def restored(cls, saved: Mapping[str, Any]) -> Self:
-        return cls(**{name: np.array(value) if isinstance(value, list) else value for name, value in saved.items()})
+        made: dict[str, Any] = {
+            name: np.array(value) if isinstance(value, list) else value for name, value in saved.items()
+        }
+        return cls(**made)
 
 
 Roundings = Mapping[str, Rounding]

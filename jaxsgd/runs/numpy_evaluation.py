@@ -17,7 +17,7 @@ def evaluate(traced: ClosedJaxpr, arguments: Sequence[Any]) -> list[np.ndarray]:
     try:
         with np.errstate(all="ignore"):  # points that are tried need not lie where the function is finite
             return _run(traced.jaxpr, traced.consts, arguments)
-    except NotImplementedError:
+    except Exception:  # an operation, or a form of one, that is not known here
         wide = any(aval.dtype == np.float64 for aval in traced.in_avals)  # type: ignore[attr-defined]
         with jax.enable_x64(wide):
             return [np.asarray(value) for value in jax.jit(jax.extend.core.jaxpr_as_fun(traced))(*arguments)]
@@ -107,7 +107,10 @@ def _dynamic_slice(equation: Any, x: np.ndarray, *starts: np.ndarray) -> np.ndar
 
 
 def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
-    return np.choose(which.astype(int), cases) if len(cases) > 2 else np.where(which, cases[1], cases[0])
+    made = cases[0]
+    for number, case in enumerate(cases[1:], 1):
+        made = np.where(which == number, case, made)
+    return made
 
 
 def _iota(equation: Any) -> np.ndarray:

@@ -117,7 +117,7 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
             sample, _ = oracle.sample(Replay(served, program.requests), like, np.int32(0), oracle.memory())
         tree = oracle.problem.example_gradient(x, example) if sampled else oracle.gradient(x, sample)
         gradient = jax.numpy.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
-        seen = Update(np.int32(0), rate, x, tree, as_point(method.update(flat, gradient, rate)))
+        seen = Update(jax.numpy.int32(0), rate, x, tree, as_point(method.update(flat, gradient, rate)))
         sums = {name: steps * function(seen) * (1 + lost[i]) for i, (name, function) in enumerate(program.path_sums)}
         named = {name: as_point(averages[i]) for i, name in enumerate(program.averages)}
         values = [

@@ -1,9 +1,9 @@
 """Whether the precision of a run resolves what it states.
 
-Float32 is enough for most studies, and 1.5 to 2 times as fast. Where it is not, estimates would come with small standard errors
-and be wrong: updates are lost beside a large x, sums beside their terms. First bounds are asked, from the sizes of the
-study's numbers (`rounding_bounds`) and from its functions at a few points (`probe`); where these do not show that rounding
-is small against the standard error, some trajectories run on the same draws in float32 and in float64.
+Float32 is enough for most studies. Where it is not, estimates would come with small standard errors and be wrong:
+updates are lost beside a large x, sums beside their terms. First bounds are asked, from the sizes of the study's
+numbers (`rounding_bounds`) and from its functions at a few points (`probe`); where these do not show that rounding is
+small against the standard error, some trajectories run on the same draws in float32 and in float64.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from jaxsgd.study import Study
 TWINS = 1024
 """Trajectories that run in both precisions: the first ids."""
 _RECORDS = 64  # at which these are compared
-_FEW = 8 * EPSILON  # what a sum of squares is off, relative to itself
+_FEW = 2 * EPSILON  # what a sum of squares is off, relative to itself
 _RELATIVE = (Quadratic, AbsoluteValue, Huber, LeastSquares, LogisticRegression)
 """Problems whose risk, but for its minimum, and gradient of R are computed without a loss of digits near x*."""
 Means = Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -78,20 +78,25 @@ def bounded(study: Study, program: Program) -> Roundings:
     }
     undrawn = {event.name: event.takes_state for event in program.observables}
     everything = np.max([of_x, *of_averages.values()], 0)
+    # An average of x_0 alone is x_0, and so is x after updates with a rate of 0.
+    has_moved = np.append(False, np.cumsum(study.learning_rates[: study.steps]) > 0)
     made: dict[str, Rounding] = {}
     for name in study.observed:
-        kind, _, average = name.partition("_of_")
+        constant, (kind, _, average) = False, name.partition("_of_")
         if name in undrawn:
             spread = everything if undrawn[name] else of_x
             assert probe is not None
-            relative, absolute = _errors(probe.single.observables[name], probe.double.observables[name])
+            values = probe.single.observables[name], probe.double.observables[name]
+            constant = np.ptp(np.concatenate(values)) == 0
+            relative, absolute = _errors(*values)
             if undrawn[name] and study.path_sums and study.steps * EPSILON > 1 / 16:
                 absolute = np.inf  # an update of a sum is of the size of its rounding
         else:
             spread = of_averages[average] if average else of_x
             relative, absolute = _of_built_in(kind, study, motion, probe)
         random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
-        certain = np.full(steps, deterministic) | ((at == 0) & (not random_start))
+        moved = has_moved[np.maximum(at - 1, 0)] if average or undrawn.get(name) else has_moved[at]
+        certain = np.full(steps, deterministic or constant) | (~moved & (not random_start))
         nothing = np.full(steps, np.nan)
         made[name] = Rounding(spread, relative, np.inf if lost else absolute, certain, nothing, nothing)
     return made
@@ -116,7 +121,8 @@ def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -
         return _FEW, float(2 * np.sum(motion.error * (motion.noise + motion.error)))
     if kind == "risk":
         return _errors(probe.single.risk, probe.double.risk)
-    return _errors(*(np.sum(np.square(values.gradient), 1) for values in probe))
+    single, double = (np.sum(np.square(values.gradient), 1) for values in probe)
+    return _errors(single, double)
 
 
 def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
@@ -160,11 +166,9 @@ def _motion(study: Study, program: Program) -> tuple[Motion, Probe | None]:
     if minimiser is None:
         distance = np.minimum(rates.sum() * drift, np.finfo(np.float32).max)
     assert noise is not None
-    width = np.sqrt(min(float(np.sum(rates**2)), rates.max() / (2 * mu) if mu else np.inf))
-    reach = np.abs(start) if minimiser is None else np.maximum(np.abs(start), np.abs(minimiser))
-    extent = reach + (distance if minimiser is None else 0.0) + 3 * width * noise
+    centre = np.abs(start if minimiser is None else minimiser)
     normal = bool(study.oracle.normal) if hasattr(study.oracle, "normal") else False
-    return Motion(rates, noise, drift, extent, distance, error, mu, smoothness, normal), probe
+    return Motion(rates, noise, drift, centre, distance, error, mu, smoothness, normal), probe
 
 
 def _of_declared(study: Study, d: int) -> tuple[np.ndarray | None, np.ndarray]:
@@ -297,14 +301,14 @@ def reason(name: str, step: int, size: float, error: float) -> str:
 def warn(
     roundings: Roundings, seen: Means, steps: Sequence[int], trajectories: int, where: str = "", level: int = 3
 ) -> None:
-    """A warning that names each observable which rounding has made uncertain, at the record where it is worst."""
+    """A warning that names each observable which rounding has made uncertain, at the last such record."""
     said = []
     for name, records in unsettled(roundings, seen, trajectories).items():
         mean, variance = seen[name]
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(invalid="ignore"):
             sizes, errors = roundings[name].size(mean, variance), np.sqrt(variance / trajectories)
-            worst = int(np.argmax(np.where(records, np.nan_to_num(sizes / errors, nan=np.inf, posinf=1e300), -1.0)))
-        said.append(reason(name, steps[worst], float(sizes[worst]), float(errors[worst])))
+        last = int(np.flatnonzero(records)[-1])
+        said.append(reason(name, steps[last], float(sizes[last]), float(errors[last])))
     if said:
         more = f" (and so of {len(said) - 1} more observables)" if len(said) > 1 else ""
         warnings.warn(where + said[0] + more, Unresolved, stacklevel=level)
