@@ -3,69 +3,76 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-import jax.extend.core
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 
-def evaluate(traced: ClosedJaxpr, arguments: Sequence[Any]) -> list[np.ndarray]:
-    """The values of a trace at these arguments, in the precision in which it was traced.
+def evaluate(traced: ClosedJaxpr, arguments: Sequence[Any], wide: bool) -> list[np.ndarray] | None:
+    """The values of a trace in float32 at these arguments; ``wide``: with all its floats in float64.
 
-    Where it holds an operation that is not in the list here, JAX compiles and runs it.
+    A second trace in float64 would not do: arrays that functions hold have one precision while a program has them.
+    None where the trace holds an operation that is not in the list here.
     """
     try:
         with np.errstate(all="ignore"):  # points that are tried need not lie where the function is finite
-            return _run(traced.jaxpr, traced.consts, arguments)
+            return _Run(wide).values(traced.jaxpr, traced.consts, arguments)
     except Exception:  # an operation, or a form of one, that is not known here
-        wide = any(aval.dtype == np.float64 for aval in traced.in_avals)  # type: ignore[attr-defined]
-        with jax.enable_x64(wide):
-            return [np.asarray(value) for value in jax.jit(jax.extend.core.jaxpr_as_fun(traced))(*arguments)]
+        return None
 
 
-def _run(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[np.ndarray]:
-    known: dict[Any, np.ndarray] = {}
+class _Run:
+    """Evaluates traces in one precision."""
 
-    def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
-        for variable, value in zip(variables, values, strict=True):
-            known[variable] = np.asarray(value, variable.aval.dtype)
+    def __init__(self, wide: bool) -> None:
+        self._wide = wide
 
-    assign(jaxpr.constvars, constants)
-    assign(jaxpr.invars, arguments)
+    def _array(self, value: Any, variable: Any) -> np.ndarray:
+        dtype = variable.aval.dtype
+        return np.asarray(value, np.float64 if self._wide and dtype == np.float32 else dtype)
 
-    def value(atom: Any) -> np.ndarray:
-        return np.asarray(atom.val, atom.aval.dtype) if isinstance(atom, Literal) else known[atom]
+    def values(self, jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Any]) -> list[np.ndarray]:
+        known: dict[Any, np.ndarray] = {}
 
-    for equation in jaxpr.eqns:
-        name, inputs = equation.primitive.name, [value(atom) for atom in equation.invars]
+        def assign(variables: Sequence[Any], values: Sequence[Any]) -> None:
+            known.update((each, self._array(value, each)) for each, value in zip(variables, values, strict=True))
+
+        def value(atom: Any) -> np.ndarray:
+            return self._array(atom.val, atom) if isinstance(atom, Literal) else known[atom]
+
+        assign(jaxpr.constvars, constants)
+        assign(jaxpr.invars, arguments)
+        for equation in jaxpr.eqns:
+            assign(equation.outvars, self._made(equation, [value(atom) for atom in equation.invars]))
+        return [value(atom) for atom in jaxpr.outvars]
+
+    def _made(self, equation: Any, inputs: list[np.ndarray]) -> Sequence[Any]:
+        name, given = equation.primitive.name, equation.params
         if name in _ELEMENTWISE:
-            made: Any = [_ELEMENTWISE[name](*inputs)]
-        elif name in _OPERATIONS:
-            made = [_OPERATIONS[name](equation, *inputs)]
-        elif name in _CALLS:
-            inner = equation.params[_CALLS[name]]
+            return [_ELEMENTWISE[name](*inputs)]
+        if name in _OPERATIONS:
+            return [_OPERATIONS[name](equation, *inputs)]
+        if name in _CALLS:
+            inner = given[_CALLS[name]]
             closed = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
-            made = _run(closed.jaxpr, closed.consts, inputs)
-        elif name == "scan":
-            made = _scan(equation.params, inputs)
-        else:
-            raise NotImplementedError(name)
-        assign(equation.outvars, made)
-    return [value(atom) for atom in jaxpr.outvars]
+            return self.values(closed.jaxpr, closed.consts, inputs)
+        if name == "split":
+            return np.split(inputs[0], np.cumsum(given["sizes"])[:-1], given["axis"])
+        if name == "scan":
+            return self._scan(given, inputs)
+        raise NotImplementedError(name)
 
-
-def _scan(given: dict[str, Any], inputs: Sequence[np.ndarray]) -> list[Any]:
-    constants, carried, body = given["num_consts"], given["num_carry"], given["jaxpr"]
-    fixed, carry, rows = inputs[:constants], inputs[constants : constants + carried], inputs[constants + carried :]
-    stacked: list[list[np.ndarray]] = []
-    order = range(given["length"])
-    for i in reversed(order) if given["reverse"] else order:
-        made = _run(body.jaxpr, body.consts, [*fixed, *carry, *(row[i] for row in rows)])
-        carry = made[:carried]
-        stacked.append(made[carried:])
-    if given["reverse"]:
-        stacked.reverse()
-    return [*carry, *(np.stack(column) for column in zip(*stacked, strict=True))]
+    def _scan(self, given: dict[str, Any], inputs: Sequence[np.ndarray]) -> list[Any]:
+        constants, carried, body = given["num_consts"], given["num_carry"], given["jaxpr"]
+        fixed, carry, rows = inputs[:constants], inputs[constants : constants + carried], inputs[constants + carried :]
+        stacked: list[list[np.ndarray]] = []
+        order = range(given["length"])
+        for i in reversed(order) if given["reverse"] else order:
+            made = self.values(body.jaxpr, body.consts, [*fixed, *carry, *(row[i] for row in rows)])
+            carry = made[:carried]
+            stacked.append(made[carried:])
+        if given["reverse"]:
+            stacked.reverse()
+        return [*carry, *(np.stack(column) for column in zip(*stacked, strict=True))]
 
 
 def _reduce(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,17 +120,28 @@ def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
     return made
 
 
+def _pad(equation: Any, x: np.ndarray, filling: np.ndarray) -> np.ndarray:
+    made = np.full(equation.outvars[0].aval.shape, filling, x.dtype)
+    where = []
+    for (low, _, inner), size in zip(equation.params["padding_config"], x.shape, strict=True):
+        if low < 0:
+            raise NotImplementedError("pad")
+        where.append(slice(low, low + (size - 1) * (inner + 1) + 1, inner + 1))
+    made[tuple(where)] = x
+    return made
+
+
 def _iota(equation: Any) -> np.ndarray:
     given = equation.params
-    shape = [1] * len(given["shape"])
-    shape[given["dimension"]] = -1
+    shape = [-1 if axis == given["dimension"] else 1 for axis in range(len(given["shape"]))]
     return np.broadcast_to(np.arange(given["shape"][given["dimension"]]).reshape(shape), given["shape"])
 
 
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "add": np.add, "add_any": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "neg": np.negative,
     "max": np.maximum, "min": np.minimum, "abs": np.abs, "sign": np.sign, "exp": np.exp, "log": np.log,
-    "log1p": np.log1p, "expm1": np.expm1, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh,
+    "log1p": np.log1p, "expm1": np.expm1, "sin": np.sin, "cos": np.cos, "tan": np.tan, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh,
+    "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "ceil": np.ceil, "rem": np.fmod, "exp2": np.exp2,
     "sqrt": np.sqrt, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power, "square": np.square, "floor": np.floor,
     "logistic": lambda x: 1 / (1 + np.exp(-x)), "eq": np.equal, "ne": np.not_equal, "lt": np.less,
     "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal, "and": np.bitwise_and, "or": np.bitwise_or,
@@ -151,6 +169,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "slice": _slice,
     "dynamic_slice": _dynamic_slice,
     "iota": _iota,
+    "pad": _pad,
+    "stack": lambda equation, *parts: np.stack(parts, equation.params["axis"]),
     "cumsum": lambda equation, x: np.cumsum(x, equation.params["axis"]),
 }
 

@@ -37,8 +37,8 @@ class Probe(NamedTuple):
     double: Values
 
     @classmethod
-    def of(cls, study: Study, program: Program, centres: list[np.ndarray], spread: np.ndarray) -> "Probe":
-        """At points around the centres (d,), which spread so far (d,)."""
+    def of(cls, study: Study, program: Program, centres: list[np.ndarray], spread: np.ndarray) -> "Probe | None":
+        """At points around the centres (d,), which spread so far (d,); None where NumPy cannot tell."""
         random = np.random.default_rng(0)
         points = max(2, min(POINTS, _NUMBERS // (study.dimension + _examples(study) * study.oracle.example_floats)))
         centre = np.stack([centres[i % len(centres)] for i in range(points)])
@@ -56,13 +56,17 @@ class Probe(NamedTuple):
         rate = study.learning_rates[: study.steps].mean()
         # What a sum over all updates loses, as from independent roundings.
         lost = EPSILON * np.sqrt(study.steps) * random.choice([-1.0, 1.0], (points, max(len(program.path_sums), 1)))
+        sampled = isinstance(study.oracle, ExampleSampling)
+        traced = _traced(
+            dataclasses.replace(program, statistics=()), _shapes(leaves), points, _shapes(example), sampled
+        )
         found = []
-        for precision in ("float32", "float64"):
-            traced = _traced(dataclasses.replace(program, precision=precision, statistics=()), _shapes(leaves), points,
-                             _shapes(example), isinstance(study.oracle, ExampleSampling))  # fmt: skip
-            jitter = lost if precision == "float32" else 0 * lost
-            arguments = jax.tree.leaves((leaves, x, averages, served, example, jitter, rate, float(study.steps)))
-            gradient, risk, *rest = evaluate(traced, arguments)
+        for wide in (False, True):
+            arguments = (leaves, x, averages, served, example, lost * (not wide), rate, float(study.steps))
+            values = evaluate(traced, jax.tree.leaves(arguments), wide)
+            if values is None:
+                return None
+            gradient, risk, *rest = values
             names = [event.name for event in program.observables]
             found.append(Values(gradient, risk, dict(zip(names, rest, strict=True))))
         return cls(*found)
@@ -95,7 +99,6 @@ def _shapes(tree: Any) -> Any:
 @functools.lru_cache(maxsize=64)
 def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: bool) -> ClosedJaxpr:
     """g, R and the observables, of the leaves and of (points, ...) x, averages, draws, examples and lost parts."""
-    wide = program.precision == "float64"
 
     def shaped(described: Any, lead: tuple[int, ...] = ()) -> Any:
         made = [jax.ShapeDtypeStruct((*lead, *shape), _type(name, program.precision)) for shape, name in described[1]]
@@ -118,7 +121,9 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
         tree = oracle.problem.example_gradient(x, example) if sampled else oracle.gradient(x, sample)
         gradient = jax.numpy.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
         seen = Update(jax.numpy.int32(0), rate, x, tree, as_point(method.update(flat, gradient, rate)))
-        sums = {name: steps * function(seen) * (1 + lost[i]) for i, (name, function) in enumerate(program.path_sums)}
+        sums = {
+            name: steps * _with_loss(function(seen), lost[i]) for i, (name, function) in enumerate(program.path_sums)
+        }
         named = {name: as_point(averages[i]) for i, name in enumerate(program.averages)}
         values = [
             jax.numpy.asarray(event.function(State(x, named, sums) if event.takes_state else x), program.precision)
@@ -138,11 +143,17 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
     )
     data = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((points, *leaf.shape[1:]), leaf.dtype), shaped(example))
     each = (None, 0, 0, 0, 0, 0, None, None)
-    with jax.enable_x64(wide):
+    with jax.enable_x64(False):
         return jax.make_jaxpr(jax.vmap(of_one, each))(
             shaped(leaves), floats(points, d), floats(points, n, d), served, data,
             floats(points, max(len(program.path_sums), 1)), floats(), floats(),
         )  # fmt: skip
+
+
+def _with_loss(term: Any, lost: Any) -> Any:
+    """A term of a sum, of which a part is lost unless it is a whole number, as of counts."""
+    term = jax.numpy.asarray(term, lost.dtype)
+    return jax.numpy.where(jax.numpy.floor(term) == term, term, term * (1 + lost))
 
 
 def _type(name: str, precision: str) -> str:

@@ -27,6 +27,7 @@ from jaxsgd.results.result import Result
 from jaxsgd.results.rounding import Rounding, Roundings
 from jaxsgd.runs import rounding_bounds as bounds
 from jaxsgd.runs.probe import Probe
+from jaxsgd.runs.own_functions import with_own_functions
 from jaxsgd.runs.rounding_bounds import EPSILON, Motion
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
@@ -85,10 +86,11 @@ def bounded(study: Study, program: Program) -> Roundings:
         constant, (kind, _, average) = False, name.partition("_of_")
         if name in undrawn:
             spread = everything if undrawn[name] else of_x
-            assert probe is not None
-            values = probe.single.observables[name], probe.double.observables[name]
-            constant = np.ptp(np.concatenate(values)) == 0
-            relative, absolute = _errors(*values)
+            relative, absolute = _FEW, np.inf
+            if probe is not None:
+                values = probe.single.observables[name], probe.double.observables[name]
+                constant = np.ptp(np.concatenate(values)) == 0
+                relative, absolute = _errors(*values)
             if undrawn[name] and study.path_sums and study.steps * EPSILON > 1 / 16:
                 absolute = np.inf  # an update of a sum is of the size of its rounding
         else:
@@ -117,8 +119,10 @@ def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -
         flat_part = motion.smoothness * float(np.sum((EPSILON * motion.distance) ** 2))
         flat_part = 0.0 if isinstance(problem, Quadratic) and problem.curvature.ndim == 1 else flat_part
         return _FEW, EPSILON * abs(float(problem.minimum or 0.0)) + flat_part
-    if probe is None:
+    if kind != "risk" and motion.is_declared:
         return _FEW, float(2 * np.sum(motion.error * (motion.noise + motion.error)))
+    if probe is None:
+        return _FEW, np.inf
     if kind == "risk":
         return _errors(probe.single.risk, probe.double.risk)
     single, double = (np.sum(np.square(values.gradient), 1) for values in probe)
@@ -154,8 +158,10 @@ def _motion(study: Study, program: Program) -> tuple[Motion, Probe | None]:
         probe = Probe.of(study, program, centres, width * size)
     if known:
         drift = _drift(problem, start, minimiser, d)
+    elif probe is None:
+        unknown = np.zeros(d)
+        return Motion(rates, unknown, np.ones(d), np.abs(start), unknown, unknown, mu, smoothness, False, False), None
     else:
-        assert probe is not None
         with np.errstate(invalid="ignore", over="ignore"):
             gradient = np.nan_to_num(probe.double.gradient.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
             gap = np.nan_to_num(probe.single.gradient - gradient, nan=0.0, posinf=0.0, neginf=0.0)
@@ -168,7 +174,7 @@ def _motion(study: Study, program: Program) -> tuple[Motion, Probe | None]:
     assert noise is not None
     centre = np.abs(start if minimiser is None else minimiser)
     normal = bool(study.oracle.normal) if hasattr(study.oracle, "normal") else False
-    return Motion(rates, noise, drift, centre, distance, error, mu, smoothness, normal), probe
+    return Motion(rates, noise, drift, centre, distance, error, mu, smoothness, normal, known), probe
 
 
 def _of_declared(study: Study, d: int) -> tuple[np.ndarray | None, np.ndarray]:
@@ -247,6 +253,7 @@ def _compared(study: Study, found: Roundings, open_: Mapping[str, np.ndarray], s
 
 def _values(study: Study, kept: KeptValues, seed: int, wide: bool) -> np.ndarray:
     """Values of the first trajectories, (records, observables, trajectories)."""
+    study = with_own_functions(study) if wide else study
     with jax.enable_x64(wide):
         program, inputs = prepare(study, (kept,), {})
         plan = Plan.choose(study.width, study.steps, TWINS)
@@ -276,9 +283,9 @@ def unresolved(result: Result, observable: str, step: int, tolerance: float = 0.
         return ""
     at, each = result.at(step), result.rounding[observable]
     record = int(np.flatnonzero(result.dataset["step"].values == step)[0])
-    seen = [result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance")]
+    mean, variance = (result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance"))
     size, error = float(at[f"{observable}_rounding"]), float(at[f"{observable}_sem"])
-    if each.is_settled(*seen, result.trajectories)[record] or size <= tolerance:
+    if each.is_settled(mean, variance, result.trajectories)[record] or size <= tolerance:
         return ""
     return reason(observable, step, size, error)
 

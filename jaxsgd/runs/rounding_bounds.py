@@ -16,6 +16,8 @@ EPSILON = float(np.finfo(np.float32).eps)
 _SPREAD_NORMAL, _SPREAD_OTHER = 1.0, 16.0
 """In units of u, what the random part of an update takes for rounding to act as noise. Discrete laws need more: the
 values of x before an update must spread, too."""
+_VARIED = 16.0
+"""In units of u: what is added to an average is rounded to either side, as it varies over steps, if it is larger."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Motion:
       x_0, which then is the centre.
     - `error`: what rounding makes of the mean of a gradient.
     - `strong_convexity`, `smoothness`: mu, and L or inf.
-    - `normal`: whether gradients are normal given x.
+    - `normal`: whether gradients are normal given x; `is_declared`: whether all this is declared, or was found out.
     """
 
     rates: np.ndarray
@@ -40,6 +42,7 @@ class Motion:
     strong_convexity: float
     smoothness: float
     normal: bool
+    is_declared: bool
 
     @property
     def spread_needed(self) -> float:
@@ -85,6 +88,7 @@ def of_average(motion: Motion, mixing: np.ndarray) -> np.ndarray:
             u = spacing(motion.centre[i] + mean[:-1] + 3 * deviation)
             size = mixing * (deviation + path.distance[:-1] + mean[:-1])
             added, lost = _of_updates(u, mixing * deviation, size, motion.spread_needed)
+            lost = np.where(size > _VARIED * u, 0.0, lost)
             variance = _recursion(left**2, mixing**2 * path.variance[:-1])
             own = _relative(_recursion(left**2, added), _recursion(left, lost), variance)
             worst = np.maximum(worst, np.where(np.arange(len(own)) < 2, 0.0, own))  # of x_0, and of x_0 and x_1
