@@ -49,7 +49,8 @@ class Rounding:
             # A spread of 0 over trajectories that are random may itself be what rounding has made of them.
             vague = ~self.certain & (error == 0) & (self.spread > SHARE / np.sqrt(trajectories))
             size = self.size(mean, variance)
-        return np.isnan(mean) | (trajectories < 2) | ((size <= allowed) & ~(vague & np.isnan(self.departure)))
+        lost = np.isnan(mean) & self.certain & ~np.isfinite(self.departure)  # too large for float32 from the start
+        return (~lost & np.isnan(mean)) | (trajectories < 2) | ((size <= allowed) & ~(vague & np.isnan(self.departure)))
 
     def saved(self) -> dict[str, Any]:
         return {field.name: _listed(getattr(self, field.name)) for field in dataclasses.fields(self)}

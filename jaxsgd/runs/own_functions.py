@@ -1,13 +1,17 @@
 """A study whose functions have arrays of their own, for a program in another precision.
 
 While a program holds a NumPy array, JAX 0.10 hands it out in the precision of that program (see
-`jaxsgd.module.with_own_arrays`): what runs in float64 beside a run in float32 must not share the arrays that functions close
-over, or that stand in their modules.
+`jaxsgd.module.with_own_arrays`): what runs in float64 beside a run in float32 must not share the arrays that functions
+close over, or that stand in their modules.
 """
 
+import copy
+import dataclasses
+import functools
 import types
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 
@@ -21,8 +25,17 @@ def with_own_functions(study: Study) -> Study:
     def own(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return copied.setdefault(id(value), value.copy())
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith(("jax.", "jaxsgd.")):
+        if isinstance(value, types.FunctionType) and not value.__module__.startswith(("jax.", "jax._")):
             return copied[id(value)] if id(value) in copied else _copy(value, own, copied)
+        if isinstance(value, functools.partial):
+            return functools.partial(own(value.func), *map(own, value.args), **jax.tree.map(own, value.keywords))
+        if isinstance(value, tuple | list | dict | eqx.Module):
+            return jax.tree.map(own, value)
+        if dataclasses.is_dataclass(value) and callable(value) and not isinstance(value, type):
+            made = copied.setdefault(id(value), copy.copy(value))
+            for field in dataclasses.fields(value):
+                object.__setattr__(made, field.name, own(getattr(value, field.name)))
+            return made
         return value
 
     return study.replace(

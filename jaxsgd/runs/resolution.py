@@ -26,8 +26,8 @@ from jaxsgd.problems.linear_model import LinearModel
 from jaxsgd.results.result import Result
 from jaxsgd.results.rounding import Rounding, Roundings
 from jaxsgd.runs import rounding_bounds as bounds
-from jaxsgd.runs.probe import Probe
 from jaxsgd.runs.own_functions import with_own_functions
+from jaxsgd.runs.probe import Probe
 from jaxsgd.runs.rounding_bounds import EPSILON, Motion
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
@@ -116,8 +116,8 @@ def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -
         return _FEW, float(np.sum(bounds.spacing(flat(problem.minimiser)) ** 2) / 4)
     if kind == "risk" and isinstance(problem, _RELATIVE):
         # What a factor F with F'F = A makes of directions in which R is flat, squared; and the minimum that is added.
-        flat_part = motion.smoothness * float(np.sum((EPSILON * motion.distance) ** 2))
-        flat_part = 0.0 if isinstance(problem, Quadratic) and problem.curvature.ndim == 1 else flat_part
+        mixes = isinstance(problem, LeastSquares) or (isinstance(problem, Quadratic) and problem.curvature.ndim == 2)
+        flat_part = motion.smoothness * float(np.sum((EPSILON * motion.distance) ** 2)) if mixes else 0.0
         return _FEW, EPSILON * abs(float(problem.minimum or 0.0)) + flat_part
     if kind != "risk" and motion.is_declared:
         return _FEW, float(2 * np.sum(motion.error * (motion.noise + motion.error)))
@@ -226,7 +226,10 @@ def _compared(study: Study, found: Roundings, open_: Mapping[str, np.ndarray], s
     records = wanted[np.unique(np.linspace(0, len(wanted) - 1, _RECORDS).astype(int))]
     names = tuple(name for name in found if open_[name].any())
     kept = KeptValues(names, tuple(int(record) for record in records))
-    single, double = (_values(study, kept, seed, wide).astype(np.float64) for wide in (False, True))
+    try:
+        single, double = (_values(study, kept, seed, wide).astype(np.float64) for wide in (False, True))
+    except TypeError:  # functions that hold arrays of one precision where they cannot be copied
+        return {}
     every, made = np.arange(len(study.recorded_steps)), {}
     for i, name in enumerate(names):
         with np.errstate(invalid="ignore", over="ignore"):
@@ -237,7 +240,7 @@ def _compared(study: Study, found: Roundings, open_: Mapping[str, np.ndarray], s
             spread = np.sqrt(np.where(finite, (gap - mean[:, None]) ** 2, 0.0).sum(-1) / np.maximum(count - 1, 1))
             error = spread / np.sqrt(np.maximum(count, 1))
             exact = np.where(np.isfinite(double[:, i]), double[:, i], 0.0)
-            constant = (exact.std(-1) <= 1e-9 * np.abs(exact).max(-1)) & (np.ptp(single[:, i], -1) == 0)
+            constant = (exact.std(-1) <= 1e-13 * np.abs(exact).max(-1)) & (np.ptp(single[:, i], -1) == 0)
             overflows = np.isfinite(double[:, i]).all(-1) & ~np.isfinite(single[:, i]).all(-1)
         mean = np.where(overflows, np.inf, mean)
         certain = found[name].certain.copy()
