@@ -121,14 +121,13 @@ def _select(which: np.ndarray, *cases: np.ndarray) -> np.ndarray:
 
 
 def _pad(equation: Any, x: np.ndarray, filling: np.ndarray) -> np.ndarray:
-    made = np.full(equation.outvars[0].aval.shape, filling, x.dtype)
-    where = []
-    for (low, _, inner), size in zip(equation.params["padding_config"], x.shape, strict=True):
-        if low < 0:
-            raise NotImplementedError("pad")
-        where.append(slice(low, low + (size - 1) * (inner + 1) + 1, inner + 1))
-    made[tuple(where)] = x
-    return made
+    for axis, (low, high, inner) in enumerate(equation.params["padding_config"]):
+        x = np.moveaxis(x, axis, 0)
+        body = max((inner + 1) * len(x) - inner, 0)
+        made = np.full((max(low, 0) + body + max(high, 0), *x.shape[1:]), filling, x.dtype)
+        made[max(low, 0) : max(low, 0) + body : inner + 1] = x
+        x = np.moveaxis(made[max(-low, 0) : len(made) - max(-high, 0)], 0, axis)
+    return x
 
 
 def _iota(equation: Any) -> np.ndarray:

@@ -24,7 +24,7 @@ from jaxsgd.errors import Unresolved
 from jaxsgd.problems import AbsoluteValue, Huber, LeastSquares, LogisticRegression, Quadratic
 from jaxsgd.problems.linear_model import LinearModel
 from jaxsgd.results.result import Result
-from jaxsgd.results.rounding import Rounding, Roundings
+from jaxsgd.results.rounding import SHARE, Rounding, Roundings
 from jaxsgd.runs import rounding_bounds as bounds
 from jaxsgd.runs.own_functions import with_own_functions
 from jaxsgd.runs.probe import Probe
@@ -63,7 +63,8 @@ def _needs_no_more(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, t
     evaluation = rounding.relative * np.abs(mean) + rounding.absolute
     with np.errstate(invalid="ignore", over="ignore"):
         all_that_varies = np.isfinite(evaluation) & (variance > 0) & (np.sqrt(variance) < 4 * evaluation)
-    return rounding.is_settled(mean, variance, trajectories) | (all_that_varies & ~rounding.certain)
+    path_is_right = (rounding.spread <= SHARE / np.sqrt(trajectories)) & ~rounding.certain
+    return rounding.is_settled(mean, variance, trajectories) | (all_that_varies & path_is_right)
 
 
 def bounded(study: Study, program: Program) -> Roundings:
