@@ -103,7 +103,8 @@ def test_what_float32_does_not_resolve_is_warned_about(quick_compilation, twins,
     assert unresolved(result, "risk", 40, tolerance=1.0) == ""
     with jax.enable_x64(True):  # the way out
         wide = js.simulate(hard, 1024, statistics=(), progress=False)
-    assert unresolved(wide, "risk", 40) == "" and "risk_rounding" not in wide.dataset
+    assert unresolved(wide, "risk", 40) == ""
+    assert "risk_rounding" not in wide.dataset
     assert abs(float(wide.at(40)["risk_mean"]) - exact) < 5 * float(wide.at(40)["risk_sem"]) + 1e-12 * exact
 
 
@@ -117,7 +118,8 @@ def test_what_it_resolves_is_not(quick_compilation, twins):
     )
     js.simulate(descent, 1024, statistics=(), progress=False)
     js.simulate(study(rate=2.5, steps=200, record=js.record.at([200])), 1024, statistics=(), progress=False)  # diverges
-    assert not twins and unresolved(result, "risk", 40) == ""
+    assert not twins
+    assert unresolved(result, "risk", 40) == ""
     assert 0 < float(result.at(40)["risk_rounding"]) < 0.01 * float(result.at(40)["risk_sem"])
 
 
@@ -142,7 +144,8 @@ def test_rounding_is_kept_in_files_merges_and_sweeps(quick_compilation, tmp_path
     with pytest.warns(Unresolved, match="1 of 2 cells, the first minimiser=10000"):
         swept = js.sweep(make, {"minimiser": [0.0, 1e4]}, 1024, compare=(), progress=False)
     good, bad = swept.result(0), swept.result(1)
-    assert unresolved(good, "risk", 40) == "" and unresolved(bad, "risk", 40)
+    assert unresolved(good, "risk", 40) == ""
+    assert unresolved(bad, "risk", 40)
     swept.save(tmp_path / "sweep.nc")
     again = js.load(tmp_path / "sweep.nc")
     np.testing.assert_array_equal(again.dataset["risk_rounding"], swept.dataset["risk_rounding"])
@@ -171,9 +174,10 @@ def test_numpy_evaluates_traces_as_jax_does():
     mapped = jax.vmap(f, (0, None))
     traced = jax.make_jaxpr(mapped)(x, data)
     single, double = (evaluate(traced, (x, data), wide) for wide in (False, True))
-    assert single is not None and double is not None
+    assert single is not None
+    assert double is not None
     for mine, wide, its in zip(single, double, mapped(x, data), strict=True):
-        assert mine.dtype == np.float32 and wide.dtype == np.float64
+        assert (mine.dtype, wide.dtype) == (np.float32, np.float64)
         np.testing.assert_allclose(mine, its, rtol=2e-5)
         np.testing.assert_allclose(mine, wide, rtol=2e-5)
         assert np.any(mine != wide)
@@ -212,7 +216,7 @@ def test_a_quadratic_is_a_sum_of_squares():
     problem = js.problems.Quadratic(FLAT)
     x = np.array([3e4, -3e4]) + np.array([2e-3, 1e-3])
     exact = (x.sum() ** 2) / 4
-    assert 0 <= float(problem.value(jnp.asarray(x, jnp.float32)))
+    assert float(problem.value(jnp.asarray(x, jnp.float32))) >= 0
     with jax.enable_x64(True):
         assert float(js.problems.Quadratic(FLAT).value(jnp.asarray(x))) == pytest.approx(exact, rel=1e-9)
         matrix = np.array([[3.0, 1.0], [1.0, 2.0]])
