@@ -25,6 +25,10 @@ class InexactMerge(UserWarning):
     """Results were merged that do not meet at a chunk bound: right to rounding, not bitwise."""
 
 
+class Unresolved(UserWarning):
+    """The precision of a run does not resolve what it states: rounding is not small against a standard error."""
+
+
 class TargetMissed(UserWarning):
     """A run has ended at its limit, before the precision that was asked for."""
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import stated_facts, streams
+from jaxsgd.engine.number_range import check_range
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.remembering import Surroundings
 from jaxsgd.state import State
@@ -90,6 +91,7 @@ def prepare(
     # Again, as functions may read something else than when the study was made.
     stated_facts.check(study.oracle, study.method, study.x0)
     dtype = jnp.zeros(()).dtype
+    check_range(study, dtype)
     skeleton, numbers = Skeleton.split((study.oracle, study.method))
     state, found = blank_state(study), traced(study)
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]

@@ -13,6 +13,9 @@ from jaxsgd.problems.problem import CentredConvex
 class Quadratic(CentredConvex):
     """R(x) = 1/2 (x - x*)' A (x - x*), with minimum 0 at x*.
 
+    It is evaluated as 1/2 ||F (x - x*)||^2 with A = F'F, from the eigenvalues in float64: a sum of squares, which no
+    rounding makes negative, however small it is beside its terms.
+
     **Arguments**
 
     - `curvature`: A, symmetric and positive semi-definite; its diagonal (d,) or all of it (d, d).
@@ -24,6 +27,7 @@ class Quadratic(CentredConvex):
 
     curvature: np.ndarray
     minimiser: np.ndarray
+    _factor: np.ndarray | None  # F (d, d); None where A is a diagonal
 
     def __init__(self, curvature: Any, minimiser: Any = 0.0) -> None:
         self.curvature = finite_array("curvature", curvature)
@@ -35,6 +39,7 @@ class Quadratic(CentredConvex):
         if centre.shape not in ((), shape[:1]):
             raise InvalidInput(f"minimiser must be one number or have shape {shape[:1]}, got {centre.shape}")
         self.minimiser = np.broadcast_to(centre, shape[:1]).copy()
+        self._factor = None if len(shape) == 1 else _factor(self.curvature)
 
     def _eigenvalues(self) -> np.ndarray:
         if self.curvature.ndim == 1:
@@ -43,12 +48,13 @@ class Quadratic(CentredConvex):
 
     def value(self, x: jax.Array) -> jax.Array:
         error = x - self.minimiser
-        return 0.5 * jnp.sum(error * self._times(error))
+        if self._factor is None:
+            return 0.5 * jnp.sum(error * jnp.multiply(self.curvature, error))
+        image = jnp.matmul(self._factor, error, precision=jax.lax.Precision.HIGHEST)
+        return 0.5 * jnp.sum(image * image)
 
     def gradient(self, x: jax.Array) -> jax.Array:
-        return self._times(x - self.minimiser)
-
-    def _times(self, error: jax.Array) -> jax.Array:
+        error = x - self.minimiser
         if self.curvature.ndim == 1:
             return jnp.multiply(self.curvature, error)
         return jnp.matmul(self.curvature, error, precision=jax.lax.Precision.HIGHEST)
@@ -64,3 +70,10 @@ class Quadratic(CentredConvex):
     @property
     def smoothness(self) -> float:
         return float(self._eigenvalues().max())
+
+
+def _factor(matrix: np.ndarray) -> np.ndarray:
+    """F (d, d) with F'F = A: a row for each eigenvalue, of zeros for one that is 0 to rounding."""
+    values, vectors = np.linalg.eigh(matrix)
+    rounding = len(values) * np.finfo(float).eps * values[-1]
+    return np.sqrt(np.where(values > rounding, values, 0.0))[:, None] * vectors.T

@@ -10,6 +10,7 @@ import xarray as xr
 from jaxsgd.engine import statistics as kinds
 from jaxsgd.engine.statistics import EventCounts, Records, Statistic, Sums, Variable
 from jaxsgd.results.old_layouts import translated
+from jaxsgd.results.rounding import Roundings
 from jaxsgd.study import Study
 
 
@@ -57,8 +58,8 @@ class Layout:
         statistics = kinds.restored(saved.pop("statistics"))
         return cls(Records.restored(saved), statistics)
 
-    def variables(self, sums: Sums, trajectories: int) -> dict[str, Variable]:
-        """Estimates of everything that was recorded, by name."""
+    def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
+        """Estimates of everything that was recorded, by name, and what rounding may have done to them."""
         variables = {
             "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
@@ -69,7 +70,15 @@ class Layout:
                 made.setdefault(name, {}).update(estimates)
         for name, estimates in made.items():
             variables |= {f"{name}_{what}" if what else name: variable for what, variable in estimates.items()}
+            if rounding and name in rounding:
+                size = rounding[name].size(estimates["mean"].values, estimates["variance"].values)
+                variables[f"{name}_rounding"] = Variable(("step",), size)
         return variables
+
+    def moments(self, sums: Sums, trajectories: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and variance of each observable, (records,) each."""
+        made = self.variables(sums, trajectories)
+        return {name: (made[f"{name}_mean"].values, made[f"{name}_variance"].values) for name in self.observed}
 
     def labels(self) -> dict[str, Any]:
         """The coordinates of the dimensions."""
@@ -78,9 +87,9 @@ class Layout:
             labels |= statistic.labels(self.records)
         return labels
 
-    def dataset(self, sums: Sums, trajectories: int) -> xr.Dataset:
+    def dataset(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> xr.Dataset:
         """The same estimates, labelled."""
-        variables = {name: labelled(each) for name, each in self.variables(sums, trajectories).items()}
+        variables = {name: labelled(each) for name, each in self.variables(sums, trajectories, rounding).items()}
         return xr.Dataset(variables, self.labels())
 
 

@@ -11,9 +11,11 @@ import xarray as xr
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.statistics.event_counts import CONFIDENCE
 from jaxsgd.errors import InvalidInput
+from jaxsgd.results import rounding as roundings
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
 from jaxsgd.results.layout import Layout
+from jaxsgd.results.rounding import Roundings
 from jaxsgd.results.storage import Saved
 from jaxsgd.results.tails import why_withheld, without_standard_error
 from jaxsgd.study import Study
@@ -28,26 +30,36 @@ class Result(Estimates):
       [`jaxsgd.inference.tails`][]. The attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
+    - `rounding`: by observable, what float32 may have done to it, of which the dataset has `o_rounding`: about so much
+      a mean departs from that of exact arithmetic. None in float64.
     """
 
     kind = "study"
 
     def __init__(
-        self, layout: Layout, ledgers: Sequence[Ledger], attributes: Mapping[str, Any], study: Study | None = None
+        self,
+        layout: Layout,
+        ledgers: Sequence[Ledger],
+        attributes: Mapping[str, Any],
+        study: Study | None = None,
+        rounding: Roundings | None = None,
     ) -> None:
         super().__init__(ledgers, {**attributes, "asked": layout.to_json()})
-        self.study, self._layout = study, layout
+        self.study, self._layout, self.rounding = study, layout, rounding
 
     @classmethod
     def restored(cls, saved: Saved) -> Self:
         """The result that a file holds."""
         layout = Layout.from_json(saved.attributes["asked"])
-        return cls(layout, saved.ledgers([layout.statistics]), saved.attributes)
+        attributes = dict(saved.attributes)
+        text = attributes.pop("rounding", "")
+        rounding = roundings.from_json(text) if text else None
+        return cls(layout, saved.ledgers([layout.statistics]), attributes, rounding=rounding)
 
     @functools.cached_property
     def dataset(self) -> xr.Dataset:
         """The estimates."""
-        made = self._layout.dataset(self._ledgers[0].total(), self.trajectories)
+        made = self._layout.dataset(self._ledgers[0].total(), self.trajectories, self.rounding)
         made.attrs = {key: value for key, value in self._attributes.items() if key != "asked"}
         return made
 
@@ -61,12 +73,22 @@ class Result(Estimates):
         return self.dataset.sel(step=step)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        storage.write(path, self.dataset.assign_attrs(self._attributes), self._ledgers)
+        own = {"rounding": roundings.to_json(self.rounding)} if self.rounding else {}
+        storage.write(path, self.dataset.assign_attrs(self._attributes | own), self._ledgers)
 
     save.__doc__ = Estimates.save.__doc__
 
     def with_sums(self, ledgers: Sequence[Ledger], attributes: Mapping[str, Any]) -> Self:
-        return type(self)(self._layout, ledgers, attributes, self.study)
+        return type(self)(self._layout, ledgers, attributes, self.study, self.rounding)
+
+    def merged(self, others: Sequence[Estimates]) -> Self:
+        made = super().merged(others)
+        for other in others:
+            assert isinstance(other, Result)  # as of one kind they merge
+            made.rounding = roundings.joined(made.rounding, other.rounding)
+        return made
+
+    merged.__doc__ = Estimates.merged.__doc__
 
     def __repr__(self) -> str:
         last = self.dataset.isel(step=-1)

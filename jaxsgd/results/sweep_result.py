@@ -14,10 +14,12 @@ import xarray as xr
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.statistics import KeptValues, Statistic, Sums, Variable
 from jaxsgd.errors import InvalidInput, integer, nearest
+from jaxsgd.results import rounding as roundings
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
 from jaxsgd.results.layout import Layout, labelled
 from jaxsgd.results.result import Result
+from jaxsgd.results.rounding import Roundings
 from jaxsgd.results.storage import Saved
 from jaxsgd.results.tails import without_standard_error
 from jaxsgd.study import Study
@@ -57,6 +59,7 @@ class SweepResult(Estimates):
     - `cells`: the cells in order; each has its `study`.
     - `layout`: what was recorded of each.
     - `trajectories`, `seed`: how many of each cell, under which seed.
+    - `rounding`: of each cell, as that of a [`jaxsgd.Result`][].
     """
 
     kind = "sweep"
@@ -69,11 +72,13 @@ class SweepResult(Estimates):
         kept: KeptValues | None,
         ledgers: Sequence[Ledger],
         attributes: Mapping[str, Any],
+        rounding: Sequence[Roundings] | None = None,
     ) -> None:
         own = {"sweep": f"{len(cells)} cells, {cells[0].label} to {cells[-1].label}", "asked": layouts[0].to_json()}
         super().__init__(ledgers, {**attributes, **own})
         self.cells, self.layout = tuple(cells), layouts[0]
         self._layouts, self._launches, self._kept = layouts, launches, kept
+        self.rounding = rounding
         self._place = {}  # of each cell: its launch, and its index there; the last launch may have some twice
         for launch, members in enumerate(launches):
             for index, position in enumerate(members):
@@ -87,9 +92,11 @@ class SweepResult(Estimates):
         kept = KeptValues(tuple(held["compare"]), (held["record"],), held["most"]) if held["compare"] else None
         kinds = (*layouts[0].statistics, *([kept] if kept else []))
         ledgers = saved.ledgers([kinds] * len(held["launches"]))
-        attributes = {key: value for key, value in saved.attributes.items() if key != "cells"}
+        attributes = {key: value for key, value in saved.attributes.items() if key not in ("cells", "rounding")}
+        text = saved.attributes.get("rounding", "")
+        rounding = [roundings.from_json(each) for each in json.loads(text)] if text else None
         cells = [Cell(family, point, None, digits, about) for family, point, digits, about in held["cells"]]
-        return cls(cells, layouts, held["launches"], kept, ledgers, attributes)
+        return cls(cells, layouts, held["launches"], kept, ledgers, attributes, rounding)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         held = {
@@ -100,13 +107,27 @@ class SweepResult(Estimates):
             "record": self.layout.steps.index(self.compared_step),
             "most": self._kept.most if self._kept else None,
         }
-        root = self.dataset.assign_attrs(self._attributes | {"cells": json.dumps(held)})
+        own = {"cells": json.dumps(held)}
+        if self.rounding:
+            own["rounding"] = json.dumps([roundings.to_json(each) for each in self.rounding])
+        root = self.dataset.assign_attrs(self._attributes | own)
         storage.write(path, root, self._ledgers)
 
     save.__doc__ = Estimates.save.__doc__
 
     def with_sums(self, ledgers: Sequence[Ledger], attributes: Mapping[str, Any]) -> Self:
-        return type(self)(self.cells, self._layouts, self._launches, self._kept, ledgers, attributes)
+        return type(self)(self.cells, self._layouts, self._launches, self._kept, ledgers, attributes, self.rounding)
+
+    def merged(self, others: Sequence[Estimates]) -> Self:
+        made = super().merged(others)
+        for other in others:
+            assert isinstance(other, SweepResult)  # as of one kind they merge
+            if made.rounding and other.rounding:
+                pairs = zip(made.rounding, other.rounding, strict=True)
+                made.rounding = [roundings.joined(mine, its) or {} for mine, its in pairs]
+        return made
+
+    merged.__doc__ = Estimates.merged.__doc__
 
     @property
     def compared(self) -> tuple[str, ...]:
@@ -127,8 +148,9 @@ class SweepResult(Estimates):
     def dataset(self) -> xr.Dataset:
         """The estimates."""
         made: dict[str, list[Variable]] = {}
-        for layout, sums in zip(self._layouts, self._of_cells(), strict=True):
-            for name, variable in layout.variables(sums, self.trajectories).items():
+        rounding = self.rounding or [None] * len(self.cells)
+        for layout, sums, own in zip(self._layouts, self._of_cells(), rounding, strict=True):
+            for name, variable in layout.variables(sums, self.trajectories, own).items():
                 made.setdefault(name, []).append(variable)
         axes = self._axes()
         dimensions, shape = (tuple(axes), tuple(map(len, axes.values()))) if axes else (("cell",), (len(self.cells),))
@@ -184,7 +206,15 @@ class SweepResult(Estimates):
         attributes = dict(self._attributes)
         if "study_fingerprints" in attributes:
             own["study_fingerprint"] = json.dumps(json.loads(attributes.pop("study_fingerprints"))[position])
-        return Result(layout, [ledger], attributes | own, found.study)
+        rounding = self.rounding[position] if self.rounding else None
+        return Result(layout, [ledger], attributes | own, found.study, rounding)
+
+    def moments(self, position: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and variance of each observable of one cell, (records,) each."""
+        launch, index = self._place[position]
+        ledger, count = self._ledgers[launch], len(self._launches[launch])
+        sums = _of_cell(ledger.statistics, self._totals[launch], index, count)
+        return self._layouts[position].moments(sums, self.trajectories)
 
     @property
     def diverged(self) -> list[str]:

@@ -14,7 +14,7 @@ from jaxsgd.errors import NoStandardError, integer
 from jaxsgd.inference.sequential import Precision
 from jaxsgd.results.result import Result
 from jaxsgd.results.sweep_result import SweepResult
-from jaxsgd.runs import provenance
+from jaxsgd.runs import provenance, resolution
 from jaxsgd.runs.progress import Progress
 from jaxsgd.runs.target import run_to, within
 from jaxsgd.runs.tasks import check_run, make_layout, make_task
@@ -43,6 +43,10 @@ def simulate(
 
     A trajectory is a function of (study, seed, id) alone; the result does not depend on the number of
     workers or on the order in which they finish.
+
+    A run in float32, the default, finds out whether that resolves what it states: beside each standard error `o_sem`
+    stands `o_rounding`, about how far rounding moves the mean. Where that is not small, a
+    [`jaxsgd.errors.Unresolved`][] warning names the observable, and the way out, ``jax.enable_x64(True)``.
 
     **Arguments**
 
@@ -106,7 +110,12 @@ def simulate(
         else:
             look = run_to(target, study, seed, run, first, task.unit, layout, events, bar)
             made |= {"target": look.message, "target_reached": int(look.reached)}
-    result = Result(layout, run.ledgers, made, study)
+    ran, rounding = run.ledgers[0], None
+    if task.program.precision == "float32":
+        seen = layout.moments(ran.total(), ran.count)
+        rounding = resolution.examined(study, task.program, seen, ran.count, seed)
+        resolution.warn(rounding, seen, layout.steps, ran.count)
+    result = Result(layout, run.ledgers, made, study, rounding)
     warn_of_tails(result)
     return result
 

@@ -11,8 +11,9 @@ import numpy as np
 from jaxsgd.engine.execution import execution
 from jaxsgd.engine.ledger import Entry
 from jaxsgd.errors import integer
+from jaxsgd.results.rounding import Roundings
 from jaxsgd.results.sweep_result import Cell, SweepResult
-from jaxsgd.runs import provenance
+from jaxsgd.runs import provenance, resolution
 from jaxsgd.runs.arrangement import MEMORY, Arranged, arrange, study_of
 from jaxsgd.runs.axes import Axes, Make, make_cells
 from jaxsgd.runs.progress import Progress
@@ -119,6 +120,8 @@ def run_cells(
     ):
         run.extend(first + trajectories, bar)
     result = SweepResult(made, arranged.layouts, arranged.launches, arranged.kept, run.ledgers, about)
+    if tasks[0].program.precision == "float32":
+        result.rounding = _examined(result, arranged, seed)
     warn_of_tails(result)
     return result
 
@@ -131,6 +134,30 @@ def _of_cells(arranged: Arranged, found: Sequence[Sequence[Any]], count: int) ->
         for position, each in zip(members, prints, strict=True)
     }
     return [by_cell[position] for position in range(count)]
+
+
+def _examined(result: SweepResult, arranged: Arranged, seed: int) -> list[Roundings]:
+    """What rounding may have done to each cell, and one warning about those in which it is not small."""
+    programs = {
+        p: job.task.program for members, job in zip(arranged.launches, arranged.jobs, strict=True) for p in members
+    }
+    found: list[Roundings] = []
+    left, open_ = _CELLS_TWICE, []
+    for position, cell in enumerate(result.cells):
+        seen, study = result.moments(position), study_of(cell)
+        whole = seen, result.trajectories, seed
+        found.append(resolution.examined(study, programs[position], *whole, twins=left > 0))
+        left -= resolution.ran_twins(found[-1])
+        if resolution.unsettled(found[-1], seen, result.trajectories):
+            open_.append((position, seen))
+    if open_:
+        position, seen = open_[0]
+        where = f"{len(open_)} of {len(found)} cells, the first {result.cells[position].label}: "
+        resolution.warn(found[position], seen, result.layout.steps, result.trajectories, where, level=5)
+    return found
+
+
+_CELLS_TWICE = 16
 
 
 class _Progress(Progress):

@@ -1,0 +1,164 @@
+"""What a study computes at a few points that it may reach, in float32 and in float64: without compiling anything."""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr
+
+from jaxsgd.engine.program import Program
+from jaxsgd.oracles import ExampleSampling
+from jaxsgd.problems.examples import count
+from jaxsgd.runs.numpy_evaluation import evaluate
+from jaxsgd.runs.rounding_bounds import EPSILON
+from jaxsgd.state import State, Update
+from jaxsgd.streams import Replay
+from jaxsgd.structure import Skeleton
+from jaxsgd.study import Study
+
+POINTS = 32
+_NUMBERS = 2**20  # that are held at once, of points and examples
+
+
+class Values(NamedTuple):
+    """At each point, in one precision: g (points, d), the risk, and the observables of the user (points,)."""
+
+    gradient: np.ndarray
+    risk: np.ndarray
+    observables: dict[str, np.ndarray]
+
+
+class Probe(NamedTuple):
+    """The same in both precisions."""
+
+    single: Values
+    double: Values
+
+    @classmethod
+    def of(cls, study: Study, program: Program, centres: list[np.ndarray], spread: np.ndarray) -> "Probe | None":
+        """At points around the centres (d,), which spread so far (d,); None where NumPy cannot tell."""
+        random = np.random.default_rng(0)
+        points = max(2, min(POINTS, _NUMBERS // (study.dimension + _examples(study) * study.oracle.example_floats)))
+        centre = np.stack([centres[i % len(centres)] for i in range(points)])
+
+        def around(size: float) -> np.ndarray:  # on floats, so that both precisions see the same points
+            return (centre + size * spread * random.normal(size=centre.shape)).astype(np.float32)
+
+        x, averages = around(1.0), np.stack([around(0.5) for _ in program.averages] or [centre], 1)
+        example = ()
+        if isinstance(study.oracle, ExampleSampling):
+            chosen = np.linspace(0, count(study.oracle.problem.data) - 1, points).astype(int)
+            example = jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], study.oracle.problem.data)
+        served = tuple(_drawn(request, points, random) for request in program.requests)
+        _, leaves = Skeleton.split((study.oracle, study.method))
+        rate = study.learning_rates[: study.steps].mean()
+        # What a sum over all updates loses, as from independent roundings.
+        lost = EPSILON * np.sqrt(study.steps) * random.choice([-1.0, 1.0], (points, max(len(program.path_sums), 1)))
+        sampled = isinstance(study.oracle, ExampleSampling)
+        traced = _traced(
+            dataclasses.replace(program, statistics=()), _shapes(leaves), points, _shapes(example), sampled
+        )
+        found = []
+        for wide in (False, True):
+            arguments = (leaves, x, averages, served, example, lost * (not wide), rate, float(study.steps))
+            values = evaluate(traced, jax.tree.leaves(arguments), wide)
+            if values is None:
+                return None
+            gradient, risk, *rest = values
+            names = [event.name for event in program.observables]
+            found.append(Values(gradient, risk, dict(zip(names, rest, strict=True))))
+        return cls(*found)
+
+
+def _examples(study: Study) -> int:
+    return 1 if study.oracle.problem is None else study.oracle.problem.examples
+
+
+def _drawn(request: Any, points: int, random: np.random.Generator) -> Any:
+    def leaf(shape: tuple[int, ...]) -> np.ndarray:
+        size = (points, *shape)
+        if request.kind == "integers":
+            return random.integers(request.bound, size=size).astype(np.int32)
+        if request.kind == "bits":
+            return random.integers(2**32, size=size, dtype=np.uint32)
+        if request.kind == "rademacher":
+            return random.choice([-1.0, 1.0], size).astype(np.float32)
+        made = random.normal(size=size) if request.kind == "normal" else random.uniform(size=size)
+        return made.astype(np.float32)
+
+    return jax.tree.unflatten(request.structure.treedef, [leaf(shape) for shape in request.structure.shapes])
+
+
+def _shapes(tree: Any) -> Any:
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((np.shape(leaf), np.asarray(leaf).dtype.name) for leaf in leaves)
+
+
+@functools.lru_cache(maxsize=64)
+def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: bool) -> ClosedJaxpr:
+    """g, R and the observables, of the leaves and of (points, ...) x, averages, draws, examples and lost parts."""
+
+    def shaped(described: Any, lead: tuple[int, ...] = ()) -> Any:
+        made = [jax.ShapeDtypeStruct((*lead, *shape), _type(name, program.precision)) for shape, name in described[1]]
+        return jax.tree.unflatten(described[0], made)
+
+    def floats(*shape: int) -> Any:
+        return jax.ShapeDtypeStruct(shape, program.precision)
+
+    def of_one(leaves: Any, x: Any, averages: Any, served: Any, example: Any, lost: Any, rate: Any, steps: Any) -> Any:
+        oracle, method = program.rebuild(leaves)
+
+        def as_point(flat: Any) -> Any:
+            return jax.tree.map(lambda leaf: leaf[..., 0], program.point.unflatten(flat[:, None]))
+
+        flat, x = x, as_point(x)
+        sample = None
+        if not sampled:
+            like = program.point.like(program.precision)
+            sample, _ = oracle.sample(Replay(served, program.requests), like, np.int32(0), oracle.memory())
+        tree = oracle.problem.example_gradient(x, example) if sampled else oracle.gradient(x, sample)
+        gradient = jax.numpy.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
+        seen = Update(jax.numpy.int32(0), rate, x, tree, as_point(method.update(flat, gradient, rate)))
+        sums = {
+            name: steps * _with_loss(function(seen), lost[i]) for i, (name, function) in enumerate(program.path_sums)
+        }
+        named = {name: as_point(averages[i]) for i, name in enumerate(program.averages)}
+        values = [
+            jax.numpy.asarray(event.function(State(x, named, sums) if event.takes_state else x), program.precision)
+            for event in program.observables
+        ]
+        return gradient, oracle.risk(x, sample), *values
+
+    d, n = program.point.size, len(program.averages) or 1
+    served = tuple(
+        jax.tree.map(
+            lambda leaf, kind=request.kind: jax.ShapeDtypeStruct(
+                (points, *leaf.shape), {"integers": np.int32, "bits": np.uint32}.get(kind, program.precision)
+            ),
+            request.structure.like(np.float32),
+        )
+        for request in program.requests
+    )
+    data = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((points, *leaf.shape[1:]), leaf.dtype), shaped(example))
+    each = (None, 0, 0, 0, 0, 0, None, None)
+    with jax.enable_x64(False):
+        return jax.make_jaxpr(jax.vmap(of_one, each))(
+            shaped(leaves), floats(points, d), floats(points, n, d), served, data,
+            floats(points, max(len(program.path_sums), 1)), floats(), floats(),
+        )  # fmt: skip
+
+
+def _with_loss(term: Any, lost: Any) -> Any:
+    """A term of a sum, of which a part is lost unless it is a whole number, as of counts."""
+    term = jax.numpy.asarray(term, lost.dtype)
+    return jax.numpy.where(jax.numpy.floor(term) == term, term, term * (1 + lost))
+
+
+def _type(name: str, precision: str) -> str:
+    return (
+        precision
+        if name.startswith("float")
+        else {"int64": "int32" if precision == "float32" else "int64"}.get(name, name)
+    )
