@@ -417,17 +417,17 @@ def test_results_of_format_2_are_saved_and_merged_as_any_other(name, tmp_path):
         np.testing.assert_array_equal(merged.dataset.near_count, 2 * old.dataset.near_count)
 
 
-def test_an_event_is_shown_with_its_limits(result):
+def test_an_event_is_shown_with_its_limits(full):
     """In words, and in what `jaxsgd run` writes: 0 or all of N has limits, too, and says N."""
-    last = result.dataset.isel(step=-1)
+    last = full.dataset.isel(step=-1)
     count = int(last.left_count)
     lower, upper = proportion_interval(count, N, 0.95)
     shown = (
         f"P(left) = {count / N:.4g}, in [{lower:.3g}, {upper:.3g}] at confidence 0.95: {count:,} of {N:,} trajectories"
     )
-    assert shown in repr(result)
+    assert shown in repr(full)
     row = {"count": count, "finite": N, "probability": count / N, "lower": lower, "upper": upper}
-    assert study_summary.summarise(STUDY, result, None)["events"] == {"left": row}
+    assert study_summary.summarise(STUDY, full, None)["events"] == {"left": row}
     assert last.left_probability_upper.attrs["long_name"].startswith("upper limit of the exact interval")
 
 
