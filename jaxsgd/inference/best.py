@@ -71,7 +71,9 @@ class BestSet:
         )
 
 
-def best_set(values: Any, confidence: float = 0.95, sizes: Any = None, deterministic: bool = False) -> BestSet:
+def best_set(
+    values: Any, confidence: float = 0.95, sizes: Any = None, deterministic: bool = False, known: Any = True
+) -> BestSet:
     """The set of cells that may have the smallest mean, from values with common random numbers.
 
     Cell i is left out if some cell j has
@@ -104,6 +106,8 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None, determini
     - `sizes`: where columns are means of groups of trajectories, how many each has, shape (G,). Means are then
       weighted by n_g, and Var(i - j) = sum_g n_g (d_g - mean d)^2 / (G - 1) is still that of one trajectory.
     - `deterministic`: nothing is drawn, so that one trajectory says all.
+    - `known`: of each cell, whether its values are those of the mathematics, and not of rounding. One of which that is
+      not known is neither left out nor leaves another out.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
 
@@ -129,9 +133,11 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None, determini
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
         difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
         takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share, alpha)
+        takes = np.where(known[cells] & known[rival], takes, np.inf)
         # of groups, the trajectories that they are of
         return Differences(difference, variance, np.sqrt(variance / count), takes * (count / values.shape[1]))
 
+    known = np.broadcast_to(known, values.shape[:1])
     alpha = (1 - level("confidence", confidence)) / max(len(values) - 1, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
         means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
@@ -139,7 +145,7 @@ def best_set(values: Any, confidence: float = 0.95, sizes: Any = None, determini
 
 
 def best_set_independent(
-    means: Any, variances: Any, counts: Any, confidence: float = 0.95, carried: Any = True, deterministic: bool = False
+    means: Any, variances: Any, counts: Any, confidence: float = 0.95, known: Any = True, deterministic: bool = False
 ) -> BestSet:
     """As `best_set`, for cells with draws of their own: SE_ij^2 = Var_i / N_i + Var_j / N_j.
 
@@ -150,8 +156,8 @@ def best_set_independent(
     - `means`, `variances`: over the trajectories of each cell, shape (K,); not finite where a cell diverged.
     - `counts`: trajectories of each cell, at least 2: one number, or shape (K,).
     - `confidence`: in (0, 1).
-    - `carried`: whether the sample of a cell carries a standard error of its mean; without one a cell is neither left
-      out nor leaves another out.
+    - `known`: of each cell, whether its values are those of the mathematics, and its sample carries a standard error of
+      the mean. One of which that is not known is neither left out nor leaves another out.
     - `deterministic`: nothing is drawn.
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated, or every cell diverged.
@@ -171,11 +177,11 @@ def best_set_independent(
         )
     errors = variances / counts
 
-    carried = np.broadcast_to(carried, means.shape)
+    known = np.broadcast_to(known, means.shape)
 
     def compare(cells: np.ndarray, rival: int) -> Differences:
         error = np.sqrt(errors[cells] + errors[rival])
-        shown = deterministic or (carried[cells] & carried[rival] & (error > 0))
+        shown = known[cells] & known[rival] & ((error > 0) | deterministic)
         return Differences(
             means[cells] - means[rival], variances[cells] + variances[rival], error, np.where(shown, 0.0, np.inf)
         )

@@ -130,14 +130,15 @@ def compare(
     chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
     means, variances, errors = (each[chosen] for each in _moments(result, observable))
     cells = tuple(result.cells[i] for i in chosen)
+    resolved = _resolved(result, observable)[chosen]
     deterministic = all(cell.study is not None and not cell.study.requests for cell in cells)
     if result.shares_draws:
         values = result.values(observable)
         values = values if len(chosen) == len(values) else values[chosen]
-        best = best_set(values, confidence, result.group_sizes, deterministic)
+        best = best_set(values, confidence, result.group_sizes, deterministic, resolved)
     else:
-        carried = ~np.isnan(errors)
-        best = best_set_independent(means, variances, result.trajectories, confidence, carried, deterministic)
+        known = resolved & ~np.isnan(errors)
+        best = best_set_independent(means, variances, result.trajectories, confidence, known, deterministic)
     return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors)
 
 
@@ -198,6 +199,19 @@ def _check_unchanged(result: SweepResult, positions: list[int]) -> None:
     """An error if the studies of some cells no longer compute what they did when the sweep was run."""
     for position in positions:
         check_is_of(study_of(result.cells[position]), result.result(position))
+
+
+def _resolved(result: SweepResult, observable: str) -> np.ndarray:
+    """Of which cells the precision resolves the mean of an observable at the compared step, (cells,)."""
+    if not result.rounding:
+        return np.ones(len(result.cells), bool)
+    record = result.layout.steps.index(result.compared_step)
+    columns = [result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance")]
+    mean, variance = (column.reshape(-1, column.shape[-1]) for column in columns)
+    whole = zip(result.rounding, mean, variance, strict=True)
+    return np.array([
+        observable not in each or each[observable].is_settled(m, v, result.trajectories)[record] for each, m, v in whole
+    ])  # fmt: skip
 
 
 def _moments(result: SweepResult, observable: str) -> list[np.ndarray]:

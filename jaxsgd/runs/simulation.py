@@ -16,7 +16,7 @@ from jaxsgd.results.result import Result
 from jaxsgd.results.sweep_result import SweepResult
 from jaxsgd.runs import provenance, resolution
 from jaxsgd.runs.progress import Progress
-from jaxsgd.runs.target import run_to, within
+from jaxsgd.runs.target import held_to_precision, run_to, within
 from jaxsgd.runs.tasks import check_run, make_layout, make_task
 from jaxsgd.study import Study
 
@@ -117,7 +117,7 @@ def simulate(
         resolution.warn(rounding, seen, layout.steps, ran.count)
     result = Result(layout, run.ledgers, made, study, rounding)
     warn_of_tails(result)
-    return result
+    return result if target is None else held_to_precision(result, target, run.ledgers, made)
 
 
 def warn_of_tails(result: Result | SweepResult) -> None:

@@ -3,18 +3,21 @@
 import dataclasses
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from jaxsgd.engine.execution import Execution
+from jaxsgd.engine.ledger import Ledger
 from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, integer, nearest
 from jaxsgd.inference.sequential import PILOT, Look, Precision
 from jaxsgd.inference.tails import largest_share
 from jaxsgd.results.layout import Layout
+from jaxsgd.results.result import Result
 from jaxsgd.runs.progress import Progress
 from jaxsgd.runs.reach import reach
+from jaxsgd.runs.resolution import unresolved
 from jaxsgd.study import Study
 
 
@@ -82,3 +85,14 @@ def _look_at_mean(
     share = largest_share(mean, variance * (count - 1), seen.get("min", np.nan), seen.get("max", np.nan))
     tails = {"share": float(share), "skewness": seen["skewness"], "reach": extent}
     return target.look(number, count, mean, variance, **tails)
+
+
+def held_to_precision(result: Result, target: Precision, ledgers: Sequence[Ledger], made: Mapping[str, Any]) -> Result:
+    """The result of a run that has reached its target, or, where floats do not resolve the mean, has not, after all."""
+    step = int(result.dataset["step"][-1]) if target.step is None else target.step
+    reason = unresolved(result, target.observable, step)
+    if not reason or not made["target_reached"]:
+        return result
+    message = f"the target of {target.observable} is not reached: {reason}"
+    warnings.warn(message, TargetMissed, stacklevel=3)
+    return result.with_sums(ledgers, dict(made) | {"target": message, "target_reached": 0})

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from jaxsgd import streams
-from jaxsgd.errors import InvalidInput, NoStandardError
+from jaxsgd.errors import InvalidInput, NoStandardError, Unresolved
 from jaxsgd.inference import Judgement, Verdict, judge
+from jaxsgd.results.result import Result
 from jaxsgd.runs.reach import can_reach, extent, reaching_values
+from jaxsgd.runs.resolution import unresolved
 from jaxsgd.runs.simulation import simulate
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.study import Study
@@ -79,8 +81,15 @@ class Group:
         study, names = self.studies[0], ("extremes", "shape")
         with warnings.catch_warnings():  # verdicts say what the warnings say
             warnings.simplefilter("ignore", NoStandardError)
-            dataset = simulate(study, count, seed, first_trajectory=first, statistics=names, progress=False).dataset
-        return [Sample.recorded(dataset, subject.name, subject.claim.at, count) for subject in self.subjects]
+            warnings.simplefilter("ignore", Unresolved)
+            result = simulate(study, count, seed, first_trajectory=first, statistics=names, progress=False)
+        return [self._recorded(result, subject) for subject in self.subjects]
+
+    def _recorded(self, result: Result, subject: Subject) -> Sample:
+        sample = Sample.recorded(result.dataset, subject.name, subject.claim.at, result.trajectories)
+        tolerance = 0.0 if subject.event else subject.rounding(sample.deviation)
+        reason = unresolved(result, subject.name, subject.claim.at, tolerance)
+        return dataclasses.replace(sample, unresolved=reason)
 
     def extents(self, seed: int) -> list[tuple[float, float]] | None:
         """How far every variable reaches where the draws do; None if no draws can reach further than they do."""

@@ -16,6 +16,7 @@ class Sample:
     - `count`, `mean`, `m2`, `m3`: how many, their mean, the sums of squares and cubes of the deviations from it.
     - `least`, `greatest`: the extremes.
     - `lost`: how many trajectories had no finite value.
+    - `unresolved`: why the precision does not resolve the mean, in words; empty if it does.
     """
 
     count: int
@@ -25,6 +26,7 @@ class Sample:
     least: float
     greatest: float
     lost: int
+    unresolved: str = ""
 
     @classmethod
     def of(cls, values: np.ndarray) -> "Sample":

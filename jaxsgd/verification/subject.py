@@ -110,6 +110,7 @@ class Subject:
         if self.event and not sample.lost:
             successes = round(sample.mean * sample.count)
             measurement = Measurement.proportion(claim.relation, claim.value, successes, sample.count, margin)
+            measurement = dataclasses.replace(measurement, withheld=sample.unresolved)
         else:
             error = sample.deviation / math.sqrt(sample.count)
             withheld, takes = self._withheld(sample, rounding, level)
@@ -129,7 +130,7 @@ class Subject:
 
     def _withheld(self, sample: Sample, rounding: float, level: float) -> tuple[str, float]:
         """Why a sample carries no test, and how many trajectories would."""
-        known = self.known_tails(sample.count)
+        known = sample.unresolved or self.known_tails(sample.count)
         if known:
             return known, math.nan
         if sample.lost or sample.greatest - sample.least <= rounding:

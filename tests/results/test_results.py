@@ -17,7 +17,9 @@ import pytest
 import xarray as xr
 
 import jaxsgd as js
+from jaxsgd.cli import study_summary
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.inference.intervals import proportion_interval
 from jaxsgd.results import layout, storage
 from jaxsgd.results.old_layouts import with_decided_events
 from jaxsgd.runs import progress
@@ -413,6 +415,20 @@ def test_results_of_format_2_are_saved_and_merged_as_any_other(name, tmp_path):
         assert merged.trajectories == 3000
         np.testing.assert_allclose(merged.dataset.risk_mean, old.dataset.risk_mean, rtol=1e-14)
         np.testing.assert_array_equal(merged.dataset.near_count, 2 * old.dataset.near_count)
+
+
+def test_an_event_is_shown_with_its_limits(full):
+    """In words, and in what `jaxsgd run` writes: 0 or all of N has limits, too, and says N."""
+    last = full.dataset.isel(step=-1)
+    count = int(last.left_count)
+    lower, upper = proportion_interval(count, N, 0.95)
+    shown = (
+        f"P(left) = {count / N:.4g}, in [{lower:.3g}, {upper:.3g}] at confidence 0.95: {count:,} of {N:,} trajectories"
+    )
+    assert shown in repr(full)
+    row = {"count": count, "finite": N, "probability": count / N, "lower": lower, "upper": upper}
+    assert study_summary.summarise(STUDY, full, None)["events"] == {"left": row}
+    assert last.left_probability_upper.attrs["long_name"].startswith("upper limit of the exact interval")
 
 
 def test_events_of_older_files_are_decided_where_nothing_diverged():
