@@ -129,18 +129,19 @@ def best_set(
         raise InvalidInput(f"sizes must be at least 1, one for each of the {values.shape[1]} columns")
     count = values.shape[1] if weights is None else weights.sum()
 
+    alpha = (1 - level("confidence", confidence)) / max(len(values) - 1, 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
+        means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
+    shown = known & ((variances > 0) | deterministic)
+
     def compare(cells: np.ndarray, rival: int) -> Differences:
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
         difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
         takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share, alpha)
-        takes = np.where(known[cells] & known[rival], takes, np.inf)
+        takes = np.where(shown[cells] & shown[rival], takes, np.inf)
         # of groups, the trajectories that they are of
         return Differences(difference, variance, np.sqrt(variance / count), takes * (count / values.shape[1]))
 
-    known = np.broadcast_to(known, values.shape[:1])
-    alpha = (1 - level("confidence", confidence)) / max(len(values) - 1, 1)
-    with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
-        means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
     return _best_set(means, variances, compare, confidence, values.shape[1] - 1, count)
 
 
@@ -177,14 +178,12 @@ def best_set_independent(
         )
     errors = variances / counts
 
-    known = np.broadcast_to(known, means.shape)
+    shown = known & ((variances > 0) | deterministic)
 
     def compare(cells: np.ndarray, rival: int) -> Differences:
         error = np.sqrt(errors[cells] + errors[rival])
-        shown = known[cells] & known[rival] & ((error > 0) | deterministic)
-        return Differences(
-            means[cells] - means[rival], variances[cells] + variances[rival], error, np.where(shown, 0.0, np.inf)
-        )
+        takes = np.where(shown[cells] & shown[rival], 0.0, np.inf)
+        return Differences(means[cells] - means[rival], variances[cells] + variances[rival], error, takes)
 
     return _best_set(means, variances, compare, confidence, int(counts.min()) - 1, counts.min())
 
