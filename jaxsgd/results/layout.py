@@ -72,8 +72,9 @@ class Layout:
 
     def moments(self, sums: Sums, trajectories: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and variance of each observable, (records,) each."""
-        made = self.variables(sums, trajectories)
-        return {name: (made[f"{name}_mean"].values, made[f"{name}_variance"].values) for name in self.observed}
+        statistic = next((each for each in self.statistics if each.name == "moments"), None)
+        made = statistic.estimates(sums, self.records, trajectories) if statistic else {}
+        return {name: (of_it["mean"].values, of_it["variance"].values) for name, of_it in made.items()}
 
     def labels(self) -> dict[str, Any]:
         """The coordinates of the dimensions."""

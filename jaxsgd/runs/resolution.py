@@ -71,11 +71,12 @@ def bounded(study: Study, program: Program) -> Roundings:
     """What is known without trajectories."""
     motion, probe = _motion(study, program)
     at, steps = study.recorded_steps, len(study.recorded_steps)
-    deterministic = not study.requests or not (motion.noise.any() or _noise_varies(study))
+    deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
     lost = deterministic and bounds.stagnates(motion)
-    of_x = bounds.of_iterates(motion)[at]
+    whole = bounds.of_iterates(motion)
+    of_x = whole[at]
     of_averages = {
-        name: bounds.of_average(motion, average.mixing(study.learning_rates[: study.steps]))[at]
+        name: bounds.of_average(motion, average.mixing(study.learning_rates[: study.steps]), whole)[at]
         for name, average in study.averages.items()
     }
     undrawn = {event.name: event.takes_state for event in program.observables}
