@@ -132,13 +132,15 @@ def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -
 
 
 def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
-    """The least (relative, absolute) that hold at all points, with a relative one of at most 16 roundings."""
+    """The least (relative, absolute) that hold at all points, the relative one of at most 16 roundings."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         gap, size = np.abs(single - double.astype(np.float64)), np.abs(double.astype(np.float64))
         finite = np.isfinite(gap)
         if not finite.any():
             return _FEW, 0.0
         gap, size = gap[finite], size[finite]
+        if not gap.any():  # such as a coordinate of x, or whether it lies in a set
+            return 0.0, 0.0
         relative = float(np.clip(np.max(np.where(gap > 0, gap / size, 0.0)), EPSILON, 16 * EPSILON))
         return relative, float(np.maximum(gap - relative * size, 0.0).max())
 
