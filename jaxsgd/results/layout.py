@@ -54,7 +54,7 @@ class Layout:
         return cls(Records.restored(saved), statistics)
 
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
-        """Estimates of everything that was recorded, by name, and what rounding may have done to them."""
+        """Estimates of everything that was recorded, by name, and what rounding may have done to those that it may have changed."""
         variables = {
             "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
@@ -65,7 +65,7 @@ class Layout:
                 made.setdefault(name, {}).update(estimates)
         for name, estimates in made.items():
             variables |= {f"{name}_{what}" if what else name: variable for what, variable in estimates.items()}
-            if rounding and name in rounding:
+            if rounding and name in rounding and rounding[name].is_open:
                 size = rounding[name].size(estimates["mean"].values, estimates["variance"].values)
                 variables[f"{name}_rounding"] = Variable(("step",), size)
         return variables

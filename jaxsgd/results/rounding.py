@@ -22,6 +22,7 @@ class Rounding:
     - `certain`: where the observable has one value by definition, such as R(x_0).
     - `departure`, `departure_error`: of trajectories run in float32 and in float64 on the same draws, the mean
       difference and its standard error; NaN where bounds were enough.
+    - `is_open`: whether bounds alone do not show that rounding is small. Then a dataset has its size.
     """
 
     spread: np.ndarray
@@ -30,6 +31,7 @@ class Rounding:
     certain: np.ndarray
     departure: np.ndarray
     departure_error: np.ndarray
+    is_open: bool = False
 
     def size(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """At most so much, about, the mean departs from that of exact arithmetic; NaN where there is no mean."""

@@ -51,11 +51,14 @@ def examined(
     - `seen`: mean and variance of each observable, (records,).
     - `twins`: whether trajectories run in both precisions where bounds are not enough.
     """
-    found = bounded(study, program)
+    found = dict(bounded(study, program))
+    for name, each in found.items():
+        if not each.is_settled(*seen[name], trajectories).all():
+            found[name] = dataclasses.replace(each, is_open=True)
     open_ = {name: ~_needs_no_more(found[name], *seen[name], trajectories) for name in found}
     if not twins or not any(records.any() for records in open_.values()):
         return found
-    return dict(found) | _compared(study, found, open_, seed)
+    return found | _compared(study, found, open_, seed)
 
 
 def _needs_no_more(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, trajectories: int) -> np.ndarray:
@@ -288,13 +291,13 @@ def unresolved(result: Result, observable: str, step: int, tolerance: float = 0.
     """
     if not result.rounding or observable not in result.rounding:
         return ""
-    at, each = result.at(step), result.rounding[observable]
-    record = int(np.flatnonzero(result.dataset["step"].values == step)[0])
+    record = result.dataset.indexes["step"].get_loc(step)
     mean, variance = (result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance"))
-    size, error = float(at[f"{observable}_rounding"]), float(at[f"{observable}_sem"])
+    each = result.rounding[observable]
+    size = float(each.size(mean, variance)[record])
     if each.is_settled(mean, variance, result.trajectories)[record] or size <= tolerance:
         return ""
-    return reason(observable, step, size, error)
+    return reason(observable, step, size, float(np.sqrt(variance[record] / result.trajectories)))
 
 
 def unsettled(roundings: Roundings, seen: Means, trajectories: int) -> dict[str, np.ndarray]:
