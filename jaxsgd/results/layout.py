@@ -54,7 +54,7 @@ class Layout:
         return cls(Records.restored(saved), statistics)
 
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
-        """Estimates of everything that was recorded, by name, and what rounding may have done to those that it may have changed."""
+        """Estimates of everything that was recorded, by name, and the size of rounding where it may matter."""
         variables = {
             "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),

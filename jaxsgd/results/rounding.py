@@ -80,10 +80,11 @@ def joined(first: Roundings | None, second: Roundings | None) -> Roundings | Non
     """Of two runs of one study: what trajectories in both precisions have shown of either."""
     if first is None or second is None:
         return first or second
-    return {
-        name: mine if np.isfinite(mine.departure).sum() >= np.isfinite(second[name].departure).sum() else second[name]
-        for name, mine in first.items()
-    }
+    made = {}
+    for name, mine in first.items():
+        more = max(mine, second[name], key=lambda each: int(np.isfinite(each.departure).sum()))
+        made[name] = dataclasses.replace(more, is_open=mine.is_open or second[name].is_open)
+    return made
 
 
 def _listed(value: Any) -> Any:
