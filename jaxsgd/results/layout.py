@@ -59,7 +59,7 @@ class Layout:
         return cls(Records.restored(saved), statistics)
 
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
-        """Estimates of everything that was recorded, by name, and what rounding may have done to them."""
+        """Estimates of everything that was recorded, by name, and the size of rounding where it may matter."""
         variables = {
             "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
@@ -70,15 +70,16 @@ class Layout:
                 made.setdefault(name, {}).update(estimates)
         for name, estimates in made.items():
             variables |= {f"{name}_{what}" if what else name: variable for what, variable in estimates.items()}
-            if rounding and name in rounding:
+            if rounding and name in rounding and rounding[name].is_open:
                 size = rounding[name].size(estimates["mean"].values, estimates["variance"].values)
                 variables[f"{name}_rounding"] = Variable(("step",), size)
         return variables
 
     def moments(self, sums: Sums, trajectories: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """Mean and variance of each observable, (records,) each."""
-        made = self.variables(sums, trajectories)
-        return {name: (made[f"{name}_mean"].values, made[f"{name}_variance"].values) for name in self.observed}
+        statistic = next((each for each in self.statistics if each.name == "moments"), None)
+        made = statistic.estimates(sums, self.records, trajectories) if statistic else {}
+        return {name: (of_it["mean"].values, of_it["variance"].values) for name, of_it in made.items()}
 
     def labels(self) -> dict[str, Any]:
         """The coordinates of the dimensions."""

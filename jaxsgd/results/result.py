@@ -30,8 +30,8 @@ class Result(Estimates):
       [`jaxsgd.inference.tails`][]. The attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
-    - `rounding`: by observable, what float32 may have done to it, of which the dataset has `o_rounding`: about so much
-      a mean departs from that of exact arithmetic. None in float64.
+    - `rounding`: by observable, what float32 may have done to it; None in float64. Where bounds do not show that it is
+      small, the dataset has `o_rounding`: about so much the mean departs from that of exact arithmetic.
     """
 
     kind = "study"

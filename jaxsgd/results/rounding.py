@@ -22,6 +22,7 @@ class Rounding:
     - `certain`: where the observable has one value by definition, such as R(x_0).
     - `departure`, `departure_error`: of trajectories run in float32 and in float64 on the same draws, the mean
       difference and its standard error; NaN where bounds were enough.
+    - `is_open`: whether bounds alone do not show that rounding is small. Then a dataset has its size.
     """
 
     spread: np.ndarray
@@ -30,6 +31,7 @@ class Rounding:
     certain: np.ndarray
     departure: np.ndarray
     departure_error: np.ndarray
+    is_open: bool = False
 
     def size(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """At most so much, about, the mean departs from that of exact arithmetic; NaN where there is no mean."""
@@ -78,10 +80,11 @@ def joined(first: Roundings | None, second: Roundings | None) -> Roundings | Non
     """Of two runs of one study: what trajectories in both precisions have shown of either."""
     if first is None or second is None:
         return first or second
-    return {
-        name: mine if np.isfinite(mine.departure).sum() >= np.isfinite(second[name].departure).sum() else second[name]
-        for name, mine in first.items()
-    }
+    made = {}
+    for name, mine in first.items():
+        more = max(mine, second[name], key=lambda each: int(np.isfinite(each.departure).sum()))
+        made[name] = dataclasses.replace(more, is_open=mine.is_open or second[name].is_open)
+    return made
 
 
 def _listed(value: Any) -> Any:

@@ -51,11 +51,14 @@ def examined(
     - `seen`: mean and variance of each observable, (records,).
     - `twins`: whether trajectories run in both precisions where bounds are not enough.
     """
-    found = bounded(study, program)
+    found = dict(bounded(study, program))
+    for name, each in found.items():
+        if not each.is_settled(*seen[name], trajectories).all():
+            found[name] = dataclasses.replace(each, is_open=True)
     open_ = {name: ~_needs_no_more(found[name], *seen[name], trajectories) for name in found}
     if not twins or not any(records.any() for records in open_.values()):
         return found
-    return dict(found) | _compared(study, found, open_, seed)
+    return found | _compared(study, found, open_, seed)
 
 
 def _needs_no_more(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, trajectories: int) -> np.ndarray:
@@ -71,11 +74,12 @@ def bounded(study: Study, program: Program) -> Roundings:
     """What is known without trajectories."""
     motion, probe = _motion(study, program)
     at, steps = study.recorded_steps, len(study.recorded_steps)
-    deterministic = not study.requests or not (motion.noise.any() or _noise_varies(study))
+    deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
     lost = deterministic and bounds.stagnates(motion)
-    of_x = bounds.of_iterates(motion)[at]
+    whole = bounds.of_iterates(motion)
+    of_x = whole[at]
     of_averages = {
-        name: bounds.of_average(motion, average.mixing(study.learning_rates[: study.steps]))[at]
+        name: bounds.of_average(motion, average.mixing(study.learning_rates[: study.steps]), whole)[at]
         for name, average in study.averages.items()
     }
     undrawn = {event.name: event.takes_state for event in program.observables}
@@ -131,13 +135,15 @@ def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -
 
 
 def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
-    """The least (relative, absolute) that hold at all points, with a relative one of at most 16 roundings."""
+    """The least (relative, absolute) that hold at all points, the relative one of at most 16 roundings."""
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         gap, size = np.abs(single - double.astype(np.float64)), np.abs(double.astype(np.float64))
         finite = np.isfinite(gap)
         if not finite.any():
             return _FEW, 0.0
         gap, size = gap[finite], size[finite]
+        if not gap.any():  # such as a coordinate of x, or whether it lies in a set
+            return 0.0, 0.0
         relative = float(np.clip(np.max(np.where(gap > 0, gap / size, 0.0)), EPSILON, 16 * EPSILON))
         return relative, float(np.maximum(gap - relative * size, 0.0).max())
 
@@ -285,13 +291,13 @@ def unresolved(result: Result, observable: str, step: int, tolerance: float = 0.
     """
     if not result.rounding or observable not in result.rounding:
         return ""
-    at, each = result.at(step), result.rounding[observable]
-    record = int(np.flatnonzero(result.dataset["step"].values == step)[0])
+    record = result.dataset.indexes["step"].get_loc(step)
     mean, variance = (result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance"))
-    size, error = float(at[f"{observable}_rounding"]), float(at[f"{observable}_sem"])
+    each = result.rounding[observable]
+    size = float(each.size(mean, variance)[record])
     if each.is_settled(mean, variance, result.trajectories)[record] or size <= tolerance:
         return ""
-    return reason(observable, step, size, error)
+    return reason(observable, step, size, float(np.sqrt(variance[record] / result.trajectories)))
 
 
 def unsettled(roundings: Roundings, seen: Means, trajectories: int) -> dict[str, np.ndarray]:

@@ -44,9 +44,10 @@ def simulate(
     A trajectory is a function of (study, seed, id) alone; the result does not depend on the number of
     workers or on the order in which they finish.
 
-    A run in float32, the default, finds out whether that resolves what it states: beside each standard error `o_sem`
-    stands `o_rounding`, about how far rounding moves the mean. Where that is not small, a
-    [`jaxsgd.errors.Unresolved`][] warning names the observable, and the way out, ``jax.enable_x64(True)``.
+    A run in float32, the default, finds out whether that resolves what it states: where bounds
+    do not show that rounding is small beside the standard error `o_sem`, `o_rounding` says about how far it moves the
+    mean. Where that is not small, a [`jaxsgd.errors.Unresolved`][] warning names the observable, and the way out,
+    ``jax.enable_x64(True)``.
 
     **Arguments**
 

@@ -1,5 +1,6 @@
 """The entry point for many studies at once: sweep over cells, with shared draws."""
 
+import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -150,6 +151,10 @@ def _examined(result: SweepResult, arranged: Arranged, seed: int) -> list[Roundi
         left -= resolution.ran_twins(found[-1])
         if resolution.unsettled(found[-1], seen, result.trajectories):
             open_.append((position, seen))
+    shown = {name for each in found for name in each if each[name].is_open}
+    found = [
+        {name: dataclasses.replace(of_it, is_open=name in shown) for name, of_it in each.items()} for each in found
+    ]  # a dataset has it of all cells or of none
     if open_:
         position, seen = open_[0]
         where = f"{len(open_)} of {len(found)} cells, the first {result.cells[position].label}: "
