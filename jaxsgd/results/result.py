@@ -138,7 +138,8 @@ class Result(Estimates):
     @property
     def heavy_tails(self) -> str:
         """Which estimates have no standard error, and why, in words; empty if all have one."""
-        named = without_standard_error(self.dataset, self._layout.observed)
+        sums = self._ledgers[0].total()
+        named = without_standard_error(self._layout.statistics, sums, self.trajectories)
         return "; ".join(f"{name}: {why_withheld(self.dataset, name, self.trajectories)}" for name in named)
 
     @property

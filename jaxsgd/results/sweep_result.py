@@ -225,7 +225,13 @@ class SweepResult(Estimates):
     @property
     def heavy_tails(self) -> str:
         """Of which observables some cell has a mean without a standard error, in words; empty if all have one."""
-        named = without_standard_error(self.dataset, self.layout.observed)
+        launches = zip(self._ledgers, self._totals, strict=True)  # whose sums are those of one study with many records
+        found = {
+            name
+            for ledger, total in launches
+            for name in without_standard_error(ledger.statistics, total, self.trajectories)
+        }
+        named = [name for name in self.layout.observed if name in found]
         return f"{', '.join(named)} of some cells: their tails are too heavy for so many trajectories" if named else ""
 
     @functools.cached_property

@@ -5,12 +5,20 @@ from collections.abc import Iterable
 import numpy as np
 import xarray as xr
 
+from jaxsgd.engine.statistics import Statistic, Sums
+from jaxsgd.engine.statistics.observable_moments import ObservableMoments
 from jaxsgd.inference.tails import largest_share, why_no_standard_error
 
 
-def without_standard_error(dataset: xr.Dataset, observables: Iterable[str]) -> list[str]:
-    """The observables that have a mean and a variance at some step, of some cell, but no standard error."""
-    return [name for name in observables if f"{name}_sem" in dataset and np.any(_withheld(dataset, name))]
+def without_standard_error(statistics: Iterable[Statistic], sums: Sums, trajectories: int) -> list[str]:
+    """The observables that have a mean and a variance at some record, but no standard error."""
+    for statistic in statistics:
+        if isinstance(statistic, ObservableMoments):
+            made = statistic.of_each(sums, trajectories)
+            withheld = np.isfinite(made["variance"].values) & np.isnan(made["sem"].values)
+            columns = np.flatnonzero(np.any(withheld, axis=0))
+            return [statistic.observables[column] for column in columns]
+    return []
 
 
 def why_withheld(dataset: xr.Dataset, observable: str, trajectories: int) -> str:

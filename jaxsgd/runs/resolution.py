@@ -72,20 +72,20 @@ def _needs_no_more(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, t
 
 def bounded(study: Study, program: Program) -> Roundings:
     """What is known without trajectories."""
-    motion, probe = _motion(study, program)
+    rates = study.learning_rates[: study.steps]
+    motion, probe = _motion(study, program, rates)
     at, steps = study.recorded_steps, len(study.recorded_steps)
     deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
     lost = deterministic and bounds.stagnates(motion)
     whole = bounds.of_iterates(motion)
     of_x = whole[at]
     of_averages = {
-        name: bounds.of_average(motion, average.mixing(study.learning_rates[: study.steps]), whole)[at]
-        for name, average in study.averages.items()
+        name: bounds.of_average(motion, average.mixing(rates), whole)[at] for name, average in study.averages.items()
     }
     undrawn = {event.name: event.takes_state for event in program.observables}
     everything = np.max([of_x, *of_averages.values()], 0)
     # An average of x_0 alone is x_0, and so is x after updates with a rate of 0.
-    has_moved = np.append(False, np.cumsum(study.learning_rates[: study.steps]) > 0)
+    has_moved = np.append(False, np.cumsum(rates) > 0)
     made: dict[str, Rounding] = {}
     for name in study.observed:
         constant, (kind, _, average) = False, name.partition("_of_")
@@ -148,9 +148,9 @@ def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
         return relative, float(np.maximum(gap - relative * size, 0.0).max())
 
 
-def _motion(study: Study, program: Program) -> tuple[Motion, Probe | None]:
+def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, Probe | None]:
     problem, d = study.oracle.problem, study.dimension
-    rates, start = study.learning_rates[: study.steps], flat(study.x0)
+    start = flat(study.x0)
     minimiser = None if problem is None or problem.minimiser is None else flat(problem.minimiser)
     mu = float((problem and problem.strong_convexity) or 0.0)
     smoothness = float((problem and problem.smoothness) or np.inf)
