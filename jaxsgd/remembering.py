@@ -5,7 +5,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -68,17 +68,24 @@ class Trace:
         self._before.note_changes(Reading(self._functions, noting=True))
 
 
+class CacheInfo(NamedTuple):
+    """How often a result was remembered, and how often it was made."""
+
+    hits: int
+    misses: int
+
+
 def remember(maxsize: int) -> Callable[[Function], Function]:
     """``functools.lru_cache`` for what is made by tracing functions, which read closures and globals while they are.
 
     A function that reads other things than before is another one. Where an argument cannot be hashed, such as some
-    callable objects, the result is computed anew. A result that is a function, such as one that JAX traces when it is
+    callable objects, the result is computed anew. `cache_info()` counts as that of lru_cache does. A result that is a function, such as one that JAX traces when it is
     first called, runs with the same things around it.
     """
 
     def decorate(function: Function) -> Function:
         held: OrderedDict[Any, _Made] = OrderedDict()
-        lock = threading.Lock()
+        lock, counts = threading.Lock(), {"hits": 0, "misses": 0}
 
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
@@ -90,15 +97,18 @@ def remember(maxsize: int) -> Callable[[Function], Function]:
                     return function(*arguments)
             with lock:
                 made = held.get(arguments)
-            if made is None or made.read != around:
+            known = made is not None and made.read == around
+            if made is None or not known:
                 made = _Made(function, arguments)
             with lock:
+                counts["hits" if known else "misses"] += 1
                 held[arguments] = made
                 held.move_to_end(arguments)
                 if len(held) > maxsize:
                     held.popitem(last=False)
             return made.run if callable(made.result) else made.result
 
+        call.cache_info = lambda: CacheInfo(**counts)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value] - of the same signature
 
     return decorate

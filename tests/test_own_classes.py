@@ -237,7 +237,7 @@ def test_declared_facts_have_verdicts(monkeypatch):
     assert report.verdicts["exact_moments"] == "CONSISTENT"
     assert {"balance", "convexity", "last_iterate"} <= set(report.verdicts)
     assert "REFUTED" not in report.verdicts.values()
-    with pytest.raises(InvalidInput, match="the noise Half states covariance_matrix with 0.5 at"):
+    with pytest.raises(InvalidInput, match=r"the noise Half states covariance_matrix with 0\.5 at"):
         study(Half())
     monkeypatch.setattr(stated_facts, "check", lambda *_: None)
     assert js.verify(study(Half()), 4000, resolution=0.2).verdicts["exact_moments"] == "REFUTED"

@@ -11,7 +11,7 @@ A check finds contradictions, it proves nothing: a fact that fails elsewhere, or
 
 from typing import Any
 
-from jaxsgd.methods import Method
+from jaxsgd.methods import Method, Sgd
 from jaxsgd.noise import Noise
 from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
 from jaxsgd.orders import Order
@@ -23,7 +23,9 @@ from jaxsgd.stated_facts.of_oracles import check_oracle
 from jaxsgd.stated_facts.of_orders import check_order
 from jaxsgd.stated_facts.of_problems import check_problem
 
-__all__ = ["check", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated"]
+__all__ = [
+    "check", "check_alone", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated",
+]  # fmt: skip
 
 _STATE = (Function, FiniteSum, RandomLoss)
 """Complete classes whose arguments are what a user states."""
@@ -45,6 +47,14 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
         check_order(Held.of(order), problem.examples, oracle.batch)
     if is_stated(method):
         check_method(Held.of(method), start)
+
+
+def check_alone(oracle: Oracle) -> None:
+    """The same of an oracle without a study, around the default start or the minimiser of its problem."""
+    problem = oracle.problem
+    start = None if problem is None else problem.minimiser if problem.start is None else problem.start
+    if start is not None:
+        check(oracle, Sgd(), start)
 
 
 def is_stated(item: Any) -> bool:
