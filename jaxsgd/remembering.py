@@ -79,8 +79,8 @@ def remember(maxsize: int) -> Callable[[Function], Function]:
     """``functools.lru_cache`` for what is made by tracing functions, which read closures and globals while they are.
 
     A function that reads other things than before is another one. Where an argument cannot be hashed, such as some
-    callable objects, the result is computed anew. `cache_info()` counts as that of lru_cache does. A result that is a function, such as one that JAX traces when it is
-    first called, runs with the same things around it.
+    callable objects, the result is computed anew. A result that is a function, such as one that JAX traces when it is
+    first called, runs with the same things around it. `cache_info()` counts as that of ``lru_cache`` does.
     """
 
     def decorate(function: Function) -> Function:

@@ -63,7 +63,7 @@ def of_import(x):
     return own_settings.scale * x[0]
 
 
-class Callable_:
+class Scaled:
     def __init__(self):
         self.scale = 1.0
 
@@ -74,7 +74,7 @@ class Callable_:
         return self.scale * x[0]
 
 
-CALLABLE = Callable_()
+CALLABLE = Scaled()
 
 
 def outside(name, value):
@@ -217,6 +217,13 @@ def test_methods_of_classes_are_functions_too(monkeypatch):
 
 def task_of(study):
     return make_task(study, make_layout(study).statistics, {}, 0, 1024, 0, PLAN)
+
+
+def test_built_in_kinds_are_not_looked_into():
+    """So that runs and sweeps of them cost nothing: no object is read, and the same key stands for all."""
+    programs = [task_of(js.chapter.study(name, 5)).program for name in ("constant", "polynomial")]
+    assert [program.around._reading._kept for program in programs] == [[], []]
+    assert Surroundings(()) == programs[0].around == programs[1].around
 
 
 # what functions write themselves
