@@ -45,11 +45,10 @@ class Surroundings:
     @contextlib.contextmanager
     def traced(self) -> Iterator["Trace"]:
         """The same for a trace. What the functions write meanwhile is no longer counted to what they read."""
-        trace = Trace(self._functions)
+        trace = Trace(() if self._reading.is_empty else self._functions)
         with self.entered():
             yield trace
-        if not self._reading.is_empty:
-            trace.note_changes()
+        trace.note_changes()
 
 
 class Trace:
@@ -61,11 +60,12 @@ class Trace:
     @property
     def is_rewritten(self) -> bool:
         """Whether something of that was changed by now, such as a count of calls; what lists have gained is none."""
-        return self._before.is_rewritten(Reading(self._functions, noting=True))
+        return not self._before.is_empty and self._before.is_rewritten(Reading(self._functions, noting=True))
 
     def note_changes(self) -> None:
         """From now on, what was changed by now is not counted to what functions read."""
-        self._before.note_changes(Reading(self._functions, noting=True))
+        if not self._before.is_empty:
+            self._before.note_changes(Reading(self._functions, noting=True))
 
 
 class CacheInfo(NamedTuple):
