@@ -154,12 +154,32 @@ def _functions_in(value: Any) -> Iterator[Any]:
         if isinstance(item, tuple):
             left += reversed(item)
         elif isinstance(item, jax.tree_util.PyTreeDef):
-            left += reversed([item.node_data(), *item.children()])
+            left += reversed(_in_structure(item) if _is_hashable(item) else _in_structure.__wrapped__(item))
         elif isinstance(item, type):
             if not _is_settled(item.__module__):
                 yield item
         elif callable(item):
             yield item
+
+
+@functools.lru_cache(maxsize=256)
+def _in_structure(structure: Any) -> tuple[Any, ...]:
+    """The functions, callable objects and classes in the structure of a pytree."""
+    left, found = [structure], []
+    while left:
+        node = left.pop()
+        found += _functions_in(node.node_data())
+        left += reversed(node.children())
+    return tuple(found)
+
+
+def _is_hashable(structure: Any) -> bool:
+    """Whether all static parts of the structure of a pytree are."""
+    try:
+        hash(structure)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_settled(module: Any) -> bool:

@@ -5,7 +5,7 @@ import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 
@@ -45,11 +45,10 @@ class Surroundings:
     @contextlib.contextmanager
     def traced(self) -> Iterator["Trace"]:
         """The same for a trace. What the functions write meanwhile is no longer counted to what they read."""
-        trace = Trace(self._functions)
+        trace = Trace(() if self._reading.is_empty else self._functions)
         with self.entered():
             yield trace
-        if not self._reading.is_empty:
-            trace.note_changes()
+        trace.note_changes()
 
 
 class Trace:
@@ -61,11 +60,19 @@ class Trace:
     @property
     def is_rewritten(self) -> bool:
         """Whether something of that was changed by now, such as a count of calls; what lists have gained is none."""
-        return self._before.is_rewritten(Reading(self._functions, noting=True))
+        return not self._before.is_empty and self._before.is_rewritten(Reading(self._functions, noting=True))
 
     def note_changes(self) -> None:
         """From now on, what was changed by now is not counted to what functions read."""
-        self._before.note_changes(Reading(self._functions, noting=True))
+        if not self._before.is_empty:
+            self._before.note_changes(Reading(self._functions, noting=True))
+
+
+class CacheInfo(NamedTuple):
+    """How often a result was remembered, and how often it was made."""
+
+    hits: int
+    misses: int
 
 
 def remember(maxsize: int) -> Callable[[Function], Function]:
@@ -73,12 +80,12 @@ def remember(maxsize: int) -> Callable[[Function], Function]:
 
     A function that reads other things than before is another one. Where an argument cannot be hashed, such as some
     callable objects, the result is computed anew. A result that is a function, such as one that JAX traces when it is
-    first called, runs with the same things around it.
+    first called, runs with the same things around it. `cache_info()` counts as that of ``lru_cache`` does.
     """
 
     def decorate(function: Function) -> Function:
         held: OrderedDict[Any, _Made] = OrderedDict()
-        lock = threading.Lock()
+        lock, counts = threading.Lock(), {"hits": 0, "misses": 0}
 
         @functools.wraps(function)
         def call(*arguments: Any) -> Any:
@@ -90,15 +97,18 @@ def remember(maxsize: int) -> Callable[[Function], Function]:
                     return function(*arguments)
             with lock:
                 made = held.get(arguments)
-            if made is None or made.read != around:
+            known = made is not None and made.read == around
+            if made is None or not known:
                 made = _Made(function, arguments)
             with lock:
+                counts["hits" if known else "misses"] += 1
                 held[arguments] = made
                 held.move_to_end(arguments)
                 if len(held) > maxsize:
                     held.popitem(last=False)
             return made.run if callable(made.result) else made.result
 
+        call.cache_info = lambda: CacheInfo(**counts)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value] - of the same signature
 
     return decorate

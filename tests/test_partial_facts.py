@@ -148,7 +148,9 @@ class Curved(js.problems.Problem):
 
 
 def test_hessians_that_are_not_those_of_a_minimum(monkeypatch):
-    monkeypatch.setattr(stated_facts, "check", lambda *_: None)  # which contradicts them, too
+    with pytest.raises(InvalidInput, match="the problem states a constant hessian A, but from"):
+        study_of(js.oracles.FullGradient(Curved(np.array([1.0, -1.0]))))
+    monkeypatch.setattr(stated_facts, "check", lambda *_: None)
     for hessian in (np.array([1.0, -1.0]), np.array([[0.0, 1.0], [1.0, 0.0]])):
         problem = Curved(hessian)
         assert js.theory.stability_limit(problem) == 0.0

@@ -45,6 +45,9 @@ class OracleFacts(Facts):
 class Oracle(OracleFacts, Module):
     """Draws the stochastic gradient g_t of one trajectory at one step.
 
+    Of a class of one's own `unbiased`, `full_gradient` and the covariance are checked against draws of g_0 when a study
+    is made; so is the `problem` of a `RandomLoss`.
+
     The draw is split in two, so that it can be made before the point is known and shared between
     studies: ``sample`` turns random numbers into xi_t, ``gradient`` turns x_t and xi_t into g_t. A draw may depend on
     earlier ones through the memory of a trajectory, but never on x.

@@ -40,6 +40,9 @@ class FiniteSum(EmpiricalRisk):
     - `strong_convexity`, `smoothness`, `convex`: mu, L and convexity of R, as stated by you.
     - `example_strong_convexity`, `example_smoothness`: every f_i is mu_min-strongly convex (0: convex), L_max-smooth.
 
+    What you state is checked at a handful of points when a study is made, of examples for 32 of them at most, see
+    [`jaxsgd.problems.Problem`][]; not of data with more than 10^6 numbers.
+
     >>> problem = FiniteSum(lambda x, a: (x - a) ** 2 / 2, [1.0, 2.0, 6.0], start=0.0, convex=True)
     >>> float(problem.minimiser)
     3.0

@@ -22,6 +22,8 @@ class Function(Problem):
     - `minimum`: R*. If it is not given and `minimiser` is, it is f(x*).
     - `strong_convexity`, `smoothness`, `lipschitz`, `convex`: mu, L, G and convexity, as stated by you.
 
+    What you state is checked at a handful of points when a study is made, see [`jaxsgd.problems.Problem`][].
+
     >>> import jax.numpy as jnp
     >>> Function(lambda x: jnp.sum(x**4), minimiser=[0.0], convex=True).convex
     True

@@ -11,8 +11,7 @@ A check finds contradictions, it proves nothing: a fact that fails elsewhere, or
 
 from typing import Any
 
-from jaxsgd.methods import Method
-from jaxsgd.noise import Noise
+from jaxsgd.methods import Method, Sgd
 from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
 from jaxsgd.orders import Order
 from jaxsgd.problems import FiniteSum, Function, Problem
@@ -23,7 +22,9 @@ from jaxsgd.stated_facts.of_oracles import check_oracle
 from jaxsgd.stated_facts.of_orders import check_order
 from jaxsgd.stated_facts.of_problems import check_problem
 
-__all__ = ["check", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated"]
+__all__ = [
+    "check", "check_alone", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated",
+]  # fmt: skip
 
 _STATE = (Function, FiniteSum, RandomLoss)
 """Complete classes whose arguments are what a user states."""
@@ -34,17 +35,25 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
 
     **Raises** `InvalidInput`.
     """
-    start, problem, order = Held.of(x0), oracle.problem, oracle.order
+    problem, order = oracle.problem, oracle.order
     if isinstance(problem, Problem) and is_stated(problem):
-        check_problem(Held.of(problem), start, Held.of(method.projection))
-    if isinstance(oracle, AdditiveNoise) and isinstance(oracle.noise, Noise) and is_stated(oracle.noise):
-        check_noise(Held.of(oracle.noise), start)
+        check_problem(Held.of(problem), Held.of(x0), Held.of(method.projection))
+    if isinstance(oracle, AdditiveNoise) and is_stated(oracle.noise):
+        check_noise(Held.of(oracle.noise), Held.of(x0))
     if is_stated(oracle):
-        check_oracle(Held.of(oracle), start)
+        check_oracle(Held.of(oracle), Held.of(x0))
     if isinstance(order, Order) and problem is not None and is_stated(order):
         check_order(Held.of(order), problem.examples, oracle.batch)
     if is_stated(method):
-        check_method(Held.of(method), start)
+        check_method(Held.of(method), Held.of(x0))
+
+
+def check_alone(oracle: Oracle) -> None:
+    """The same of an oracle without a study, around the default start or the minimiser of its problem."""
+    problem = oracle.problem
+    start = None if problem is None else problem.minimiser if problem.start is None else problem.start
+    if start is not None:
+        check(oracle, Sgd(), start)
 
 
 def is_stated(item: Any) -> bool:

@@ -33,7 +33,7 @@ def variates(requests: Sequence[Request], lanes: int) -> tuple[Any, ...]:
     for request in requests:
         leaves = [_leaf(rng, request, lanes, shape) for shape in request.structure.shapes]
         drawn.append(jax.tree.unflatten(request.structure.treedef, leaves))
-    return tuple(drawn)
+    return (*drawn, np.zeros(lanes + _EXTREME))  # the last is for those that draw nothing, to have as many lanes
 
 
 def _leaf(rng: np.random.Generator, request: Request, lanes: int, shape: tuple[int, ...]) -> np.ndarray:

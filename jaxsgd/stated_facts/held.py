@@ -5,14 +5,15 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
+from jaxsgd.compiler import SAFE, accepted
 from jaxsgd.errors import InvalidInput
 from jaxsgd.structure import Skeleton, flat
 
 _BY_CONTENT = 2**12  # numbers of an array; of larger ones only the same object is the same
 
-QUICK = {"xla_backend_optimization_level": 0}
-"""For the compiler: checks run for milliseconds."""
+_QUICK = {"xla_backend_optimization_level": 0}  # checks run for milliseconds
 
 
 class Numbers:
@@ -56,6 +57,34 @@ class Held(NamedTuple):
     def size(self) -> int:
         """How many numbers it holds."""
         return sum(each.array.size for each in self.numbers)
+
+
+def quick(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of arrays, compiled without optimisation once for each of their shapes.
+
+    The programs hold copies of the arrays that functions of the user close over: while one holds a NumPy array itself,
+    JAX 0.10 hands this out in the precision of that program, to others as well.
+    """
+    programs: dict[Any, Callable[..., Any]] = {}
+
+    def call(*arguments: Any) -> Any:
+        leaves, structure = jax.tree.flatten(arguments)
+        shapes = structure, tuple((np.shape(leaf), np.asarray(leaf).dtype) for leaf in leaves)
+        if shapes not in programs:
+            programs[shapes] = _with_copies(function, arguments)
+        return programs[shapes](*leaves)
+
+    return call
+
+
+def _with_copies(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Callable[..., Any]:
+    # Another function each time, as JAX keeps a trace as long as the function lives.
+    traced, shape = jax.make_jaxpr(lambda *given: function(*given), return_shape=True)(*arguments)
+    constants = [each if isinstance(each, jax.Array) else np.array(each) for each in traced.consts]
+    options = {**dict(accepted(SAFE)), **_QUICK}
+    program = jax.jit(jaxpr_as_fun(ClosedJaxpr(traced.jaxpr, constants)), compiler_options=options)
+    structure = jax.tree.structure(shape)
+    return lambda *leaves: jax.tree.unflatten(structure, program(*leaves))
 
 
 def evaluated(function: Callable[..., Any], *arguments: Any) -> Any:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.remembering import remember
-from jaxsgd.stated_facts.held import QUICK, Held, contradiction, dimension_of, evaluated, shown
+from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick, shown
 from jaxsgd.structure import Skeleton, flat
 
 _RATE, _CLOSE = 0.1, 1e-6
@@ -55,4 +55,4 @@ def _compiled(skeleton: Skeleton) -> Callable[..., Any]:
         onto = method.projection
         return method.update(x, g, jnp.asarray(_RATE, x.dtype)), plain if onto is None else onto.project(plain)
 
-    return jax.jit(jax.vmap(update, (None, 0, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(update, (None, 0, 0)))

@@ -9,7 +9,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import lanes_for, sample_of, variates, wrong_covariance, wrong_mean
-from jaxsgd.stated_facts.held import QUICK, Held, contradiction, dimension_of, evaluated
+from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick
 from jaxsgd.streams import Replay, requests_of
 from jaxsgd.structure import Skeleton, Structure
 
@@ -59,4 +59,4 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[..., Any]:
         like = point.like(np.float64)
         return ravel_pytree(skeleton.filled(numbers).sample(Replay(drawn), like))[0]
 
-    return jax.jit(jax.vmap(draw, (None, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(draw, (None, 0)))

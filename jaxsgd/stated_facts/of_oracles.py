@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_covariance, wrong_mean
-from jaxsgd.stated_facts.held import QUICK, Held, contradiction, dimension_of, evaluated, shown
+from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick, shown
 from jaxsgd.streams import Replay, requests_of
 from jaxsgd.structure import Skeleton, Structure, flat
 
@@ -96,4 +96,4 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[..., Any]:
         full = x * 0 if oracle.problem is None else ravel_pytree(oracle.problem.gradient(tree))[0]
         return ravel_pytree(oracle.gradient(tree, sample))[0], full
 
-    return jax.jit(jax.vmap(draw, (None, None, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(draw, (None, None, 0)))

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import lanes_for, variates
-from jaxsgd.stated_facts.held import QUICK, Held, contradiction, evaluated, shown
+from jaxsgd.stated_facts.held import Held, contradiction, evaluated, quick, shown
 from jaxsgd.streams import Replay, requests_of
 from jaxsgd.structure import Skeleton
 
@@ -72,4 +72,4 @@ def _compiled(skeleton: Skeleton, examples: int, batch: int) -> Callable[..., An
         (indices, weights), _ = order.draw(Replay(drawn), jnp.int32(0), order.memory(examples), examples, batch)
         return indices, jnp.ones(jnp.shape(indices)) if weights is None else weights
 
-    return jax.jit(jax.vmap(draw, (None, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(draw, (None, 0)))

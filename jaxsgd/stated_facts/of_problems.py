@@ -10,7 +10,7 @@ from jax.flatten_util import ravel_pytree
 from jaxsgd.errors import InvalidInput
 from jaxsgd.problems import EmpiricalRisk, FiniteSum
 from jaxsgd.remembering import remember
-from jaxsgd.stated_facts.held import QUICK, Held, contradiction, evaluated, number, shown
+from jaxsgd.stated_facts.held import Held, contradiction, evaluated, number, quick, shown
 from jaxsgd.structure import Skeleton, Structure, flat
 
 _POINTS = 8
@@ -59,9 +59,14 @@ def check_problem(held: Held, start: Held, onto: Held) -> None:
     if at is None:
         return
     generic = at.only(np.arange(len(at.points)) > 0)
+    seen = [at]
+    slope = float(np.linalg.norm(at.gradients[0]))
+    if 0 < slope < np.inf and (x_star is not None or problem.minimum is not None):
+        down = evaluate(inside(centre - reach * _STEPS[:, None] * at.gradients[0] / slope))
+        seen += [] if down is None else [down]
     if x_star is not None:
-        _check_minimiser(problem, at, lambda points: evaluate(inside(points)), reach)
-    _check_minimum(problem, at, x_star is not None)
+        _check_minimiser(seen)
+    _check_minimum(number(problem.minimum), seen, x_star is not None)
     of_problem = {name: number(getattr(problem, name)) for name in ("strong_convexity", "smoothness", "lipschitz")}
     finite = generic.only(np.isfinite(generic.values) & np.isfinite(generic.gradients).all(1))
     _check_curvature("the problem", problem.convex, of_problem, finite)
@@ -120,50 +125,46 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[[list[np.ndarray
         problem, tree = skeleton.filled(numbers), unflatten(x)
         return problem.value(tree), ravel_pytree(problem.gradient(tree))[0]
 
-    return jax.jit(jax.vmap(at, (None, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(at, (None, 0)))
 
 
 def _unflatten(point: Structure) -> Callable[[jax.Array], Any]:
     return lambda x: jax.tree.map(lambda leaf: leaf[..., 0], point.unflatten(x[:, None]))
 
 
-def _check_minimiser(problem: Any, at: Probe, evaluate: Callable[[np.ndarray], Probe | None], reach: float) -> None:
-    """No lower value at the other points, nor down the gradient."""
-    x, value, gradient = at.points[0], at.values[0], at.gradients[0]
-    if not np.isfinite(value):
-        return
-    seen, size = [at], float(np.linalg.norm(gradient))
-    if np.isfinite(size) and size > 0:
-        down = evaluate(x - reach * _STEPS[:, None] * gradient / size)
-        seen += [down] if down is not None else []
-    for probe in seen:
-        lowest = int(np.argmin(np.where(np.isfinite(probe.values), probe.values, np.inf)))
-        allowed = probe.rounding * _largest(at.values)
-        if probe.values[lowest] < value - allowed:
-            raise contradiction(
-                "the problem",
-                f"minimiser={shown(x)}",
-                f"the gradient there has length {size:.3g}, and R falls from {value:.9g} there to "
-                f"{probe.values[lowest]:.9g} at {shown(probe.points[lowest])}, by more than rounding ({allowed:.1g})",
-            )
+def _check_minimiser(seen: list[Probe]) -> None:
+    """No lower value at the other points, nor down the gradient; the first point is the minimiser."""
+    x, value, slope = seen[0].points[0], seen[0].values[0], float(np.linalg.norm(seen[0].gradients[0]))
+    allowed = seen[0].rounding * _largest(seen[0].values)
+    point, least = _lowest(seen)
+    if np.isfinite(value) and least < value - allowed:
+        raise contradiction(
+            "the problem",
+            f"minimiser={shown(x)}",
+            f"the gradient there has length {slope:.3g}, and R falls from {value:.9g} there to {least:.9g} at "
+            f"{shown(point)}, by more than rounding ({allowed:.1g})",
+        )
 
 
-def _check_minimum(problem: Any, at: Probe, has_minimiser: bool) -> None:
-    minimum = number(problem.minimum)
+def _check_minimum(minimum: float | None, seen: list[Probe], has_minimiser: bool) -> None:
     if minimum is None:
         return
-    largest = max(_largest(at.values), abs(minimum))
-    allowed = max(at.rounding, _CLOSE) * largest
-    value = at.values[0]
+    allowed = max(seen[0].rounding, _CLOSE) * max(_largest(seen[0].values), abs(minimum))
+    value = seen[0].values[0]
     if has_minimiser and np.isfinite(value) and abs(value - minimum) > allowed:
         raise contradiction(
             "the problem", f"minimum={minimum:.9g}", f"R is {value:.9g} at the minimiser that it states"
         )
-    lowest = int(np.argmin(np.where(np.isfinite(at.values), at.values, np.inf)))
-    if at.values[lowest] < minimum - allowed:
-        raise contradiction(
-            "the problem", f"minimum={minimum:.9g}", f"R is {at.values[lowest]:.9g} at {shown(at.points[lowest])}"
-        )
+    point, least = _lowest(seen)
+    if least < minimum - allowed:
+        raise contradiction("the problem", f"minimum={minimum:.9g}", f"R is {least:.9g} at {shown(point)}")
+
+
+def _lowest(seen: list[Probe]) -> tuple[np.ndarray, float]:
+    """The point with the least finite value, and that."""
+    points, values = np.concatenate([each.points for each in seen]), np.concatenate([each.values for each in seen])
+    lowest = int(np.argmin(np.where(np.isfinite(values), values, np.inf)))
+    return points[lowest], float(values[lowest]) if np.isfinite(values[lowest]) else np.inf
 
 
 def _check_curvature(what: str, convex: Any, constants: dict[str, float | None], at: Probe) -> None:
@@ -264,7 +265,7 @@ def _compiled_examples(skeleton: Skeleton, point: Structure) -> Callable[..., An
         problem = skeleton.filled(numbers)
         return ravel_pytree(problem.example_gradient(unflatten(x), problem.examples_at(index)))[0]
 
-    return jax.jit(jax.vmap(jax.vmap(at, (None, 0, None)), (None, None, 0)), compiler_options=QUICK)
+    return quick(jax.vmap(jax.vmap(at, (None, 0, None)), (None, None, 0)))
 
 
 def _largest(values: np.ndarray) -> float:

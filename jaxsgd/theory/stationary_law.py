@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from jaxsgd import stated_facts
 from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
-from jaxsgd.oracles import Oracle
+from jaxsgd.oracles import FullGradient, Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.theory import finite_sums
 from jaxsgd.theory.eigenbasis import Eigenbasis, is_negative, labelled, rounding, stated_hessian
@@ -48,6 +49,7 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     0.0590277778
     """
     eta = float(scalar("learning_rate", learning_rate, above=0.0))
+    stated_facts.check_alone(oracle)
     if finite_sums.why_not(oracle) is None:
         return finite_sums.stationary_moments(oracle, eta)
     basis = Eigenbasis.of(oracle)
@@ -95,6 +97,7 @@ def stability_limit(problem: Problem | Oracle) -> float:
     >>> round(stability_limit(oracle), 10), round(2 / oracle.problem.smoothness, 10)
     (0.5882352941, 0.8)
     """
+    stated_facts.check_alone(problem if isinstance(problem, Oracle) else FullGradient(problem))
     if isinstance(problem, Oracle):
         if finite_sums.why_not(problem) is None:
             return finite_sums.mean_square_limit(problem)

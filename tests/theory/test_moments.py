@@ -367,7 +367,7 @@ def test_studies_without_exact_moments():
         "problems.Function does not state them": study.replace(oracle=oracles.FullGradient(other)),
         "those of quadratic losses of examples, .*; .* of a quadratic .*; .* of a risk of one": study.replace(
             oracle=oracles.RandomLoss(
-                lambda xi, x: ((x - xi) ** 2).sum(), lambda stream: stream.normal((2,)), quadratic_problem
+                lambda xi, x: x[0] ** 2 + 2 * x[1] ** 2 - xi @ x, lambda stream: stream.normal((2,)), quadratic_problem
             )
         ),
     }

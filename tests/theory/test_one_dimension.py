@@ -218,7 +218,7 @@ def test_parameters_may_be_a_pytree():
 
 def test_problems_of_one_structure_share_a_compilation():
     exact(of(ABSOLUTE))
-    compiled = one_dimension._compiled.__wrapped__
+    compiled = one_dimension._compiled
     before = compiled.cache_info()
     twice = exact(of(problems.AbsoluteValue(scale=4.0, minimiser=1.0), 2.0, x0=[2.0]))
     after = compiled.cache_info()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
+from jaxsgd import stated_facts
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.inference import Verdict
 from jaxsgd.runs.trajectories import trajectory_values
@@ -251,14 +252,15 @@ def test_a_random_loss_of_a_pytree():
     )
 
 
-def test_a_risk_that_is_not_convex_is_found_out():
+def test_a_risk_that_is_not_convex_is_found_out(monkeypatch):
+    """By the check of what is stated, and by the verdicts without it."""
     problem = js.problems.Function(lambda x: jnp.sum(jnp.abs(x) ** 0.5), minimiser=[0.0], convex=True)
-    study = js.Study(
-        oracle=js.oracles.AdditiveNoise(problem, js.noise.Gaussian(0.1)),
-        schedule=js.schedules.constant(0.01),
-        steps=5,
-        x0=[1.0],
-    )
+    given = {"schedule": js.schedules.constant(0.01), "steps": 5, "x0": [1.0]}
+    oracle = js.oracles.AdditiveNoise(problem, js.noise.Gaussian(0.1))
+    with pytest.raises(InvalidInput, match="the problem states convex=True, but between"):
+        js.Study(oracle=oracle, **given)
+    monkeypatch.setattr(stated_facts, "check", lambda *_: None)
+    study = js.Study(oracle=oracle, **given)
     report = js.verify(study, 1024)
     assert report["convexity"].verdict == "REFUTED"  # <x, R'(x)> = R(x) / 2
     unknown = js.oracles.AdditiveNoise(problem.replace(convex=None), js.noise.Gaussian(0.1))

@@ -82,7 +82,9 @@ def bounds(study: Study, result: Result | None = None, among: Sequence[Bound] = 
     **Arguments**
 
     - `study`: any study; what it records does not matter.
-    - `result`: of this study, with `gradient_norm_squared` recorded at every step. The standard errors of its
+    - `result`: of this study, with `gradient_norm_squared` recorded at every step. One of a study that computes
+      something else is an error, which says what differs; a file of an older version, which has no fingerprint of its
+      study, is compared by its learning rates and the representation of the study alone. The standard errors of its
       values are upper limits, since those of G_t^2 at different t are correlated.
     - `among`: the bounds to look at.
 
