@@ -77,7 +77,11 @@ def bounded(study: Study, program: Program) -> Roundings:
     at, steps = study.recorded_steps, len(study.recorded_steps)
     deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
     lost = deterministic and bounds.stagnates(motion)
-    whole = bounds.of_iterates(motion)
+    method = study.method
+    if method.plain or method.projection is not None:
+        whole = bounds.of_iterates(motion)
+    else:  # an update is not known to be eta g
+        whole = np.full(len(rates) + 1, np.inf)
     of_x = whole[at]
     of_averages = {
         name: bounds.of_average(motion, average.mixing(rates), whole)[at] for name, average in study.averages.items()
@@ -255,8 +259,8 @@ def _compared(study: Study, found: Roundings, open_: Mapping[str, np.ndarray], s
         made[name] = dataclasses.replace(
             found[name],
             certain=certain,
-            departure=np.interp(every, records, mean),
-            departure_error=np.interp(every, records, error),
+            departure=np.where(open_[name], np.interp(every, records, mean), np.nan),
+            departure_error=np.where(open_[name], np.interp(every, records, error), np.nan),
         )
     return made
 
