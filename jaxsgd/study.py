@@ -34,7 +34,10 @@ class Study(AbstractOrFinal):
     """One configuration: oracle, schedule, method, start, number of steps, and what is recorded.
 
     x_0 is the start; update t = 0 .. T-1 draws g_t at x_t and sets x_{t+1} = x_t - eta_t g_t (or what
-    `method` says). "Step s" means after s updates. Everything is checked when a study is made.
+    `method` says). "Step s" means after s updates. Everything is checked when a study is made, and what you state of
+    problems and noises as far as that is cheap, see `jaxsgd.stated_facts`. A run computes what the functions compute
+    when it is started: if they read a global variable, a list or an array that has changed since, it is another run,
+    with another fingerprint; see `jaxsgd.reading` for what is looked into.
 
     **Arguments**
 
