@@ -9,8 +9,9 @@ from scipy.special import ndtri, stdtr
 from jaxsgd.errors import InvalidInput, integer, scalar
 from jaxsgd.inference.binomial import at_least, critical_count, probability_reaching
 from jaxsgd.inference.checks import level, real_scalar
-from jaxsgd.inference.intervals import mean_interval, proportion_interval, student_quantile
+from jaxsgd.inference.intervals import proportion_interval
 from jaxsgd.inference.relation import Relation
+from jaxsgd.inference.skewed import skewed_quantile, skewed_tail
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,7 @@ class Measurement:
     - `value`: v, the value that the statement is about.
     - `estimate`, `standard_error`: of E Z. NaN or infinite ones leave the statement undecided. A
       standard error of 0 says that Z is deterministic; estimate and value are then compared as numbers.
-    - `count`: how many trajectories. Tests and limits of means are Student's, with `count` - 1 degrees of freedom; they
-      take some 25 skewness^2 trajectories, and more the smaller the level is (`needed_for_skewness`).
+    - `count`: how many trajectories. Tests and limits of means are Student's, with `count` - 1 degrees of freedom.
     - `margin`: m > 0, the smallest departure from the statement that matters, in the units of Z.
     - `rounding`: r, departures up to this are floating-point error; below the margin.
     - `successes`: for a variable that is 0 or 1, how often it was 1; exact binomial methods then
@@ -33,6 +33,8 @@ class Measurement:
       does not resolve it. Then there is no z, nothing is known of E Z, and the statement is undecided.
     - `takes`: of a measurement that is withheld, how many trajectories would carry a test; inf if no number would,
       NaN where that is not known, or where it takes something else.
+    - `skewness`: of Z, where it is known; tests and limits of the side on which it makes errors more frequent are
+      widened (`jaxsgd.inference.skewed`).
 
     **Raises** `InvalidInput` or `InvalidType` if an argument is not as stated.
 
@@ -50,6 +52,7 @@ class Measurement:
     successes: int | None = None
     withheld: str = ""
     takes: float = math.nan
+    skewness: float = 0.0
 
     def __post_init__(self) -> None:
         def put(name: str, value: Any) -> None:
@@ -154,8 +157,8 @@ class Measurement:
             upper = at_least(self.successes, self.count, high)
             lower = at_least(self.count - self.successes, self.count, 1 - low)
         else:
-            upper = self._tail(self.estimate - high)
-            lower = self._tail(low - self.estimate)
+            upper = self._tail(self.estimate - high, -self.skewness)
+            lower = self._tail(low - self.estimate, self.skewness)
         return min(1.0, Relation(self.relation).sides * min(upper, lower))
 
     def limits(self, confidence: float) -> tuple[float, float]:
@@ -163,7 +166,8 @@ class Measurement:
         if self.successes is not None and not self.withheld:
             lower, upper = proportion_interval(self.successes, self.count, confidence)
         elif self.informative:
-            lower, upper = mean_interval(self.estimate, self.standard_error, confidence, self.count)
+            tail = (1 - level("confidence", confidence)) / 2
+            lower, upper = (self.estimate + sign * self._width(tail, sign * self.skewness) for sign in (-1, 1))
         else:
             lower, upper = -math.inf, math.inf
         return float(lower), float(upper)
@@ -181,7 +185,9 @@ class Measurement:
         if not self.informative:
             return math.inf
         if self.successes is None:
-            return self.rounding + float(ndtri(power) + student_quantile(alpha, self.count)) * self.standard_error
+            signs = {"<=": (-1,), "<": (-1,), ">=": (1,), ">": (1,)}.get(self.relation, (-1, 1))  # of what endangers
+            widest = max(self._width(alpha, sign * self.skewness) for sign in signs)
+            return self.rounding + float(ndtri(power)) * self.standard_error + widest
         low, high = self.tolerated
         return max(self._detectable_above(high, alpha, power), self._detectable_above(1 - low, alpha, power))
 
@@ -190,8 +196,13 @@ class Measurement:
         farthest = 1.0 if critical > self.count else probability_reaching(critical, self.count, power)
         return max(0.0, farthest - (end - self.rounding))
 
-    def _tail(self, excess: float) -> float:
+    def _tail(self, excess: float, skewness: float) -> float:
         """The probability of an estimate so far beyond the end of `tolerated`, where E Z is at that end."""
         if self.standard_error == 0:
             return 0.0 if excess > 0 else 1.0
-        return float(stdtr(self.count - 1, -excess / self.standard_error))
+        x = excess / self.standard_error
+        return skewed_tail(x, self.count, skewness) if x > 0 else float(stdtr(self.count - 1, -x))
+
+    def _width(self, tail: float, skewness: float) -> float:
+        """The distance from the estimate to a limit that is passed with this probability."""
+        return skewed_quantile(tail, self.count, skewness) * self.standard_error if self.standard_error else 0.0

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from jaxsgd.errors import InvalidInput, InvalidType, integer, scalar
 from jaxsgd.inference.checks import level, real_scalar
-from jaxsgd.inference.intervals import mean_interval, proportion_interval
+from jaxsgd.inference.intervals import proportion_interval
+from jaxsgd.inference.skewed import skewed_quantile
 from jaxsgd.inference.tails import needed_for_skewness, probability_unseen, why_no_test
 from jaxsgd.module import AbstractOrFinal
 
@@ -137,8 +138,11 @@ class Precision(AbstractOrFinal):
             raise InvalidInput(f"variance must be at least 0, got {variance:g}")
         confidence = self._confidence(number)
         error = math.sqrt(variance / count)
-        lower, upper = mean_interval(mean, error, confidence, max(count, 2))
-        tails = why_no_test(count, share, skewness, 1 - confidence)
+        tails = why_no_test(count, share, skewness)
+        known = 0.0 if math.isnan(skewness) else skewness
+        lower, upper = (
+            mean + sign * error * skewed_quantile((1 - confidence) / 2, max(count, 2), sign * known) for sign in (-1, 1)
+        )
         hopeless = ""
         if not math.isfinite(mean + variance):
             hopeless, reason = "no finite mean", "trajectories diverge"

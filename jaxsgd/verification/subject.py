@@ -116,7 +116,7 @@ class Subject:
             withheld, takes = self._withheld(sample, rounding, level)
             measurement = Measurement(
                 claim.relation, claim.value, sample.mean, error, sample.count, margin, rounding,
-                withheld=withheld, takes=takes,
+                withheld=withheld, takes=takes, skewness=sample.skewness if math.isfinite(sample.skewness) else 0.0,
             )  # fmt: skip
         return Measured(measurement, sample.lost)
 
@@ -140,7 +140,7 @@ class Subject:
                     math.nan,
                 )
             return "", math.nan
-        reason = why_no_test(sample.count, sample.share, sample.skewness, level)
+        reason = why_no_test(sample.count, sample.share, sample.skewness)
         return reason, needed_for_skewness(sample.skewness, level) if reason else math.nan
 
     def doubted(self, measured: Measured, least: float, greatest: float, level: float) -> Measured:

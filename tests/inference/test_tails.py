@@ -1,14 +1,17 @@
 """Which samples carry a standard error: rates on known laws, and limits by hand."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from frequencies import assert_frequency, fails
-from scipy.stats import binom, norm
+from scipy.stats import binom
 
 from jaxsgd.errors import InvalidInput
 from jaxsgd.inference import Measurement, Verdict, judge, mean_interval
+from jaxsgd.inference.intervals import student_quantile
+from jaxsgd.inference.skewed import skewed_quantile, skewed_tail
 from jaxsgd.inference.tails import (
     carries_standard_error,
     largest_share,
@@ -66,24 +69,53 @@ def test_the_largest_share_by_hand():
     assert why_no_standard_error(1000, math.nan, math.nan) == ""
 
 
-def test_skewness_doubles_the_error_at_the_count_that_it_takes():
-    """The lower tail of the mean of N exponential variables, exactly: x is their sum, Gamma(N)."""
-    from scipy.stats import gamma
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 0.001])
+def test_limits_of_skewed_means_are_safe_on_both_sides(alpha):
+    """N = 300 exponential variables: each side misses at most alpha / 2; Student's lower side misses more often."""
+    count, runs = 300, 40_000
+    values = np.random.default_rng(7).exponential(size=(runs, count))
+    mean, centred = values.mean(1), values - values.mean(1, keepdims=True)
+    m2 = (centred**2).mean(1)
+    t, g = (mean - 1) / np.sqrt(m2 / (count - 1)), (centred**3).mean(1) / m2**1.5
+    below = sum(-x > skewed_quantile(alpha / 2, count, skew) for x, skew in zip(t, g, strict=True) if x < -1.5)
+    above = np.sum(t > student_quantile(alpha / 2, count))
+    assert_frequency(below, runs, at_most=alpha / 2)
+    assert_frequency(above, runs, at_most=alpha / 2)
+    if alpha < 0.05:
+        assert fails(assert_frequency, np.sum(-t > student_quantile(alpha / 2, count)), runs, at_most=alpha / 2)
 
-    alpha, skewness = 0.01, 2.0
-    count = math.ceil(needed_for_skewness(skewness, alpha))
-    x = norm.isf(alpha / 2)
-    # A sum below N - x sqrt(N): the expansion of Edgeworth is for a known deviation; there the factor falls short of 2.
-    low, high = gamma(count).cdf(count - x * math.sqrt(count)), gamma(count).sf(count + x * math.sqrt(count))
-    assert high / (alpha / 2) == pytest.approx(math.exp(skewness * x**3 / (6 * math.sqrt(count))), rel=0.15)
-    assert low < alpha / 2 < high < alpha
+
+def test_the_bound_of_a_skewed_tail():
+    x = np.linspace(0.1, 12, 200)
+    bound = [skewed_tail(each, 1000, 3.0) for each in x]
+    assert all(a >= b for a, b in itertools.pairwise(bound))  # it falls, and stays where it says no more
+    assert bound[-1] == skewed_tail(1e3, 1000, 3.0) > 0
+    quantile = skewed_quantile(0.001, 1000, 3.0)
+    assert skewed_tail(quantile, 1000, 3.0) == pytest.approx(0.001)
+    assert skewed_quantile(0.001, 1000, -3.0) == pytest.approx(student_quantile(0.001, 1000))
+    assert skewed_quantile(1e-9, 1000, 6.0) == math.inf
     assert needed_for_skewness(2.0, 1e-4) > needed_for_skewness(2.0, 1e-2) > needed_for_skewness(1.0, 1e-2)
 
 
-def test_a_test_takes_more_than_a_standard_error():
-    assert why_no_test(1000, 0.01, 2.0, 0.01) == ""
-    assert "for a test at the level 0.0001, and there are 1000" in why_no_test(1000, 0.01, 2.0, 1e-4)
-    assert "makes up" in why_no_test(1000, 0.9, 0.0, 0.01)
+def test_a_skewed_measurement_is_cautious_on_one_side():
+    given = {"value": 0.0, "standard_error": 1.0, "count": 1000, "margin": 0.1}
+    for skewness, endangered in ((3.0, -3.5), (-3.0, 3.5)):
+        far, safe = (Measurement("==", **given, estimate=sign * endangered, skewness=skewness) for sign in (1, -1))
+        plain = Measurement("==", **given, estimate=endangered)
+        assert far.p_value > 2 * plain.p_value
+        assert safe.p_value == pytest.approx(plain.p_value)
+        assert far.limits(0.99)[endangered < 0] > plain.limits(0.99)[endangered < 0] or endangered > 0
+        assert far.detectable(0.01) > plain.detectable(0.01)
+    # A bound that holds by hundreds of standard errors is confirmed whatever the skewness.
+    held = Measurement("<=", **{**given, "value": 300.0}, estimate=0.0, skewness=3.0)
+    assert judge([held])[0].verdict is Verdict.CONSISTENT
+
+
+def test_a_test_takes_no_gross_share():
+    assert why_no_test(1000, 0.01, 2.0) == ""
+    assert "makes up" in why_no_test(1000, 0.2, 0.0)
+    assert why_no_standard_error(1000, 0.2, 0.0) == ""  # of many records one may have this by chance
+    assert "makes up" in why_no_standard_error(1000, 0.9, 0.0)
 
 
 def test_what_leaves_no_trace():
