@@ -133,12 +133,14 @@ def best_set(
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
         means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
     shown = known & ((variances > 0) | deterministic)
+    rounding = 4 * np.finfo(values.dtype).eps * (np.abs(means) + np.sqrt(np.maximum(variances, 0)))
 
     def compare(cells: np.ndarray, rival: int) -> Differences:
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
         difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
         takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share, alpha)
-        takes = np.where(shown[cells] & shown[rival], takes, np.inf)
+        varies = deterministic | (np.sqrt(variance) > rounding[cells] + rounding[rival])
+        takes = np.where(shown[cells] & shown[rival] & varies, takes, np.inf)
         # of groups, the trajectories that they are of
         return Differences(difference, variance, np.sqrt(variance / count), takes * (count / values.shape[1]))
 

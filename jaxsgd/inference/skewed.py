@@ -21,6 +21,8 @@ from scipy.special import stdtr
 from jaxsgd.inference.checks import level
 from jaxsgd.inference.intervals import student_quantile
 
+_SMALLEST = 37.0  # beyond it normal tails are below the smallest float
+
 
 def skewed_tail(x: float, count: int, skewness: float) -> float:
     """At most the probability that t is off by x >= 0 on the side that this skewness endangers, where it is positive.
@@ -28,7 +30,7 @@ def skewed_tail(x: float, count: int, skewness: float) -> float:
     >>> round(skewed_tail(3.0, 1000, 0.0), 5), round(skewed_tail(3.0, 1000, 2.0), 5)
     (0.00138, 0.00325)
     """
-    y = min(x, _farthest(count, skewness))
+    y = min(x, _farthest(count, skewness), _SMALLEST)
     return min(1.0, float(stdtr(count - 1, -y)) * math.exp(max(skewness, 0.0) * y**3 / (2 * math.sqrt(count))))
 
 
@@ -41,7 +43,7 @@ def skewed_quantile(tail: float, count: int, skewness: float) -> float:
     start = float(student_quantile(level("tail", tail), count))
     if skewness <= 0 or start <= 0:
         return start
-    end = _farthest(count, skewness)
+    end = min(_farthest(count, skewness), _SMALLEST)
     if end <= start or skewed_tail(end, count, skewness) > tail:
         return math.inf
     found: Any = brentq(lambda x: skewed_tail(x, count, skewness) - tail, start, end)

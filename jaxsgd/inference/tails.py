@@ -42,7 +42,8 @@ def largest_share(mean: Any, m2: Any, least: Any, greatest: Any) -> Any:
     mean, m2 = np.asarray(mean, float), np.asarray(m2, float)
     with np.errstate(all="ignore"):
         deviation = np.maximum(np.subtract(greatest, mean), np.subtract(mean, least))
-        return np.where(m2 > 0, np.minimum(np.square(deviation / np.sqrt(m2)), 1.0), np.nan)
+        varies = (m2 > 0) & (np.asarray(greatest) != least)
+        return np.where(varies, np.minimum(np.square(deviation / np.sqrt(m2)), 1.0), np.nan)
 
 
 def share_limit(count: Any, rarity: float = 1e3) -> Any:

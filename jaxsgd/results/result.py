@@ -26,8 +26,9 @@ class Result(Estimates):
 
     - `dataset`: an ``xarray.Dataset`` with the dimension "step"; every estimate `o_mean` comes with
       `o_variance` and its standard error `o_sem`, which is NaN where the sample carries none: where one trajectory
-      makes up too much of the variance, or `o_skewness` is too large for so many trajectories; see
-      [`jaxsgd.inference.tails`][]. The attributes say how it was made.
+      makes up too much of the variance, or the skewness is too large for so many trajectories; see
+      [`jaxsgd.inference.tails`][]. Without "extremes" and "shape" that is checked from 16 blocks of 1024 on. The
+      attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
     - `rounding`: by observable, what float32 may have done to it; None in float64. Where bounds do not show that it is

@@ -46,7 +46,7 @@ class Rounding:
         """Where rounding is small against the standard error, or there is no mean to be right or wrong."""
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.sqrt(variance / trajectories)
-            largest = np.nanmax(np.abs(mean), initial=0.0)
+            largest = np.max(np.abs(np.nan_to_num(mean)), initial=0.0)
             allowed = np.where(self.certain, np.maximum(SHARE * error, _CERTAIN * largest), SHARE * error)
             # A spread of 0 over trajectories that are random may itself be what rounding has made of them.
             vague = ~self.certain & (error == 0) & (self.spread > SHARE / np.sqrt(trajectories))

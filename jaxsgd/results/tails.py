@@ -31,6 +31,7 @@ def why_withheld(dataset: xr.Dataset, observable: str, trajectories: int) -> str
             ("mean", "variance", "skewness", "min", "max")}  # fmt: skip
     share = float(largest_share(seen["mean"], seen["variance"] * (trajectories - 1), seen["min"], seen["max"]))
     reason = why_no_standard_error(trajectories, share, seen["skewness"])
+    reason = reason or f"the values of {trajectories} trajectories are too skewed"  # as their blocks show
     return f"{reason} (step {int(np.ravel(dataset['step'])[position])})"
 
 

@@ -25,7 +25,7 @@ def with_own_functions(study: Study) -> Study:
     def own(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             return copied.setdefault(id(value), value.copy())
-        if isinstance(value, types.FunctionType) and not value.__module__.startswith(("jax.", "jax._")):
+        if isinstance(value, types.FunctionType) and not (value.__module__ or "").startswith(("jax.", "jax._")):
             return copied[id(value)] if id(value) in copied else _copy(value, own, copied)
         if isinstance(value, functools.partial):
             return functools.partial(own(value.func), *map(own, value.args), **jax.tree.map(own, value.keywords))

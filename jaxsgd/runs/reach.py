@@ -3,8 +3,9 @@
 A sample of N trajectories shows nothing of an event much rarer than 1 / N, whatever the event would do to the mean.
 Where it is an extreme of the draws, it is found by drawing more extremely: normals are multiplied by 1.5, and uniforms
 u are moved towards the nearer end, to 2 u^2 and its mirror image. An event beyond 3.7 standard deviations, of
-probability 1e-4, is then one of 1/150, and one of 1e-6 one of 1/1300. What is found is possible under the law of the
-study, too. Rare values of integers, signs and bits are not looked for.
+probability 1e-4, is then one of 1/150, and one of 1e-6 one of 1/1300. Of examples that are drawn by an index, those
+with the largest gradients at the start take the place of one draw in each trajectory, on average. What is found is
+possible under the law of the study, too. Rare values of other integers, of signs and bits are not looked for.
 """
 
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from jaxsgd.oracles import Oracle
-from jaxsgd.problems import Problem
+from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.record import at
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.streams import Request, Stream
@@ -29,16 +31,29 @@ FACTOR = 1.5
 _NEXT_TO_0 = 2.0**-24  # the nearest that uniforms come to an end
 
 
-class _Stretched(Stream):
-    """The draws of another stream, moved outwards."""
+_EXAMPLES = 4
+"""Those with the largest gradients that are drawn more often."""
 
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
+_HASH = np.uint32(2654435761)  # Knuth's multiplier
+
+
+class _Stretched(Stream):
+    """The draws of another stream, moved outwards; with a ``chance`` an index is that of one of the ``largest``."""
+
+    def __init__(self, stream: Stream, largest: np.ndarray | None, chance: float, examples: int) -> None:
+        self._stream, self._largest, self._chance, self._examples = stream, largest, chance, examples
 
     def _take(self, request: Request) -> Any:
         drawn = self._stream._take(request)
+        if request.kind == "integers" and self._largest is not None and request.bound == self._examples:
+            return jax.tree.map(self._of_largest, drawn)
         stretch = {"normal": lambda z: FACTOR * z, "uniform": _outwards}.get(request.kind)
         return drawn if stretch is None else jax.tree.map(stretch, drawn)
+
+    def _of_largest(self, index: jax.Array) -> jax.Array:
+        hashed = index.astype(jnp.uint32) * _HASH
+        chosen = jnp.asarray(self._largest)[(hashed >> np.uint32(7)) % np.uint32(_EXAMPLES)]
+        return jnp.where(hashed.astype(jnp.float32) * 2.0**-32 < self._chance, chosen.astype(index.dtype), index)
 
 
 def _outwards(u: jax.Array) -> jax.Array:
@@ -51,12 +66,16 @@ class _Reaching(Oracle):
 
     problem: Problem | None
     oracle: Oracle
+    largest: np.ndarray | None
+    chance: float
 
     def memory(self) -> Any:
         return self.oracle.memory()
 
     def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
-        return self.oracle.sample(_Stretched(stream), like, t, memory)
+        return self.oracle.sample(
+            _Stretched(stream, self.largest, self.chance, self.problem.examples if self.problem else 0), like, t, memory
+        )
 
     def gradient(self, x: Any, sample: Any) -> Any:
         return self.oracle.gradient(x, sample)
@@ -81,14 +100,33 @@ class _Reaching(Oracle):
 
 def can_reach(study: Study) -> bool:
     """Whether a study draws anything that can be stretched."""
-    return any(request.kind in ("normal", "uniform") for request in study.requests)
+    return any(request.kind in ("normal", "uniform") or _is_index(study, request) for request in study.requests)
+
+
+def _is_index(study: Study, request: Request) -> bool:
+    problem = study.oracle.problem
+    return request.kind == "integers" and isinstance(problem, EmpiricalRisk) and request.bound == problem.examples
+
+
+def _largest(study: Study) -> np.ndarray | None:
+    """The examples with the largest gradients at the start, where examples are drawn by an index."""
+    problem = study.oracle.problem
+    if not (isinstance(problem, EmpiricalRisk) and any(_is_index(study, request) for request in study.requests)):
+        return None
+
+    def size(example: Any) -> jax.Array:
+        return jnp.sum(ravel_pytree(problem.example_gradient(study.x0, example))[0] ** 2)
+
+    order = np.argsort(np.asarray(jax.jit(jax.vmap(size))(problem.data)))
+    return np.resize(order[::-1][:_EXAMPLES], _EXAMPLES)
 
 
 def reaching_values(study: Study, seed: int, first: int) -> np.ndarray:
     """What is observed along stretched trajectories at each record: (records, observables, PROBES)."""
-    return trajectory_values(
-        study.replace(oracle=_Reaching(study.oracle.problem, study.oracle)), PROBES, seed, first_trajectory=first
-    )
+    oracle = study.oracle
+    chance = 1 / (max(study.steps, 1) * oracle.batch)
+    reaching = study.replace(oracle=_Reaching(oracle.problem, oracle, _largest(study), chance))
+    return trajectory_values(reaching, PROBES, seed, first_trajectory=first)
 
 
 def reach(study: Study, observable: str, step: int, seed: int, first: int) -> tuple[float, float] | None:

@@ -55,8 +55,8 @@ def simulate(
     - `trajectories`: how many, at least 1; with a `target`, at most so many.
     - `seed`: in [0, 2^64). Studies with the same seed share their draws.
     - `first_trajectory`: the first id.
-    - `statistics`: of each observable, mean and variance (always), "extremes"; "shape" for skewness and kurtosis from
-      every trajectory (otherwise from the spread of blocks, from 16 blocks on); "x" for mean and
+    - `statistics`: of each observable, mean and variance (always), "extremes"; "shape" for skewness and kurtosis;
+      "x" for mean and
       covariance of the iterate, the latter up to 8 coordinates ("x_covariance" for more); and the words of those
       that are registered besides (`jaxsgd.engine.statistics.register`).
     - `quantiles`: probabilities in (0, 1); of every observable, from bins of relative width 1/128.

@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxsgd.engine.execution import Execution
 from jaxsgd.engine.ledger import Ledger
+from jaxsgd.engine.statistics.observable_moments import shape
 from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed, integer, nearest
 from jaxsgd.inference.sequential import PILOT, Look, Precision
 from jaxsgd.inference.tails import largest_share
@@ -55,12 +56,15 @@ def run_to(
     extent = None
     for number, count in enumerate(target.checkpoints(unit), 1):
         run.extend(first + count, bar)
-        estimates = layout.variables(run.ledgers[0].total(), count)
+        sums, record = run.ledgers[0].total(), layout.steps.index(step)
+        estimates = layout.variables(sums, count)
         seen = {
-            what: float(estimates[f"{target.observable}_{what}"].values[layout.steps.index(step)])
-            for what in ("count", "count_finite", "mean", "variance", "skewness", "min", "max")
+            what: float(estimates[f"{target.observable}_{what}"].values[record])
+            for what in ("count", "count_finite", "mean", "variance", "min", "max")
             if f"{target.observable}_{what}" in estimates
         }
+        if target.observable in layout.observed:
+            seen["skewness"] = float(shape(sums["moments"])[0][record, layout.observed.index(target.observable)])
         if target.observable in events and seen["count_finite"] == count:
             look = target.look_at_events(number, count, int(seen["count"]))
         elif target.observable in events:  # while some are undecided a probability has no estimate

@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from jaxsgd import streams
+from jaxsgd.engine.program import prepare
+from jaxsgd.engine.statistics import KeptValues
 from jaxsgd.errors import InvalidInput, NoStandardError, Unresolved
 from jaxsgd.inference import Judgement, Verdict, judge
 from jaxsgd.results.result import Result
 from jaxsgd.runs.reach import can_reach, extent, reaching_values
-from jaxsgd.runs.resolution import unresolved
+from jaxsgd.runs.resolution import examined, unresolved, unsettled
+from jaxsgd.runs.resolution import reason as reason_of
 from jaxsgd.runs.simulation import simulate
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.study import Study
@@ -102,12 +105,38 @@ class Group:
         study = self.studies[0]
         at_once = 2 ** int(math.log2(_VALUES_AT_ONCE / (len(study.recorded_steps) * len(study.observed))))
         totals: list[Sample] = []
+        reasons = [""] * len(self.subjects)
         for start in range(first, first + count, at_once):
             size = min(at_once, first + count - start)
             values = [trajectory_values(study, size, seed, first_trajectory=start) for study in self.studies]
             parts = [Sample.of(self._values(subject, values)) for subject in self.subjects]
             totals = [a.merge(b) for a, b in zip(totals, parts, strict=True)] if totals else parts
-        return totals
+            if start == first:
+                reasons = self._unresolved(values, count, seed)
+        return [dataclasses.replace(each, unresolved=why) for each, why in zip(totals, reasons, strict=True)]
+
+    def _unresolved(self, values: Sequence[np.ndarray], count: int, seed: int) -> list[str]:
+        """For each subject, why the precision does not resolve its mean in one of the studies."""
+        reasons = [""] * len(self.subjects)
+        for study, array in zip(self.studies, values, strict=True):
+            program, _ = prepare(study, (KeptValues(study.observed),), {})
+            if program.precision != "float32":
+                continue
+            wide = array.astype(np.float64)
+            with np.errstate(invalid="ignore", over="ignore"):
+                seen = {
+                    name: (wide[:, i].mean(-1), wide[:, i].var(-1, ddof=1)) for i, name in enumerate(study.observed)
+                }
+            found = examined(study, program, seen, count, seed)
+            unsettled_at = unsettled(found, seen, count)
+            for position, subject in enumerate(self.subjects):
+                record = study.recorded_steps.tolist().index(subject.claim.at)
+                if subject.name in unsettled_at and unsettled_at[subject.name][record]:
+                    mean, variance = seen[subject.name]
+                    size = float(found[subject.name].size(mean, variance)[record])
+                    error = math.sqrt(variance[record] / count)
+                    reasons[position] = reason_of(subject.name, subject.claim.at, size, error)
+        return reasons
 
     def _values(self, subject: Subject, values: Sequence[np.ndarray]) -> np.ndarray:
         """A variable of each trajectory, from what was observed along those of each study."""

@@ -22,6 +22,7 @@ EVIL = "<script>alert('&')</script>"
 CLAIM_KEYS = {
     "name", "statement", "relation", "value", "step", "variable", "paired", "estimate", "standard_error",
     "trajectories", "lost", "margin",
+    "withheld", "decides",
     "z", "p", "p_adjusted", "lower", "upper", "detectable", "confirmed", "verdict", "assumptions", "reference",
 }  # fmt: skip
 VOID = {"meta", "img", "br", "wbr"}

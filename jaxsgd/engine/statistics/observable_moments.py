@@ -23,6 +23,8 @@ from jaxsgd.engine.statistics.summation import (
 from jaxsgd.inference.tails import carries_standard_error, largest_share
 from jaxsgd.study import Study
 
+_ROUNDING = 4 * float(np.finfo(np.float32).eps)  # of the mean: a spread below it has no shape of its own
+
 LEAST_BLOCKS = 16
 """From fewer blocks skewness and kurtosis are not estimated by their means and variances."""
 
@@ -101,20 +103,22 @@ class ObservableMoments(OfObservables):
         count, mean, m2 = (own[key] for key in ("count", "mean", "m2"))
         whole, among_finite = count == trajectories, np.where(count > 0, mean, np.nan)
         spread = np.where(whole, variance(m2, count), np.nan)
-        skewness, kurtosis = (np.where(whole, each, np.nan) for each in _shape(own))
+        varies = whole & (spread > (_ROUNDING * mean) ** 2)
+        skewness, kurtosis = (np.where(varies, each, np.nan) for each in shape(own))
         extremes, share = sums.get(Extremes.name), np.nan
         if extremes is not None:
             share = largest_share(mean, m2, extremes["min"], extremes["max"])
         carried = carries_standard_error(count, share, skewness)
-        return {
+        made = {
             "mean": Variable(("step",), np.where(whole, among_finite, np.nan)),
             "variance": Variable(("step",), spread),
             "sem": Variable(("step",), np.where(carried, np.sqrt(spread / trajectories), np.nan)),
-            "skewness": Variable(("step",), skewness, "1"),
-            "kurtosis": Variable(("step",), kurtosis, "1"),
             "mean_finite": Variable(("step",), among_finite),
             "count_finite": Variable(("step",), count.astype(np.int64), "trajectories"),
         }
+        if self.order == 4:  # from blocks they depend on how these were cut
+            made |= {"skewness": Variable(("step",), skewness, "1"), "kurtosis": Variable(("step",), kurtosis, "1")}
+        return made
 
 
 def _between_blocks(blocks: Arrays, centre: np.ndarray) -> Arrays:
@@ -147,7 +151,7 @@ def _merge_between(left: Arrays, right: Arrays) -> Arrays:
     }
 
 
-def _shape(sums: Arrays) -> tuple[np.ndarray, np.ndarray]:
+def shape(sums: Arrays) -> tuple[np.ndarray, np.ndarray]:
     """Skewness mu_3 / sigma^3 and kurtosis mu_4 / sigma^4; NaN where nothing varies, or too little is known."""
     count, m2 = sums["count"], sums["m2"]
     with np.errstate(all="ignore"):
