@@ -251,3 +251,26 @@ def test_what_cannot_be_evaluated_in_double_precision_passes():
     """Which a run in single precision may do."""
     narrow = lambda x: jax.lax.add(jnp.sum(x * x), jnp.float32(1.0))  # noqa: E731
     study_of(problems.Function(narrow, minimiser=[1.0], minimum=0.0, smoothness=0.1))
+
+
+class Resampled(noise.Noise):
+    """Centred residuals of data, one of which is very large."""
+
+    residuals: np.ndarray
+
+    def sample(self, stream, like):
+        return jax.tree.map(lambda leaf: self.residuals[stream.integers(len(self.residuals), leaf.shape)], like)
+
+    def covariance_matrix(self, dimension):
+        return np.full(dimension, np.mean(self.residuals**2))
+
+
+@pytest.mark.parametrize("size", [100, 50_000])
+def test_noise_of_resampled_data_is_not_contradicted(size):
+    residuals = np.random.default_rng(0).normal(size=size)
+    residuals[size // 3] = 200.0
+    residuals -= residuals.mean()
+    problem = js.problems.Quadratic(curvature=[1.0])
+    oracle = js.oracles.AdditiveNoise(problem, Resampled(residuals))
+    made = js.Study(oracle=oracle, schedule=js.schedules.constant(0.1), steps=2)
+    assert made.requests

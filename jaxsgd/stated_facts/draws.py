@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxsgd.streams import Request
+from jaxsgd.streams import DTYPES, Request
 
 LANES, _EXTREME = 4096, 1024
 _FEWEST = 512
@@ -61,13 +61,17 @@ class Sample(NamedTuple):
     is_wild: bool
 
 
-def sample_of(values: np.ndarray, lanes: int) -> Sample | None:
-    """The draws of `variates`, (lanes + 1024, d); None if some are not finite."""
+def sample_of(values: np.ndarray, requests: Sequence[Request], lanes: int) -> Sample | None:
+    """The draws of `variates`, (lanes + 1024, d); None if some are not finite.
+
+    Of integers so many that some may not have been drawn, any may be the one that makes a tail.
+    """
     if not np.isfinite(values[:lanes]).all():
         return None
     squares = values**2
     largest, extreme = squares[:lanes].max(0), np.nan_to_num(squares[lanes:], nan=np.inf).max(0)
-    return Sample(values[:lanes], bool((extreme > _WILD * largest).any()))
+    unseen = any(request.kind in DTYPES and not 0 < request.bound <= lanes // 16 for request in requests)
+    return Sample(values[:lanes], unseen or bool((extreme > _WILD * largest).any()))
 
 
 def standardised_limit(tests: int) -> float:

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 
 from jaxsgd.compiler import SAFE, accepted
 from jaxsgd.errors import InvalidInput
+from jaxsgd.streams import Request, Stream, requests_of
 from jaxsgd.structure import Skeleton, flat
 
 _BY_CONTENT = 2**12  # numbers of an array; of larger ones only the same object is the same
@@ -47,6 +49,11 @@ class Held(NamedTuple):
     def item(self) -> Any:
         """The pytree again."""
         return self.skeleton.filled([each.array for each in self.numbers])
+
+    @property
+    def of_jax(self) -> Any:
+        """The same with arrays of JAX, which may be looked up at places that are only known later."""
+        return self.skeleton.filled([jnp.asarray(each.array) for each in self.numbers])
 
     @property
     def copies(self) -> list[np.ndarray]:
@@ -93,6 +100,14 @@ def evaluated(function: Callable[..., Any], *arguments: Any) -> Any:
         with jax.enable_x64(True):
             return jax.tree.map(np.asarray, function(*arguments))
     except Exception:  # whatever a function of a user raises, such as one that is written for float32 alone
+        return None
+
+
+def drawn_by(sampler: Callable[[Stream], Any]) -> tuple[Request, ...] | None:
+    """What a sampler of the user draws; None where it cannot be traced, which a study finds out by itself."""
+    try:
+        return requests_of(sampler)
+    except Exception:  # whatever a function of a user raises
         return None
 
 

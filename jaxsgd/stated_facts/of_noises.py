@@ -9,8 +9,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import lanes_for, sample_of, variates, wrong_covariance, wrong_mean
-from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick
-from jaxsgd.streams import Replay, requests_of
+from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick
+from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure
 
 
@@ -22,13 +22,15 @@ def check_noise(held: Held, start: Held) -> None:
     found wrong if it is off by some 15% (normal noise). Whether a law is normal, symmetric or bounded is not checked.
     """
     noise, d, like = held.item, dimension_of(start), start.item
-    requests = requests_of(lambda stream: noise.sample(stream, like))
+    requests = drawn_by(lambda stream: held.of_jax.sample(stream, like))
+    if requests is None:
+        return
     lanes = lanes_for(sum(request.size for request in requests) + d)
     if not lanes:
         return
     compiled = _compiled(held.skeleton, Structure.of(like))
     drawn = evaluated(compiled, held.copies, variates(requests, lanes))
-    sample = None if drawn is None else sample_of(drawn.astype(np.float64), lanes)
+    sample = None if drawn is None else sample_of(drawn.astype(np.float64), requests, lanes)
     if sample is None:
         return
     mean = wrong_mean(sample, np.zeros(d))

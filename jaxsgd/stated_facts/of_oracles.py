@@ -10,8 +10,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_covariance, wrong_mean
-from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick, shown
-from jaxsgd.streams import Replay, requests_of
+from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick, shown
+from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure, flat
 
 _CLOSE = 1e-6
@@ -28,7 +28,9 @@ def check_oracle(held: Held, start: Held) -> None:
     problem, stated = oracle.problem, oracle.gradient_covariance(d)
     if not ((problem is not None and (oracle.unbiased or oracle.full_gradient)) or stated is not None):
         return
-    requests = requests_of(lambda stream: oracle.sample(stream, like, 0, oracle.memory()))
+    requests = drawn_by(lambda stream: held.of_jax.sample(stream, like, 0, held.of_jax.memory()))
+    if requests is None:
+        return
     lanes = lanes_for(held.size + sum(request.size for request in requests) + d)
     if not lanes:
         return
@@ -39,7 +41,7 @@ def check_oracle(held: Held, start: Held) -> None:
     if found is None:
         return
     drawn, full = found[0].astype(np.float64), found[1].astype(np.float64)
-    sample = sample_of(drawn, lanes)
+    sample = sample_of(drawn, requests, lanes)
     if sample is None or not np.isfinite(full).all():
         return
     what = f"the oracle {type(oracle).__name__}"
