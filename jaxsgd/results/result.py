@@ -100,6 +100,8 @@ class Result(Estimates):
             reason = why_withheld(last, name, self.trajectories)
             if reason:
                 shown = f"{float(last[f'{name}_mean']):.6g} (no standard error: {reason})"
+            if f"{name}_rounding" in last:
+                shown += f", moved by rounding by {float(last[f'{name}_rounding']):.2g} or so"
             lines.append(f"    {name} = {shown}")
         lines += [f"    {self.of_event(name)}" for name in self.events[:20]]
         return "\n".join([*lines, *(f"  {line}" for line in (self.divergence, self.underflow, self.look) if line)])

@@ -95,7 +95,7 @@ class Comparison:
         if self.kept_by_tails:
             lines.append(
                 f"    {self.kept_by_tails} of them only because their differences carry no test: rare values that "
-                "decide may be missing from the sample"
+                "decide may be missing from the sample, or float32 does not resolve the means"
             )
         if count > 1:
             more = self.to_separate
@@ -112,8 +112,8 @@ def compare(
     A cell is left out if some other one is better by more than a Bonferroni quantile of the paired standard
     error. The cell that is truly best is left out with probability at most 1 - confidence, although many are
     compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][]. What the sample cannot
-    exclude stays in: a cell whose differences do not vary, or have tails too heavy for so many trajectories. No sample
-    shows what is much rarer than one in its number of trajectories.
+    exclude stays in: a cell whose differences do not vary or have tails too heavy for so many trajectories, or whose
+    mean float32 does not resolve. No sample shows what is rarer than about five in its number of trajectories.
 
     **Arguments**
 

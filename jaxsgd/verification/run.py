@@ -42,8 +42,9 @@ def verify(
     of no missing moment ([`jaxsgd.theory.tails`][]), and the precision of floats resolves it. Before a claim is
     refuted, trajectories with draws that reach further than usual show whether a rare event which the sample need not
     contain could explain the departure. Otherwise the claim is INCONCLUSIVE, with the reason, and with what would
-    decide it where that is known. Rare events that such draws do not bring about, of a probability well below
-    1 / trajectories, are beyond any sample. `scripts/calibration` measures how often verdicts are wrong.
+    decide it where that is known. Rare events that such draws do not bring about, such as a rare value of an integer,
+    are beyond a sample if their probability is below some 5 / trajectories. How often verdicts are wrong is measured by
+    `scripts/calibration`.
 
     **Arguments**
 

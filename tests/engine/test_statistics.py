@@ -604,3 +604,21 @@ def test_parts_with_and_without_divergence_merge_bitwise(tile):
     ]
     assert {bool(part.dataset.diverged.any()) for part in parts} == {True, False}
     assert js.merge(parts[::-1]).dataset.identical(whole.dataset)
+
+
+def test_skewness_and_kurtosis(seen):
+    """M3 and M4 against NumPy, over blocks, tiles and chunks, and of parts that are merged."""
+    parts = [
+        js.simulate(STUDY, stop - start, first_trajectory=start, statistics=("shape",), plan=PLAN, progress=False)
+        for start, stop in itertools.pairwise([FIRST, FIRST + 1200, FIRST + N])
+    ]
+    with pytest.warns(js.errors.InexactMerge):
+        dataset = js.merge(parts).dataset
+    for name in ("signed", "risk", "clipped", "gap"):
+        value = seen[1][name].astype(np.float64)
+        at = np.flatnonzero(value.std(0) > 1e-2)
+        u = (value[:, at] - value[:, at].mean(0)) / value[:, at].std(0)
+        np.testing.assert_allclose(dataset[f"{name}_skewness"][at], (u**3).mean(0), rtol=1e-3, atol=2e-4)
+        np.testing.assert_allclose(dataset[f"{name}_kurtosis"][at], (u**4).mean(0), rtol=1e-3)
+        assert len(at) > 5
+    assert np.isnan(dataset.fixed_skewness).all()  # what does not vary has no shape
