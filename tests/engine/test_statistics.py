@@ -620,5 +620,5 @@ def test_skewness_and_kurtosis(seen):
         u = (value[:, at] - value[:, at].mean(0)) / value[:, at].std(0)
         np.testing.assert_allclose(dataset[f"{name}_skewness"][at], (u**3).mean(0), rtol=1e-3, atol=2e-4)
         np.testing.assert_allclose(dataset[f"{name}_kurtosis"][at], (u**4).mean(0), rtol=1e-3)
-        assert len(at) > 5
+        assert len(at) > 3
     assert np.isnan(dataset.fixed_skewness).all()  # what does not vary has no shape
