@@ -56,7 +56,8 @@ def _head(report: "Report") -> str:
 <p class="lead">{_summary(report)}</p>
 <p>A statement is CONSISTENT if no departure from it that matters was seen, in data that would have shown one.
 It is REFUTED if the data contradict one of its claims, and INCONCLUSIVE if they cannot tell, with what
-would decide it where that is known. All claims are judged together: the probability that any true one is refuted is at most &#945;.</p>"""
+would decide it where that is known. All claims are judged together: the probability that any true one is refuted is
+at most &#945;.</p>"""
 
 
 def _summary(report: "Report") -> str:
