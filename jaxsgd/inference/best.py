@@ -10,7 +10,8 @@ from scipy.special import ndtri, stdtrit
 
 from jaxsgd.errors import InvalidInput, finite_array
 from jaxsgd.inference.checks import level, real
-from jaxsgd.inference.tails import needed_for_skewness, share_limit
+from jaxsgd.inference.skewed import skewed_quantile
+from jaxsgd.inference.tails import SKEWNESS_RULE, share_limit
 
 RIVALS = 16
 """Each cell is tested against so many cells with smaller means."""
@@ -21,12 +22,14 @@ class Differences(NamedTuple):
 
     - `variance`: for one trajectory; `error`: the standard error of the mean.
     - `takes`: trajectories from which on the tails let a mean that lies above 0 say so; inf where none vary.
+    - `skewness`: of the differences, 0 where it is not known.
     """
 
     mean: np.ndarray
     variance: np.ndarray
     error: np.ndarray
     takes: np.ndarray
+    skewness: np.ndarray
 
 
 Comparison = Callable[[np.ndarray, int], Differences]
@@ -80,7 +83,8 @@ def best_set(
 
         mean_i - mean_j > q_{1 - alpha / (K - 1)} SE_ij,    SE_ij^2 = Var(i - j) / N,    alpha = 1 - confidence,
 
-    q a quantile of Student's law with N - 1 degrees of freedom.
+    q a quantile of Student's law with N - 1 degrees of freedom, larger where a long lower tail of the difference
+    endangers the test (`jaxsgd.inference.skewed`).
 
     The true best b is a fixed cell, and mean_b - mean_j has expectation at most 0 for every j. Each j thus leaves b
     out with probability at most alpha / (K - 1), and all K - 1 together with at most alpha, whatever their
@@ -129,7 +133,6 @@ def best_set(
         raise InvalidInput(f"sizes must be at least 1, one for each of the {values.shape[1]} columns")
     count = values.shape[1] if weights is None else weights.sum()
 
-    alpha = (1 - level("confidence", confidence)) / max(len(values) - 1, 1)
     with np.errstate(over="ignore", invalid="ignore"):  # of divergent cells
         means, variances, *_ = np.array([_moments(row.astype(np.float64), weights) for row in values]).T
     shown = known & ((variances > 0) | deterministic)
@@ -138,11 +141,11 @@ def best_set(
     def compare(cells: np.ndarray, rival: int) -> Differences:
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
         difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
-        takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share, alpha)
+        takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share)
         varies = deterministic | (np.sqrt(variance) > rounding[cells] + rounding[rival])
         takes = np.where(shown[cells] & shown[rival] & varies, takes, np.inf)
-        # of groups, the trajectories that they are of
-        return Differences(difference, variance, np.sqrt(variance / count), takes * (count / values.shape[1]))
+        takes *= count / values.shape[1]  # of groups, the trajectories that they are of
+        return Differences(difference, variance, np.sqrt(variance / count), takes, np.nan_to_num(skewness))
 
     return _best_set(means, variances, compare, confidence, values.shape[1] - 1, count)
 
@@ -185,7 +188,7 @@ def best_set_independent(
     def compare(cells: np.ndarray, rival: int) -> Differences:
         error = np.sqrt(errors[cells] + errors[rival])
         takes = np.where(shown[cells] & shown[rival], 0.0, np.inf)
-        return Differences(means[cells] - means[rival], variances[cells] + variances[rival], error, takes)
+        return Differences(means[cells] - means[rival], variances[cells] + variances[rival], error, takes, 0 * error)
 
     return _best_set(means, variances, compare, confidence, int(counts.min()) - 1, counts.min())
 
@@ -229,19 +232,19 @@ def _best_set(
     order = order[np.argsort(means[order], kind="stable")]
     leader, others, cells = int(order[0]), order[1:], order.size
     difference, variance, error, takes = np.where(finite, 0.0, np.nan) * np.ones((4, 1))
-    difference[others], variance[others], error[others], takes[others] = compare(others, leader)
+    against_leader = compare(others, leader)
+    difference[others], variance[others], error[others], takes[others], _ = against_leader
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (variances + variances[leader]) / variance
     ratio[leader] = np.nan
 
-    quantile = -float(stdtrit(freedom, alpha / max(cells - 1, 1)))
+    tail = alpha / max(cells - 1, 1)
     members = finite.copy()
-    members[others] = (difference[others] <= quantile * error[others]) | (takes[others] > count)
+    members[others] = ~_above(against_leader, tail, freedom, count)
     for rank in range(1, min(RIVALS, cells)):
         tested = order[rank + 1 :]
         tested = tested[members[tested]]
-        excess = compare(tested, order[rank])
-        members[tested] = (excess.mean <= quantile * excess.error) | (excess.takes > count)
+        members[tested] = ~_above(compare(tested, order[rank]), tail, freedom, count)
 
     half_width = -float(stdtrit(freedom, alpha / (2 * max(math.comb(cells, 2), 1)))) * error
     half_width[takes > count] = np.inf
@@ -260,9 +263,19 @@ def _best_set(
     )
 
 
-def _takes(count: int, skewness: np.ndarray, share: np.ndarray, alpha: float) -> np.ndarray:
-    """Values from which on means above 0 are shown to be so, if low values have this share and skewness."""
-    needed = np.where(skewness < 0, needed_for_skewness(skewness, 2 * alpha), 0.0)
+def _above(differences: Differences, tail: float, freedom: int, count: float) -> np.ndarray:
+    """Which mean differences are shown to be above 0, each wrongly with probability ``tail`` at most."""
+    found = differences.mean > -float(stdtrit(freedom, tail)) * differences.error
+    found &= differences.takes <= count
+    for i in np.flatnonzero(found & (differences.skewness < 0)):
+        needed = skewed_quantile(tail, freedom + 1, -differences.skewness[i])
+        found[i] = differences.mean[i] > needed * differences.error[i]
+    return found
+
+
+def _takes(count: int, skewness: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Values from which on a mean above 0 can be shown to be so, if low values have this share and skewness."""
+    needed = np.where(skewness < 0, SKEWNESS_RULE * skewness**2, 0.0)
     takes = np.where(share > share_limit(count), np.maximum(needed, 2 * count), needed)
     return np.where(np.isnan(skewness), np.inf, takes)
 
