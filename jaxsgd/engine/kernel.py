@@ -139,7 +139,7 @@ class Kernel:
         seen = self.see(carry, t, record)
         return {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
 
-    def see(self, carry: Carry, t: jax.Array, record: jax.Array) -> Seen:
+    def see(self, carry: Carry, t: jax.Array, record: jax.Array, *, at_end: bool = False) -> Seen:
         """The observables and events of one record."""
         program = self.program
         x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
@@ -154,7 +154,9 @@ class Kernel:
         if program.partial_averages:
             averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
         state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
-        lost = {name: self.lost(name, value, x, averages, sample) for name, value in built_in.items()}
+        # The quick program looks at its end only, and where squares underflow first.
+        asked = built_in if self.careful else ("risk", "distance_squared") if at_end else ()
+        lost = {name: self.lost(name, built_in[name], x, averages, sample) for name in asked if name in built_in}
         values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
         events, decided = {}, {}
         for event in program.events:
@@ -306,7 +308,7 @@ class Kernel:
         end = (jnp.int32(steps[-1]), jnp.int32(len(steps) - 1))
         kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, *end)))
         stacked = jax.tree.map(lambda *parts: jnp.concatenate(parts), *kept)
-        last_seen = self.see(carry, *end)
+        last_seen = self.see(carry, *end, at_end=True)
         out = {s.name: s.finish(stacked[s.name], last_seen) for s in self.program.statistics}
         finite = jnp.isfinite(last_seen.x) | ~self.valid
         whole = functools.reduce(jnp.logical_and, [~mask.any() for mask in last_seen.lost.values()], jnp.all(finite))

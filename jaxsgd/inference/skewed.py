@@ -13,9 +13,7 @@ Measured: `scripts/calibration`.
 """
 
 import math
-from typing import Any
 
-from scipy.optimize import brentq
 from scipy.special import stdtr
 
 from jaxsgd.inference.checks import level
@@ -46,8 +44,10 @@ def skewed_quantile(tail: float, count: int, skewness: float) -> float:
     end = min(_farthest(count, skewness), _SMALLEST)
     if end <= start or skewed_tail(end, count, skewness) > tail:
         return math.inf
-    found: Any = brentq(lambda x: skewed_tail(x, count, skewness) - tail, start, end)
-    return float(found)
+    for _ in range(60):  # the bound falls between start and end
+        middle = (start + end) / 2
+        start, end = (start, middle) if skewed_tail(middle, count, skewness) <= tail else (middle, end)
+    return end
 
 
 def _farthest(count: int, skewness: float) -> float:

@@ -80,14 +80,15 @@ class ObservableMoments(OfObservables):
     def fold(self, tiles: list[Arrays]) -> Arrays:
         """(records, observables, blocks) to `count`, `mean`, `m2` and what tells the tails, (records, observables)."""
         count, scale, mean, m2 = (over_tiles(tiles, key) for key in ("count", "scale", "mean", "m2"))
-        count, mean, m2 = np.broadcast_arrays(count, mean * scale, m2 * scale**2)
-        blocks = {"count": count, "mean": mean, "m2": m2}
+        blocks: Arrays = dict(
+            zip(("count", "mean", "m2"), np.broadcast_arrays(count, mean * scale, m2 * scale**2), strict=True)
+        )
         if self.order == 4:
-            size = np.sqrt(m2 / np.maximum(count, 1))
+            size = np.sqrt(blocks["m2"] / np.maximum(count, 1))
             blocks |= {f"m{k}": over_tiles(tiles, f"u{k}") * size**k for k in (3, 4)}
             return fold_moments(blocks)
         sums = fold_moments(blocks)
-        return sums | _between_blocks(blocks, sums["mean"])
+        return sums | _between_blocks(blocks | {"count": count}, sums["mean"])
 
     def merge(self, left: Arrays, right: Arrays) -> Arrays:
         """`count`, `mean`, `m2` and what tells the tails, (records, observables)."""
@@ -127,16 +128,20 @@ def _between_blocks(blocks: Arrays, centre: np.ndarray) -> Arrays:
     sum c (v - v~)^2, where c counts a block, m is its mean.
     """
     count = np.where(blocks["count"] > 1, blocks["count"], 0.0)
-    v = blocks["m2"] / np.maximum(blocks["count"] - 1, 1)
-    weight = count.sum(-1)
-    middle = (count * v).sum(-1) / np.maximum(weight, 1)
-    dm, dv = blocks["mean"] - centre[..., None], v - middle[..., None]
+    v = blocks["m2"] * (1 / np.maximum(blocks["count"] - 1, 1))
+    middle = _over_blocks(count, v) / np.maximum(count.sum(-1), 1)
+    dv = v - middle[..., None]
+    weighted = count * dv
     return {
-        "blocks": (count > 0).sum(-1).astype(float),
+        "blocks": np.broadcast_to((count > 0).sum(-1), middle.shape).astype(float),
         "v": middle,
-        "mv": (count * dm * dv).sum(-1),
-        "vv": (count * dv**2).sum(-1),
+        "mv": _over_blocks(weighted, blocks["mean"] - centre[..., None]),
+        "vv": _over_blocks(weighted, dv),
     }
+
+
+def _over_blocks(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.einsum("...b,...b->...", a, b)
 
 
 def _merge_between(left: Arrays, right: Arrays) -> Arrays:
