@@ -139,7 +139,7 @@ class Kernel:
         seen = self.see(carry, t, record)
         return {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
 
-    def see(self, carry: Carry, t: jax.Array, record: jax.Array, *, at_end: bool = False) -> Seen:
+    def see(self, carry: Carry, t: jax.Array, record: jax.Array) -> Seen:
         """The observables and events of one record."""
         program = self.program
         x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
@@ -154,9 +154,8 @@ class Kernel:
         if program.partial_averages:
             averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
         state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
-        # The quick program looks at its end only, and where squares underflow first.
-        asked = built_in if self.careful else ("risk", "distance_squared") if at_end else ()
-        lost = {name: self.lost(name, built_in[name], x, averages, sample) for name in asked if name in built_in}
+        asked = built_in if self.careful else ()  # the quick program looks at its end only
+        lost = {name: self.lost(name, built_in[name], x, averages, sample) for name in asked}
         values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
         events, decided = {}, {}
         for event in program.events:
@@ -192,6 +191,16 @@ class Kernel:
         zero = _blocks((value == 0) & (root != 0).any(0)) & self.valid
         largest = jnp.max(jnp.where(self.valid, jnp.abs(_blocks(value)), 0), axis=-1, keepdims=True)
         return zero & (largest < limits.tiny / limits.eps)
+
+    def underflows(self, carry: Carry, seen: Seen) -> jax.Array:
+        """Whether some lane has lost its risk, or squared distance, at a record: where squares underflow first."""
+        x = self.joined(carry.x)
+        masks = [
+            self.lost(name, seen.values[name].reshape(-1), x, [], None)
+            for name in ("risk", "distance_squared")
+            if name in seen.values and name in self.program.built_in
+        ]
+        return functools.reduce(jnp.logical_or, [mask.any() for mask in masks if mask is not None], jnp.bool_(False))
 
     def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], sample: Any) -> jax.Array:
         """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
@@ -308,11 +317,14 @@ class Kernel:
         end = (jnp.int32(steps[-1]), jnp.int32(len(steps) - 1))
         kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, *end)))
         stacked = jax.tree.map(lambda *parts: jnp.concatenate(parts), *kept)
-        last_seen = self.see(carry, *end, at_end=True)
+        last_seen = self.see(carry, *end)
         out = {s.name: s.finish(stacked[s.name], last_seen) for s in self.program.statistics}
         finite = jnp.isfinite(last_seen.x) | ~self.valid
-        whole = functools.reduce(jnp.logical_and, [~mask.any() for mask in last_seen.lost.values()], jnp.all(finite))
-        return out | {"counts": self.counts, "valid": self.valid, "finite": whole}
+        return out | {
+            "counts": self.counts,
+            "valid": self.valid,
+            "finite": jnp.all(finite) & ~self.underflows(carry, last_seen),
+        }
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""
