@@ -226,7 +226,7 @@ def _of_array(array: np.ndarray) -> _Part:
 def _of_function(function: types.FunctionType) -> _Part:
     code = _code(function.__code__)
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    held: list[tuple[Any, Any]] = [(f"closure {name}", cell.cell_contents) for name, cell in cells if _is_filled(cell)]
+    held: list[tuple[Any, Any]] = [(f"closure {name}", cell.cell_contents) for name, cell in cells if is_filled(cell)]
     held += [("defaults", function.__defaults__), ("keywords", function.__kwdefaults__)]
     held += [(f"attribute {name}", value) for name, value in vars(function).items()]
     if not _is_settled(function.__module__):
@@ -310,7 +310,8 @@ def _pickled(item: Any, library: str) -> str:
         return ""
 
 
-def _is_filled(cell: types.CellType) -> bool:
+def is_filled(cell: types.CellType) -> bool:
+    """Whether the variable of a closure has a value."""
     try:
         _ = cell.cell_contents
     except ValueError:  # a name that is not yet bound

@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from jaxsgd.reading import is_filled
 from jaxsgd.study import Study
 
 
@@ -56,20 +57,14 @@ def _copy(function: types.FunctionType, own: Any, copied: dict[int, Any]) -> typ
     copied[id(function)] = made
     made.__globals__.update({name: own(made.__globals__[name]) for name in names if name in made.__globals__})
     if function.__closure__:
-        cells = tuple(_cell(cell, own) for cell in function.__closure__)
+        cells = tuple(
+            types.CellType(own(cell.cell_contents)) if is_filled(cell) else cell for cell in function.__closure__
+        )
         final = types.FunctionType(made.__code__, made.__globals__, made.__name__, made.__defaults__, cells)
         final.__kwdefaults__, final.__qualname__ = made.__kwdefaults__, made.__qualname__
         copied[id(function)] = final
         return final
     return made
-
-
-def _cell(cell: types.CellType, own: Any) -> types.CellType:
-    try:
-        content = cell.cell_contents
-    except ValueError:  # of a variable without a value
-        return cell
-    return types.CellType(own(content))
 
 
 def _names(code: types.CodeType) -> set[str]:

@@ -13,13 +13,8 @@ from collections.abc import Mapping, Sequence
 import jax
 import numpy as np
 
-from jaxsgd import streams
-from jaxsgd.engine.execution import Execution
-from jaxsgd.engine.job import Job
-from jaxsgd.engine.plan import Plan
-from jaxsgd.engine.program import Program, prepare
+from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import KeptValues
-from jaxsgd.engine.task import Task
 from jaxsgd.errors import Unresolved
 from jaxsgd.problems import AbsoluteValue, Huber, LeastSquares, LogisticRegression, Quadratic
 from jaxsgd.problems.linear_model import LinearModel
@@ -29,6 +24,7 @@ from jaxsgd.runs import rounding_bounds as bounds
 from jaxsgd.runs.own_functions import with_own_functions
 from jaxsgd.runs.probe import Probe
 from jaxsgd.runs.rounding_bounds import EPSILON, Motion
+from jaxsgd.runs.trajectories import every_trajectory
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 
@@ -51,23 +47,24 @@ def examined(
     - `seen`: mean and variance of each observable, (records,).
     - `twins`: whether trajectories run in both precisions where bounds are not enough.
     """
-    found = dict(bounded(study, program))
+    found, open_ = dict(bounded(study, program)), {}
     for name, each in found.items():
-        if not each.is_settled(*seen[name], trajectories).all():
+        settled = each.is_settled(*seen[name], trajectories)
+        if not settled.all():
             found[name] = dataclasses.replace(each, is_open=True)
-    open_ = {name: ~_needs_no_more(found[name], *seen[name], trajectories) for name in found}
+        open_[name] = ~(settled | _is_all_that_varies(each, *seen[name], trajectories))
     if not twins or not any(records.any() for records in open_.values()):
         return found
     return found | _compared(study, found, open_, seed)
 
 
-def _needs_no_more(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, trajectories: int) -> np.ndarray:
-    """Where bounds are enough: rounding is small, or it is all that varies."""
+def _is_all_that_varies(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, trajectories: int) -> np.ndarray:
+    """Where values differ by rounding alone, on paths that are right: then trajectories in float64 add nothing."""
     evaluation = rounding.relative * np.abs(mean) + rounding.absolute
     with np.errstate(invalid="ignore", over="ignore"):
         all_that_varies = np.isfinite(evaluation) & (variance > 0) & (np.sqrt(variance) < 4 * evaluation)
     path_is_right = (rounding.spread <= SHARE / np.sqrt(trajectories)) & ~rounding.certain
-    return rounding.is_settled(mean, variance, trajectories) | (all_that_varies & path_is_right)
+    return all_that_varies & path_is_right
 
 
 def bounded(study: Study, program: Program) -> Roundings:
@@ -269,12 +266,7 @@ def _values(study: Study, kept: KeptValues, seed: int, wide: bool) -> np.ndarray
     """Values of the first trajectories, (records, observables, trajectories)."""
     study = with_own_functions(study) if wide else study
     with jax.enable_x64(wide):
-        program, inputs = prepare(study, (kept,), {})
-        plan = Plan.choose(study.width, study.steps, TWINS)
-        task = Task(program, inputs, plan, streams.make_key(seed, "gradient"))
-        run = Execution([Job(study, {}, task)], 0)
-        run.extend(TWINS)
-    return run.ledgers[0].total()[kept.name]["value"]
+        return every_trajectory(study, kept, 0, TWINS, seed)["value"]
 
 
 # what is said of it
@@ -295,22 +287,35 @@ def unresolved(result: Result, observable: str, step: int, tolerance: float = 0.
     """
     if not result.rounding or observable not in result.rounding:
         return ""
-    record = result.dataset.indexes["step"].get_loc(step)
-    mean, variance = (result.dataset[f"{observable}_{what}"].values for what in ("mean", "variance"))
-    each = result.rounding[observable]
-    size = float(each.size(mean, variance)[record])
-    if each.is_settled(mean, variance, result.trajectories)[record] or size <= tolerance:
+    record = int(np.flatnonzero(result.dataset["step"].values == step)[0])
+    seen = result.dataset[f"{observable}_mean"].values, result.dataset[f"{observable}_variance"].values
+    return why_unresolved(result.rounding[observable], seen, observable, step, record, result.trajectories, tolerance)
+
+
+def why_unresolved(
+    rounding: Rounding,
+    seen: tuple[np.ndarray, np.ndarray],
+    name: str,
+    step: int,
+    record: int,
+    trajectories: int,
+    tolerance: float = 0.0,
+) -> str:
+    """The same of an observable with these means and variances, (records,) each, at one record, that of ``step``."""
+    size, variance = float(rounding.size(*seen)[record]), seen[1][record]
+    if rounding.is_settled(*seen, trajectories)[record] or size <= tolerance:
         return ""
-    return reason(observable, step, size, float(np.sqrt(variance[record] / result.trajectories)))
+    return _reason(name, step, size, float(np.sqrt(variance / trajectories)))
 
 
 def unsettled(roundings: Roundings, seen: Means, trajectories: int) -> dict[str, np.ndarray]:
-    """Of each observable with some: the records at which rounding is not small."""
-    open_ = {name: ~each.is_settled(*seen[name], trajectories) for name, each in roundings.items()}
+    """Of each observable with some: the records at which rounding is not small; these have been `examined`."""
+    asked = {name: each for name, each in roundings.items() if each.is_open}  # bounds have settled the others
+    open_ = {name: ~each.is_settled(*seen[name], trajectories) for name, each in asked.items()}
     return {name: records for name, records in open_.items() if records.any()}
 
 
-def reason(name: str, step: int, size: float, error: float) -> str:
+def _reason(name: str, step: int, size: float, error: float) -> str:
     """Why float32 does not resolve an observable at a step."""
     amount = f"may move it by {size:.2g}" if np.isfinite(size) else "may have made all of it"
     return (
@@ -329,7 +334,7 @@ def warn(
         with np.errstate(invalid="ignore"):
             sizes, errors = roundings[name].size(mean, variance), np.sqrt(variance / trajectories)
         last = int(np.flatnonzero(records)[-1])
-        said.append(reason(name, steps[last], float(sizes[last]), float(errors[last])))
+        said.append(_reason(name, steps[last], float(sizes[last]), float(errors[last])))
     if said:
         more = f" (and so of {len(said) - 1} more observables)" if len(said) > 1 else ""
         warnings.warn(where + said[0] + more, Unresolved, stacklevel=level)

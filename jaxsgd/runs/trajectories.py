@@ -12,7 +12,7 @@ from jaxsgd.study import Study
 
 def sample_paths(study: Study, trajectories: int = 20, seed: int = 0) -> xr.Dataset:
     """x (trajectory, step, coordinate) at the recorded steps, of the trajectories that simulate runs."""
-    paths = _every_trajectory(study, IteratePaths(), 0, trajectories, seed)["x"]
+    paths = every_trajectory(study, IteratePaths(), 0, trajectories, seed)["x"]
     return xr.Dataset(
         {
             "x": (("trajectory", "step", "coordinate"), np.transpose(paths, (2, 0, 1))),
@@ -28,10 +28,10 @@ def trajectory_values(study: Study, trajectories: int, seed: int = 0, *, first_t
 
     Of two studies with one seed, the same trajectory has the same draws: differences are paired.
     """
-    return _every_trajectory(study, KeptValues(study.observed), first_trajectory, trajectories, seed)["value"]
+    return every_trajectory(study, KeptValues(study.observed), first_trajectory, trajectories, seed)["value"]
 
 
-def _every_trajectory(study: Study, statistic: Statistic, first: int, count: int, seed: int) -> dict[str, np.ndarray]:
+def every_trajectory(study: Study, statistic: Statistic, first: int, count: int, seed: int) -> dict[str, np.ndarray]:
     """What one statistic that keeps single trajectories has kept of them."""
     task = make_task(study, (statistic,), {}, first, count, seed, None)
     run = Execution([Job(study, {}, task)], int(first))

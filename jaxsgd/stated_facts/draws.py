@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from jaxsgd.stated_facts.held import contradiction
 from jaxsgd.streams import DTYPES, Request
 
 LANES, _EXTREME = 4096, 1024
@@ -120,3 +121,15 @@ def wrong_covariance(sample: Sample, covariance: np.ndarray) -> tuple[int, int, 
     if abs(z[k]) <= standardised_limit(len(z)):
         return None
     return (*places[k], float(stated[k]), float(found[k]), float(z[k]))
+
+
+def check_covariance(what: str, fact: str, sample: Sample, covariance: np.ndarray, where: str = "") -> None:
+    """An error if draws have another covariance than this, which ``fact`` of ``what`` states; ``where`` they are."""
+    wrong = wrong_covariance(sample, covariance)
+    if wrong is not None:
+        i, j, stated, found, z = wrong
+        raise contradiction(
+            what,
+            f"{fact} with {stated:.6g} at {(i, j)}",
+            f"in {len(sample.values)} draws{where} it is {found:.6g} ({z:+.0f} standard errors)",
+        )

@@ -8,7 +8,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
-from jaxsgd.stated_facts.draws import lanes_for, sample_of, variates, wrong_covariance, wrong_mean
+from jaxsgd.stated_facts.draws import check_covariance, lanes_for, sample_of, variates, wrong_mean
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure
@@ -43,14 +43,7 @@ def check_noise(held: Held, start: Held) -> None:
     covariance = noise.covariance_matrix(d)
     if covariance is None or np.shape(covariance) not in ((d,), (d, d)):
         return
-    wrong = wrong_covariance(sample, np.asarray(covariance, np.float64))
-    if wrong is not None:
-        i, j, stated, found, z = wrong
-        raise contradiction(
-            what,
-            f"covariance_matrix with {stated:.6g} at {(i, j)}",
-            f"in {lanes} draws it is {found:.6g} ({z:+.0f} standard errors)",
-        )
+    check_covariance(what, "covariance_matrix", sample, np.asarray(covariance, np.float64))
 
 
 @remember(64)

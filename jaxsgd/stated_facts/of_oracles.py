@@ -9,7 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
-from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_covariance, wrong_mean
+from jaxsgd.stated_facts.draws import Sample, check_covariance, lanes_for, sample_of, variates, wrong_mean
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick, shown
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure, flat
@@ -77,14 +77,7 @@ def _check_mean(what: str, oracle: Any, sample: Sample, full: np.ndarray, x: np.
 def _check_covariance(what: str, sample: Sample, covariance: np.ndarray, x: np.ndarray) -> None:
     if np.abs(sample.values).max() <= _CLOSE * max(1.0, np.abs(x).max()) and not covariance.any():
         return  # rounding
-    wrong = wrong_covariance(sample, covariance)
-    if wrong is not None:
-        i, j, stated, found, z = wrong
-        raise contradiction(
-            what,
-            f"gradient_covariance with {stated:.6g} at {(i, j)}",
-            f"in {len(sample.values)} draws at x={shown(x)} it is {found:.6g} ({z:+.0f} standard errors)",
-        )
+    check_covariance(what, "gradient_covariance", sample, covariance, f" at x={shown(x)}")
 
 
 @remember(64)

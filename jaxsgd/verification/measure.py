@@ -15,8 +15,7 @@ from jaxsgd.errors import InvalidInput, NoStandardError, Unresolved
 from jaxsgd.inference import Judgement, Verdict, judge
 from jaxsgd.results.result import Result
 from jaxsgd.runs.reach import can_reach, extent, reaching_values
-from jaxsgd.runs.resolution import examined, unresolved, unsettled
-from jaxsgd.runs.resolution import reason as reason_of
+from jaxsgd.runs.resolution import examined, unresolved, why_unresolved
 from jaxsgd.runs.simulation import simulate
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.study import Study
@@ -128,14 +127,11 @@ class Group:
                     name: (wide[:, i].mean(-1), wide[:, i].var(-1, ddof=1)) for i, name in enumerate(study.observed)
                 }
             found = examined(study, program, seen, count, seed)
-            unsettled_at = unsettled(found, seen, count)
             for position, subject in enumerate(self.subjects):
-                record = study.recorded_steps.tolist().index(subject.claim.at)
-                if subject.name in unsettled_at and unsettled_at[subject.name][record]:
-                    mean, variance = seen[subject.name]
-                    size = float(found[subject.name].size(mean, variance)[record])
-                    error = math.sqrt(variance[record] / count)
-                    reasons[position] = reason_of(subject.name, subject.claim.at, size, error)
+                name, step = subject.name, subject.claim.at
+                record = study.recorded_steps.tolist().index(step)
+                why = why_unresolved(found[name], seen[name], name, step, record, count)
+                reasons[position] = why or reasons[position]
         return reasons
 
     def _values(self, subject: Subject, values: Sequence[np.ndarray]) -> np.ndarray:
