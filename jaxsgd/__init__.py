@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _MODULES = (
-    "averages", "chapter", "data", "errors", "inference", "methods", "noise", "oracles", "orders", "plot",
+    "averages", "chapter", "data", "errors", "folds", "inference", "methods", "noise", "oracles", "orders", "plot",
     "problems", "record", "schedules", "streams", "theory",
 )  # fmt: skip
 _NAMES = {
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jaxsgd import chapter as chapter
     from jaxsgd import data as data
     from jaxsgd import errors as errors
+    from jaxsgd import folds as folds
     from jaxsgd import inference as inference
     from jaxsgd import methods as methods
     from jaxsgd import noise as noise

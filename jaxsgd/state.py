@@ -15,20 +15,37 @@ class State(AbstractOrFinal):
 
     - `x`: the iterate x_s.
     - `averages`: the averaged iterates by name, over x_0 .. x_{s-1}.
-    - `path_sums`: the path sums by name, over the updates 0 .. s-1.
+    - `folds`: the values of the folds by name, over the updates 0 .. s-1; path sums are among them.
+    - `method`: the state of the method, as its `init` and `step` return it.
     """
 
     x: Any
     averages: Mapping[str, Any]
-    path_sums: Mapping[str, Any]
+    folds: Mapping[str, Any]
+    method: Any = ()
+
+    @property
+    def path_sums(self) -> Mapping[str, Any]:
+        """The folds, under the name of those that are sums."""
+        return self.folds
 
 
 @dataclasses.dataclass(frozen=True)
 class Update(AbstractOrFinal):
-    """What a path sum adds up: update t of one trajectory, from x = x_t to x_next = x_{t+1}."""
+    """What a fold takes up: update t of one trajectory, from x = x_t to x_next = x_{t+1}.
+
+    - `gradient`: g_t, the drawn stochastic gradient at x_t.
+    - `sample`: xi_t, as the oracle draws it: the noise, the random number of a loss, or the examples.
+    - `averages`: the averaged iterates by name, over x_0 .. x_t; NaN where they have no value.
+    - `method`, `method_next`: the state of the method before and after.
+    """
 
     t: jax.Array
     learning_rate: jax.Array
     x: Any
     gradient: Any
     x_next: Any
+    sample: Any = None
+    averages: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    method: Any = ()
+    method_next: Any = ()

@@ -36,11 +36,41 @@ class Structure(NamedTuple):
         leaves = [part.reshape(*shape, flat.shape[-1]) for part, shape in zip(parts, self.shapes, strict=True)]
         return jax.tree.unflatten(self.treedef, leaves)
 
+    def ravel(self, tree: Any) -> jax.Array:
+        """Leaves as one vector (size,)."""
+        leaves = [leaf.reshape(-1) for leaf in jax.tree.leaves(tree)]
+        return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+    def unravel(self, vector: Any) -> Any:
+        """(size,) to leaves; the inverse of `ravel`."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
+        parts = jnp.split(vector, ends) if len(self.shapes) > 1 else [vector]
+        leaves = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
+        return jax.tree.unflatten(self.treedef, leaves)
+
     @staticmethod
     def flatten(tree: Any) -> jax.Array:
         """Leaves (*shape, lanes) to (size, lanes)."""
         leaves = [leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(tree)]
         return leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves)
+
+
+class Shapes(NamedTuple):
+    """A pytree of arrays of any types without its numbers."""
+
+    treedef: Any
+    leaves: tuple[tuple[tuple[int, ...], str], ...]
+
+    @classmethod
+    def of(cls, tree: Any) -> "Shapes":
+        """Those of a pytree of arrays (or of anything that has shapes and types)."""
+        leaves, treedef = jax.tree.flatten(tree)
+        return cls(treedef, tuple((tuple(leaf.shape), np.dtype(leaf.dtype).name) for leaf in leaves))
+
+    @property
+    def like(self) -> Any:
+        """The tree with shapes and types in place of numbers."""
+        return jax.tree.unflatten(self.treedef, [jax.ShapeDtypeStruct(*leaf) for leaf in self.leaves])
 
 
 def flat(tree: Any) -> np.ndarray:

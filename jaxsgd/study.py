@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from jaxsgd import schedules, stated_facts
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
+from jaxsgd.folds import PathFold, Sum
 from jaxsgd.methods import Method, Sgd
 from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.oracles import Oracle
@@ -20,7 +21,7 @@ from jaxsgd.remembering import Surroundings
 from jaxsgd.state import Update
 from jaxsgd.streams import Request
 from jaxsgd.structure import Skeleton
-from jaxsgd.tracing import traced
+from jaxsgd.tracing import takes_state, traced
 
 if TYPE_CHECKING:
     from jaxsgd.runs.cost import Cost
@@ -52,6 +53,7 @@ class Study(AbstractOrFinal):
     - `observe`: names of the built-in observables to record; None for all of them.
     - `observables`: more observables by name; scalar functions of x, or of a [`jaxsgd.State`][].
     - `path_sums`: sums over every update by name; scalar functions of an [`jaxsgd.Update`][].
+    - `folds`: whatever else is carried along a trajectory by name, of [`jaxsgd.folds`][].
 
     **Raises** `ValueError` or `TypeError` that say what was given, what is allowed and what to do.
     """
@@ -67,7 +69,10 @@ class Study(AbstractOrFinal):
     observe: Sequence[str] | None = None
     observables: Mapping[str, Callable[[Any], jax.Array]] = dataclasses.field(default_factory=dict)
     path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
+    folds: Mapping[str, PathFold] = dataclasses.field(default_factory=dict)
 
+    _points: ClassVar[tuple[str, ...]] = ()  # further points of the method, and numbers that it and folds carry
+    _carried: ClassVar[int] = 0
     _tabulated = None  # the learning rates, and what they were tabulated for
 
     def __post_init__(self, epochs: int | None) -> None:
@@ -79,15 +84,20 @@ class Study(AbstractOrFinal):
                 raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(given)}{hint}")
         schedules.as_schedule(self.schedule)
         object.__setattr__(self, "steps", self._updates(epochs))
-        self._check_names()
+        self._check_named()
         object.__setattr__(self, "x0", self._start())
         self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
         self.method.check(self.dimension)
+        found = traced(self)
+        object.__setattr__(self, "_points", found.points)
+        object.__setattr__(self, "_carried", found.carried)
+        self._check_observed()
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
         rates = self.learning_rates[: self.steps]
         for average in self.averages.values():
             average.mixing(rates)
-        traced(self)
+        for name, function in self.observables.items():
+            takes_state(f"observable {name!r}", function, found.blank)
         stated_facts.check(self.oracle, self.method, self.x0)
 
     def _updates(self, epochs: int | None) -> int:
@@ -103,18 +113,24 @@ class Study(AbstractOrFinal):
             raise InvalidInput("epochs needs an oracle that samples examples: give steps")
         return integer("epochs", epochs, at_least=1) * epoch
 
-    def _check_names(self) -> None:
-        for argument in ("averages", "observables", "path_sums"):
+    def _check_named(self) -> None:
+        for argument, (kind, expected) in _NAMED.items():
             items = getattr(self, argument)
             if not isinstance(items, Mapping):
                 raise InvalidType(f'{argument} must be a dict, {{"name": ...}}, got {brief(items)}')
             for name, item in items.items():
                 if not isinstance(name, str) or not name:
                     raise InvalidType(f"{argument} are named by strings, got {name!r}")
-                if not (isinstance(item, Average) if argument == "averages" else callable(item)):
-                    expected = "one of jaxsgd.averages" if argument == "averages" else "a function"
+                if not (callable(item) if kind is None else isinstance(item, kind)):
                     raise InvalidType(f"{argument}[{name!r}] must be {expected}, got {brief(item)}")
+        twice = set(self.path_sums) & set(self.folds)
+        if twice:
+            raise InvalidInput(f"path_sums and folds share the names {sorted(twice)}: choose others")
+
+    def _check_observed(self) -> None:
         # Results hold the mean and covariance of x under x_mean and x_covariance.
+        if set(self._points) & set(self.averages):
+            raise InvalidInput(f"averages must not have the names of points of the method, {list(self._points)}")
         clash = {*self.built_in, "x"} & set(self.observables)
         if clash:
             raise InvalidInput(f"observables {sorted(clash)} have the names of built-in ones: choose others")
@@ -158,6 +174,11 @@ class Study(AbstractOrFinal):
         return self._tabulated[1]  # type: ignore[index]
 
     @property
+    def parts(self) -> tuple[Oracle, Method, dict[str, PathFold]]:
+        """What makes a trajectory: oracle, method, and the folds by name, the path sums among them."""
+        return self.oracle, self.method, {name: Sum(f) for name, f in self.path_sums.items()} | dict(self.folds)
+
+    @property
     def requests(self) -> tuple[Request, ...]:
         """What one step draws."""
         return traced(self).requests
@@ -173,7 +194,7 @@ class Study(AbstractOrFinal):
         problem = self.oracle.problem
         known = problem is not None and problem.minimiser is not None
         names = ["risk", *(["distance_squared"] if known else []), "gradient_norm_squared"]
-        for average in self.averages:
+        for average in (*self.averages, *self._points):
             names += [f"risk_of_{average}", *([f"distance_squared_of_{average}"] if known else [])]
         return tuple(names)
 
@@ -190,9 +211,9 @@ class Study(AbstractOrFinal):
 
     @property
     def width(self) -> int:
-        """Numbers in the working set of one trajectory, by which tiles are chosen: those of x and of what is drawn."""
+        """Numbers in the working set of one trajectory, by which tiles are chosen: of x, what is drawn and carried."""
         remembered = sum(np.size(leaf) for leaf in jax.tree.leaves(self.oracle.memory()))
-        return max(self.dimension + self.oracle.example_floats, remembered // _REMEMBERED)
+        return max(self.dimension + self._carried + self.oracle.example_floats, remembered // _REMEMBERED)
 
     @property
     def coordinates(self) -> tuple[str, ...]:
@@ -219,6 +240,15 @@ class Study(AbstractOrFinal):
     def __repr__(self) -> str:
         lines = [f"    {field.name}={brief(getattr(self, field.name))}," for field in dataclasses.fields(self)]
         return "\n".join(["Study(", *lines, ")"])
+
+
+_NAMED: dict[str, tuple[type | None, str]] = {
+    "averages": (Average, "one of jaxsgd.averages"),
+    "observables": (None, "a function"),
+    "path_sums": (None, "a function"),
+    "folds": (PathFold, "one of jaxsgd.folds"),
+}
+"""Arguments by name: of which class their members are, or functions, and how that is said."""
 
 
 def _check_rates(rates: np.ndarray) -> None:

@@ -4,6 +4,7 @@ Studies of one structure, which differ in numbers alone, are traced once: a swee
 costs one trace.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,10 +15,11 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
+from jaxsgd.one_update import OneUpdate
 from jaxsgd.remembering import Surroundings, remember
 from jaxsgd.state import State, Update
 from jaxsgd.streams import Recorder, Request
-from jaxsgd.structure import Skeleton, Structure
+from jaxsgd.structure import Shapes, Skeleton, Structure
 
 if TYPE_CHECKING:
     from jaxsgd.study import Study
@@ -26,74 +28,210 @@ _STRUCTURES = 64  # that are remembered, with the functions of the user, and wha
 
 
 class Blank(NamedTuple):
-    """A State without numbers: the structure of x, the names of averages and path sums, and the precision."""
+    """A State and an Update without numbers: the structures of x, folds, state and sample, the names of averages."""
 
+    point: Structure
+    averages: tuple[str, ...]
+    folds: tuple[tuple[str, Shapes], ...]
+    method: Shapes
+    sample: Shapes
+    precision: np.dtype
+
+    @property
+    def update(self) -> Update:
+        """An Update of shapes and types."""
+        x, state = self.point.like(self.precision), self.method.like
+        t: Any = jax.ShapeDtypeStruct((), jnp.int32)
+        number: Any = jax.ShapeDtypeStruct((), self.precision)
+        return Update(t, number, x, x, x, self.sample.like, dict.fromkeys(self.averages, x), state, state)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """x, each average, each fold and the method's state, as shapes and types."""
+        x = self.point.like(self.precision)
+        return (x, *[x] * len(self.averages), *(shapes.like for _, shapes in self.folds), self.method.like)
+
+    def state(self, *parts: Any) -> State:
+        """The State of these parts."""
+        x, *rest, method = parts
+        averages, folds = rest[: len(self.averages)], rest[len(self.averages) :]
+        names = [name for name, _ in self.folds]
+        return State(x, dict(zip(self.averages, averages, strict=True)), dict(zip(names, folds, strict=True)), method)
+
+
+class Given(NamedTuple):
+    """What a study gives to be traced, without the numbers: its parts are oracle, method and the folds by name."""
+
+    parts: Skeleton
+    numbers: tuple[jax.ShapeDtypeStruct, ...]
     point: Structure
     averages: tuple[str, ...]
     path_sums: tuple[str, ...]
     precision: np.dtype
 
     @classmethod
-    def of(cls, state: State) -> "Blank":
-        leaves = jax.tree.leaves(state.x)
-        return cls(Structure.of(state.x), tuple(state.averages), tuple(state.path_sums), np.dtype(leaves[0].dtype))
-
-    @property
-    def fields(self) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """Those of the State, as shapes and types."""
-        x, number = self.point.like(self.precision), jax.ShapeDtypeStruct((), self.precision)
-        return x, dict.fromkeys(self.averages, x), dict.fromkeys(self.path_sums, number)
-
-
-class Given(NamedTuple):
-    """What a study gives to be traced, without the numbers."""
-
-    oracle: Skeleton
-    numbers: tuple[jax.ShapeDtypeStruct, ...]
-    blank: Blank
-    observables: tuple[tuple[str, Callable[[Any], Any]], ...]
-    path_sums: tuple[tuple[str, Callable[[Update], Any]], ...]
-
-    @classmethod
     def of(cls, study: "Study") -> "Given":
-        oracle, numbers = Skeleton.split(study.oracle)
-        blank = Blank.of(blank_state(study))
-        shapes = tuple(_as_in_programs(number, blank.precision) for number in numbers)
-        return cls(oracle, shapes, blank, tuple(study.observables.items()), tuple(study.path_sums.items()))
+        parts, numbers = Skeleton.split(study.parts)
+        precision = np.dtype(jnp.result_type(float))
+        shapes = tuple(_as_in_programs(number, precision) for number in numbers)
+        names = tuple(study.averages), tuple(study.path_sums)
+        return cls(parts, shapes, Structure.of(study.x0), *names, precision)
 
 
 class Traced(NamedTuple):
-    """What a trace has shown: what one step draws, and of each observable whether it takes a State."""
+    """What a trace has shown.
+
+    - `requests`: what one step draws.
+    - `points`: the names of further points of the method.
+    - `blank`: a State without numbers.
+    - `carried`: how many numbers the state of the method and the folds are, but for the path sums.
+    """
 
     requests: tuple[Request, ...]
-    takes_state: tuple[bool, ...]
+    points: tuple[str, ...]
+    blank: Blank
+    carried: int
 
 
-def blank_state(study: "Study") -> State:
-    """A State of shapes and types, in the precision that JAX is set to."""
-    precision = np.dtype(jnp.result_type(float))
-    return State(*Blank(Structure.of(study.x0), tuple(study.averages), tuple(study.path_sums), precision).fields)
+def traced(study: "Study") -> Traced:
+    """What a study draws and carries; an error unless risk, gradient, method and folds can be traced."""
+    return _traced(Given.of(study))
 
 
-def takes_state(what: str, function: Callable[[Any], Any], state: State) -> bool:
+@remember(_STRUCTURES)
+def _traced(given: Given) -> Traced:
+    with Surroundings(given).traced() as trace:
+        tracing = _Tracing(given)
+        if trace.is_rewritten:
+            for what, function, *arguments in tracing.called:
+                _same_again(what, function, *arguments)
+    return Traced(tracing.requests, tracing.points, tracing.blank, tracing.carried)
+
+
+class _Tracing:
+    """The trace of one update, one function of the user after the other; `called` are these, and their arguments."""
+
+    def __init__(self, given: Given) -> None:
+        # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
+        self._given, self.called = given, []
+        self._t, self._rate = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), given.precision)
+        self._x = given.point.like(given.precision)
+        self.requests, self._sample = self._trace_draw()
+        state, self.points = self._trace_method()
+        self.carried = _size(state)
+        blank = Blank(given.point, given.averages, (), Shapes.of(state), Shapes.of(self._sample), given.precision)
+        self.blank = blank._replace(folds=self._trace_folds(blank))
+
+    def _call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The shape of what a function of (oracle, method, folds) and of arguments returns."""
+
+        def of_numbers(numbers: Any, *arguments: Any) -> Any:
+            return function(*self._given.parts.filled(numbers), *arguments)
+
+        self.called.append((what, of_numbers, self._given.numbers, *arguments))
+        return _shape(*self.called[-1])
+
+    def _trace_draw(self) -> tuple[tuple[Request, ...], Any]:
+        """What was drawn, and a sample; an error unless risk and gradient can be traced."""
+        x, recorder = self._x, Recorder()
+        sample = self._call(
+            "the sample of the oracle",
+            lambda oracle, method, folds, t: oracle.sample(recorder, x, t, oracle.memory())[0],
+            self._t,
+        )
+        requests = tuple(recorder.requests)
+        risk = self._call("the risk", lambda oracle, method, folds, x, sample: oracle.risk(x, sample), x, sample)
+        _one_number("the risk", risk)
+        gradient = self._call(
+            "the gradient", lambda oracle, method, folds, x, sample: oracle.gradient(x, sample), x, sample
+        )
+        if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
+            raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
+        return requests, sample
+
+    def _trace_method(self) -> tuple[Any, tuple[str, ...]]:
+        """Its state, and the names of its points."""
+        point = self._given.point
+
+        def update(oracle: Any, method: Any) -> OneUpdate:
+            return OneUpdate(oracle, method, point)
+
+        name = f"the method {type(self._given.parts.filled(self._given.numbers)[1]).__name__}"
+        state = self._call(
+            f"{name}: init(x0)",
+            lambda oracle, method, folds, x: method.init(update(oracle, method).as_seen(x)),
+            self._x,
+        )
+
+        def step(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
+            one = update(oracle, method)
+            x_next, state = _pair(name, method.step(one.as_seen(x), rate, t, state, one.draw(sample)))
+            return one.as_pytree(_like(f"{name}: x_next of step(...)", x_next, one.as_seen(x))), state
+
+        x_next, following = self._call(f"{name}: step(...)", step, self._x, self._rate, self._t, state, self._sample)
+        _same(f"{name}: x_next of step(...)", x_next, self._x)
+        _same(f"{name}: the state that step(...) returns", following, state)
+        points = self._call(
+            f"{name}: points(x, state)",
+            lambda oracle, method, folds, x, state: method.points(update(oracle, method).as_seen(x), state),
+            self._x,
+            state,
+        )
+        seen = self._call(f"{name}: x", lambda oracle, method, folds, x: update(oracle, method).as_seen(x), self._x)
+        for each, value in points.items():
+            _same(f"{name}: the point {each!r}", value, seen)
+        return state, tuple(points)
+
+    def _trace_folds(self, blank: Blank) -> tuple[tuple[str, Shapes], ...]:
+        """The shapes of the value of each fold."""
+        seen, found = blank.update, []
+        fields = tuple(getattr(seen, field.name) for field in dataclasses.fields(Update))
+        for name in self._given.parts.filled(self._given.numbers)[2]:
+            is_sum = name in self._given.path_sums
+            what = f"path sum {name!r}" if is_sum else f"fold {name!r}"
+            carry = self._call(
+                what,
+                lambda oracle, method, folds, *parts, name=name: folds[name].begin(blank.state(*parts), seen),
+                *blank.parts,
+            )
+            if is_sum:
+                _one_number(what, carry)
+            else:
+                self.carried += _size(carry)
+            following = self._call(
+                what,
+                lambda oracle, method, folds, carry, *fields, name=name: folds[name].take(carry, Update(*fields)),
+                *(carry, *fields),
+            )
+            _same(f"{what}: what its update returns", following, carry)
+            value = self._call(
+                what,
+                lambda oracle, method, folds, carry, name=name: folds[name].value(carry),
+                carry,
+            )
+            found.append((name, Shapes.of(value)))
+        return tuple(found)
+
+
+def takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
     """Whether an observable is a function of a State; if not, it is one of x alone.
 
     It is tried on the State first: a function of x fails there, because a State is not an array,
-    not a pytree, and has nothing but its three fields. An error if it fails on both, or is no scalar.
+    not a pytree, and has nothing but its fields. An error if it fails on both, or is no scalar.
     """
-    return _takes_state(what, function, Blank.of(state))
+    return _takes_state(what, function, blank)
 
 
 @remember(_STRUCTURES)
 def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
-    x, averages, path_sums = blank.fields
+    x = blank.parts[0]
 
-    def of_state(*fields: Any) -> Any:
-        return function(State(*fields))
+    def of_state(*parts: Any) -> Any:
+        return function(blank.state(*parts))
 
     with Surroundings(function).traced() as trace:
         try:
-            shape, on_state = jax.eval_shape(of_state, x, averages, path_sums), True
+            shape, on_state = jax.eval_shape(of_state, *blank.parts), True
         except Exception as failed_on_state:
             try:
                 shape, on_state = jax.eval_shape(function, x), False
@@ -105,79 +243,27 @@ def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> boo
         _one_number(what, shape)
         if trace.is_rewritten:
             if on_state:
-                _same_again(what, of_state, x, averages, path_sums)
+                _same_again(what, of_state, *blank.parts)
             else:
                 _same_again(what, function, x)
     return on_state
 
 
-def what_is_read(function: Callable[[Any], Any], state: State, on_state: bool) -> tuple[bool, ...]:
-    """Of x, each average and each path sum, whether a function needs it; x counts as needed."""
-    return _what_is_read(function, Blank.of(state), on_state)
+def what_is_read(function: Callable[[Any], Any], blank: Blank, on_state: bool) -> tuple[bool, ...]:
+    """Of x, each average, each fold and the method's state, whether a function needs it; x counts as needed."""
+    return _what_is_read(function, blank, on_state)
 
 
 @remember(_STRUCTURES)
 def _what_is_read(function: Callable[[Any], Any], blank: Blank, on_state: bool) -> tuple[bool, ...]:
-    x, averages, path_sums = blank.fields
-    parts = (x, *averages.values(), *path_sums.values())
+    parts = blank.parts
     if not on_state:
         return (True, *[False] * (len(parts) - 1))
-
-    def of_parts(x: Any, *rest: Any) -> Any:
-        sums = rest[len(averages) :]
-        return function(State(x, dict(zip(averages, rest, strict=False)), dict(zip(path_sums, sums, strict=True))))
-
-    program = jax.make_jaxpr(of_parts)(*parts).jaxpr
+    program = jax.make_jaxpr(lambda *parts: function(blank.state(*parts)))(*parts).jaxpr
     used = {id(atom) for equation in program.eqns for atom in equation.invars} | {id(atom) for atom in program.outvars}
     reads = [id(variable) in used for variable in program.invars]
     ends = np.cumsum([len(jax.tree.leaves(part)) for part in parts])
     return (True, *(any(reads[start:end]) for start, end in itertools.pairwise(ends)))
-
-
-def traced(study: "Study") -> Traced:
-    """What a study draws and observes; an error unless risk, gradient, observables and path sums can be traced."""
-    return _traced(Given.of(study))
-
-
-@remember(_STRUCTURES)
-def _traced(given: Given) -> Traced:
-    with Surroundings(given).traced() as trace:
-        requests, called = _trace(given)
-        if trace.is_rewritten:
-            for what, function, *arguments in called:
-                _same_again(what, function, *arguments)
-    on_state = tuple(_takes_state(f"observable {name!r}", f, given.blank) for name, f in given.observables)
-    return Traced(requests, on_state)
-
-
-def _trace(given: Given) -> tuple[tuple[Request, ...], list[tuple[Any, ...]]]:
-    """What was drawn, and of each function of the user that was traced: what it is, and the arguments."""
-    # Abstract values, so that float(x) and NumPy fail here as they would in the compiled program.
-    x, numbers, recorder = given.blank.fields[0], given.numbers, Recorder()
-
-    def of_oracle(numbers: Any) -> Any:
-        return given.oracle.filled(numbers)
-
-    def draw(numbers: Any, t: Any) -> Any:
-        oracle = of_oracle(numbers)
-        return oracle.sample(recorder, x, t, oracle.memory())[0]
-
-    t, number = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), given.blank.precision)
-    sample = _shape("the sample of the oracle", draw, numbers, t)
-    requests = tuple(recorder.requests)
-    called: list[tuple[Any, ...]] = [
-        ("the sample of the oracle", draw, numbers, t),
-        ("the risk", lambda numbers, x, sample: of_oracle(numbers).risk(x, sample), numbers, x, sample),
-        ("the gradient", lambda numbers, x, sample: of_oracle(numbers).gradient(x, sample), numbers, x, sample),
-    ]
-    _scalar(*called[1])
-    gradient = _shape(*called[2])
-    if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
-        raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
-    for name, function in given.path_sums:
-        called.append((f"path sum {name!r}", lambda *f, function=function: function(Update(*f)), t, number, x, x, x))
-        _scalar(*called[-1])
-    return requests, called
 
 
 def _as_in_programs(number: Any, precision: np.dtype) -> jax.ShapeDtypeStruct:
@@ -189,6 +275,40 @@ def _as_in_programs(number: Any, precision: np.dtype) -> jax.ShapeDtypeStruct:
 
 def _shapes(tree: Any) -> Any:
     return jax.tree.map(np.shape, tree)
+
+
+def _size(tree: Any) -> int:
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
+
+
+def _pair(name: str, given: Any) -> tuple[Any, Any]:
+    """x_{t+1} and the next state; an error unless ``step`` returns two things."""
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise InvalidInput(f"{name}: step(...) must return x_next and the next state, got {brief(given)}")
+    return given
+
+
+def _like(what: str, given: Any, expected: Any) -> Any:
+    """What is given; an error unless it has the structure and shapes of what is expected."""
+    _same(what, jax.tree.map(_described, given), jax.tree.map(_described, expected))
+    return given
+
+
+def _described(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
+
+
+def _same(what: str, given: Any, expected: Any) -> None:
+    """An error unless two pytrees have the same structure, shapes and types."""
+    if jax.tree.structure(given) != jax.tree.structure(expected):
+        raise InvalidInput(f"{what} must have the structure {jax.tree.structure(expected)}, as before; it has "
+                           f"{jax.tree.structure(given)}")  # fmt: skip
+    for (path, one), other in zip(jax.tree_util.tree_leaves_with_path(given), jax.tree.leaves(expected), strict=True):
+        if (one.shape, one.dtype) != (other.shape, other.dtype):
+            raise InvalidInput(
+                f"{what}{jax.tree_util.keystr(path)} must have the shape and type {other.dtype}{list(other.shape)}, as "
+                f"before; it has {one.dtype}{list(one.shape)}"
+            )
 
 
 def _reason(error: Exception) -> str:
@@ -206,6 +326,8 @@ def _reason(error: Exception) -> str:
 def _shape(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return jax.eval_shape(function, *arguments)
+    except InvalidInput:
+        raise
     except Exception as error:
         raise InvalidType(f"{what} cannot be computed: {_reason(error)}") from error
 
@@ -218,10 +340,6 @@ def _same_again(what: str, function: Callable[..., Any], *arguments: Any) -> Non
             f"{what} must be a function of its arguments, but it computes something else when it is called again: "
             "it changes what it reads, such as a count of its calls"
         )
-
-
-def _scalar(what: str, function: Callable[..., Any], *arguments: Any) -> None:
-    _one_number(what, _shape(what, function, *arguments))
 
 
 def _one_number(what: str, result: Any) -> None:

@@ -30,6 +30,7 @@ from contract_problems import FACTS_OF_PROBLEMS
 from scipy import stats
 
 from jaxsgd import methods, noise, oracles, orders, problems
+from jaxsgd.one_update import moved_by
 from jaxsgd.streams import Replay
 
 # noise
@@ -216,7 +217,7 @@ def moves(entry):
     rate = np.full(500, 0.3)
 
     def update(method, _, point):
-        return method.update(*point)
+        return moved_by(method, *point)
 
     with jax.enable_x64(True):
         moved = [evaluated(update, entry.object, (), (x, g, rate)) for x, g in zip(*normals, strict=True)]

@@ -94,8 +94,8 @@ class Doubled(methods.Method):
     plain = linear = True
     projection = methods.Ball(1.0)
 
-    def update(self, x, gradient, learning_rate):
-        return x - 2 * learning_rate * jnp.abs(gradient)
+    def step(self, x, learning_rate, t, state, draw):
+        return x - 2 * learning_rate * jnp.abs(draw.gradient(x)), state
 
 
 class Shifted(oracles.Oracle):

@@ -38,6 +38,7 @@ from jaxsgd import averages, methods, noise, oracles, orders, problems, record, 
 from jaxsgd.config.reader import Reader, kinds
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
+from jaxsgd.one_update import moved_by
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton
 
@@ -119,7 +120,7 @@ def of_order(order, point):
 
 
 def of_method(method, point):
-    return method.update(*point)
+    return moved_by(method, *point)
 
 
 def of_set(convex, x):

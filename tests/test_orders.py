@@ -357,7 +357,8 @@ def test_parts_of_a_reshuffled_study_merge_bitwise_and_sweeps_share_its_permutat
 
 def test_the_deck_is_changed_where_it_is():
     """A copy of it at every step took 20 times as long."""
-    from jaxsgd.engine.kernel import Span, compiled
+    from jaxsgd.engine.compiled import compiled
+    from jaxsgd.engine.kernel import Span
     from jaxsgd.runs.tasks import make_layout, make_task
 
     rows = np.random.default_rng(0).standard_normal((300, 2))

@@ -101,15 +101,15 @@ class Plain(js.methods.Method):
 
     plain, linear = True, True
 
-    def update(self, x, gradient, learning_rate):
-        return x - gradient * learning_rate
+    def step(self, x, learning_rate, t, state, draw):
+        return x - draw.gradient(x) * learning_rate, state
 
 
 class SignSgd(js.methods.Method):
     """Takes the signs of the gradient; declares nothing."""
 
-    def update(self, x, gradient, learning_rate):
-        return x - learning_rate * jnp.sign(gradient)
+    def step(self, x, learning_rate, t, state, draw):
+        return x - learning_rate * jnp.sign(draw.gradient(x)), state
 
 
 class Nonnegative(js.methods.ConvexSet):
@@ -131,8 +131,8 @@ class OntoNonnegative(js.methods.Method):
     def projection(self):
         return Nonnegative()
 
-    def update(self, x, gradient, learning_rate):
-        return Nonnegative().project(x - learning_rate * gradient)
+    def step(self, x, learning_rate, t, state, draw):
+        return Nonnegative().project(x - learning_rate * draw.gradient(x)), state
 
 
 class Odd(js.orders.Order):

@@ -10,9 +10,8 @@ import pytest
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.state import State
 from jaxsgd.study import Study
-from jaxsgd.tracing import blank_state, takes_state
+from jaxsgd.tracing import takes_state, traced
 
 STEPS = 50  # one length for all, so that schedules are compiled once
 QUADRATIC = problems.Quadratic(curvature=[2.0, 4.0])
@@ -239,13 +238,13 @@ def test_functions_of_a_state_are_told_from_functions_of_x(function, expected):
         path_sums={"total": lambda update: update.x[0]},
         observables={"o": function},
     )
-    assert takes_state("o", function, blank_state(study)) is expected
+    assert takes_state("o", function, traced(study).blank) is expected
     assert study.observed[-1] == "o"
 
 
 def test_functions_of_a_pytree():
     tree = {"w": jnp.zeros((2, 2)), "b": jnp.zeros(())}
-    state = State(tree, {}, {})
+    state = traced(study_of_function(norm_squared, x0=tree)).blank
     assert not takes_state("o", lambda x: jnp.sum(x["w"]) + x["b"], state)
     assert not takes_state("o", norm_squared, state)
     assert takes_state("o", lambda s: jnp.sum(s.x["w"]) + s.x["b"], state)

@@ -16,16 +16,18 @@ from jaxsgd.engine.kernel import REVISION
 from jaxsgd.engine.program import Event, Program
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.engine.task import Task
+from jaxsgd.one_update import OneUpdate
 from jaxsgd.reading import Reading
-from jaxsgd.state import State, Update
+from jaxsgd.state import Update
 from jaxsgd.streams import DTYPES, Replay
+from jaxsgd.tracing import Blank
 
 
 def fingerprint(task: Task) -> str:
     """SHA-256 of all on which the sums of a trajectory depend, whatever the machine, and however they are cut.
 
     - What the user gives, as JAX traces it for one trajectory, with the constants that its functions hold: sample,
-      gradient, risk, update, observables, events and path sums. Functions that differ only in the numbers that they
+      gradient, risk, method, observables, events and folds. Functions that differ only in the numbers that they
       close over, or read from globals, thus differ. Of a callback, which JAX does not trace, it is the code, and what
       that reads.
     - What is asked of them: steps recorded, observables, averages, statistics, precision; and the random numbers.
@@ -44,7 +46,7 @@ class OfStudy(NamedTuple):
     """What ties a result to a study, whatever of it is recorded or asked.
 
     - `trajectory`: 32 digits on which trajectories depend, but for the random numbers: the traces of sample, gradient,
-      risk and update, the numbers of the study that these use, its start and learning rates, and the precision. What
+      risk and method, the numbers of the study that these use, its start and learning rates, and the precision. What
       is stated of a problem and does not enter a trajectory, such as a constant, does not count.
     - `averages`: by name, as many digits on which its weights depend.
 
@@ -87,7 +89,7 @@ def _digest_of(number: Any) -> bytes:
 
 
 def _shapes_of_leaves(task: Task) -> tuple[jax.ShapeDtypeStruct, ...]:
-    """Those of oracle and method, of one cell."""
+    """Those of oracle, method and folds, of one cell."""
     numbers, structure = jax.tree.flatten(task.inputs)
     varied = task.varied or (False,) * len(numbers)
     of_one_cell = [
@@ -111,12 +113,12 @@ class _Printed(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> _Printed:
-    """``leaves`` are the shapes of those of oracle and method."""
+    """``leaves`` are the shapes of those of oracle, method and folds."""
     named = (*program.observables, *program.events)
     asked = (
         *(program.recorded_steps, program.precision, program.point, program.requests),
         *(program.observed, program.built_in, program.averages, program.partial_averages),
-        *([(event.name, event.takes_state) for event in named], [name for name, _ in program.path_sums]),
+        *([(event.name, event.takes_state) for event in named], program.folds, program.points),
         [_described(statistic) for statistic in program.statistics],
     )
     digest = hashlib.sha256(_text((REVISION, *asked)).encode())
@@ -147,7 +149,7 @@ def _described(statistic: Statistic) -> tuple[str, list[Any]]:
     return statistic.name, [(field.name, getattr(statistic, field.name)) for field in fields if field.compare]
 
 
-_OF_THE_STUDY = 5
+_OF_THE_STUDY = 6
 """The first of these traces, on which trajectories depend."""
 
 
@@ -155,37 +157,63 @@ def _traces(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Itera
     """What the user gives, for one trajectory: functions of the leaves and of shapes in place of numbers."""
     dtype = jnp.dtype(program.precision)
     number, step = jax.ShapeDtypeStruct((), dtype), jax.ShapeDtypeStruct((), jnp.int32)
-    x, flat = program.point.like(dtype), jax.ShapeDtypeStruct((program.point.size,), dtype)
+    blank = program.blank
+    x, state, update = blank.point.like(dtype), blank.method.like, blank.update
     served = tuple(request.structure.like(DTYPES.get(request.kind, dtype)) for request in program.requests)
 
     def traced(function: Callable[..., Any], *arguments: Any) -> tuple[ClosedJaxpr, Any]:
-        """The trace of a function of oracle, method and arguments, and the shapes that it returns."""
+        """The trace of a function of oracle, method, folds and arguments, and the shapes that it returns."""
         return jax.make_jaxpr(lambda leaves, *rest: function(*program.rebuild(leaves), *rest), return_shape=True)(
             leaves, *arguments
         )
 
-    remembering, memory = traced(lambda oracle, method: oracle.memory())
+    remembering, memory = traced(lambda oracle, method, folds: oracle.memory())
     yield remembering
     sampling, (sample, _) = traced(
-        lambda oracle, method, numbers, t, memory: oracle.sample(Replay(numbers, program.requests), x, t, memory),
+        lambda oracle, method, folds, numbers, t, memory: oracle.sample(
+            Replay(numbers, program.requests), x, t, memory
+        ),
         served,
         step,
         memory,
     )
     yield sampling
-    yield traced(lambda oracle, method, x, sample: oracle.gradient(x, sample), x, sample)[0]
-    yield traced(lambda oracle, method, x, sample: oracle.risk(x, sample), x, sample)[0]
-    yield traced(lambda oracle, method, *given: method.update(*given), flat, flat, number)[0]
-    averages = dict.fromkeys(program.averages, x)
-    sums = {name: number for name, _ in program.path_sums}
+    yield traced(lambda oracle, method, folds, x, sample: oracle.gradient(x, sample), x, sample)[0]
+    yield traced(lambda oracle, method, folds, x, sample: oracle.risk(x, sample), x, sample)[0]
+
+    def one(oracle: Any, method: Any) -> OneUpdate:
+        return OneUpdate(oracle, method, blank.point)
+
+    yield traced(lambda oracle, method, folds, x: method.init(one(oracle, method).as_seen(x)), x)[0]
+
+    def move(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
+        update = one(oracle, method)
+        return method.step(update.as_seen(x), rate, t, state, update.draw(sample))
+
+    yield traced(move, x, number, step, state, sample)[0]
+    yield traced(
+        lambda oracle, method, folds, x, state: method.points(one(oracle, method).as_seen(x), state), x, state
+    )[0]
     for event in (*program.observables, *program.events):
-        yield jax.make_jaxpr(functools.partial(_evaluated, event))(x, averages, sums)
-    for _, function in program.path_sums:
-        yield jax.make_jaxpr(lambda *given, function=function: function(Update(*given)))(step, number, x, x, x)
+        yield jax.make_jaxpr(functools.partial(_evaluated, event, blank))(*blank.parts)
+    fields = [getattr(update, field.name) for field in dataclasses.fields(Update)]
+    for name in program.folds:
+
+        def begin(oracle: Any, method: Any, folds: Any, *parts: Any, name: str = name) -> Any:
+            return folds[name].begin(blank._replace(folds=()).state(*parts), update)
+
+        beginning, carry = traced(begin, *blank._replace(folds=()).parts)
+        yield beginning
+
+        def take(oracle: Any, method: Any, folds: Any, carry: Any, *fields: Any, name: str = name) -> Any:
+            return folds[name].take(carry, Update(*fields))
+
+        yield traced(take, carry, *fields)[0]
+        yield traced(lambda oracle, method, folds, carry, name=name: folds[name].value(carry), carry)[0]
 
 
-def _evaluated(event: Event, x: Any, averages: Any, sums: Any) -> Any:
-    return event.function(State(x, averages, sums) if event.takes_state else x)
+def _evaluated(event: Event, blank: Blank, *parts: Any) -> Any:
+    return event.function(blank.state(*parts) if event.takes_state else parts[0])
 
 
 def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any, names: dict[Any, Any] | None = None) -> None:

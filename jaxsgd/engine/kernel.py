@@ -1,6 +1,6 @@
 """What one tile does: all steps of some blocks of trajectories, in one compiled program.
 
-One contract, in this order, for every step: **draw -> observe -> update -> path sums**. A record is
+One contract, in this order, for every step: **draw -> observe -> update -> folds**. A record is
 taken before the update, with the draw that the update will use.
 
 Everything here has the trajectories ("lanes") on the last axis. The mathematics it calls is written
@@ -12,10 +12,7 @@ same reason examples that were looked up are. And a draw leaves the generator as
 XLA fuses into one output only. What a platform needs otherwise is said by the plan's `Form`.
 """
 
-import functools
 import itertools
-import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -23,12 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxsgd.compiler import Options
-from jaxsgd.engine.lanes import over_lanes, sum_coordinates
+from jaxsgd.engine.lanes import over_lanes, over_lanes_but_common
+from jaxsgd.engine.observing import Now, Observer
 from jaxsgd.engine.plan import Form
-from jaxsgd.engine.program import Event, Inputs, Program
-from jaxsgd.engine.statistics import BLOCK, Seen
-from jaxsgd.remembering import Surroundings
+from jaxsgd.engine.program import Inputs, Program
+from jaxsgd.engine.statistics import BLOCK
+from jaxsgd.one_update import OneUpdate
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay
 
@@ -54,6 +51,9 @@ class Carry(NamedTuple):
     - `coefficients`: eta_t and the c_t of each average for the coming update; carried, so that the
       loops over lanes read them from a fixed place.
     - `x`, `averages`: (d, lanes), or d rows (lanes,) where the form splits the state.
+    - `folds`: what each fold carries.
+    - `common`, `state`: leaves of the method's state; the first are the same in all lanes, and have none. The others
+      are split as x is.
     - `packed`: the packed random numbers of the coming update; empty where they are not carried. Where samples
       are, those of the update after it.
     - `sample`: xi_t of the coming update where it is carried, otherwise empty.
@@ -63,7 +63,9 @@ class Carry(NamedTuple):
     coefficients: jax.Array
     x: Rows
     averages: tuple[Rows, ...]
-    path_sums: tuple[jax.Array, ...]
+    folds: tuple[Any, ...]
+    common: list[jax.Array]
+    state: list[Rows]
     packed: tuple[jax.Array, ...]
     sample: Any
     memory: Any
@@ -79,8 +81,10 @@ class Kernel:
     def __init__(
         self, program: Program, form: Form, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span
     ) -> None:
-        self.program, self.form, self.careful, self.inputs, self.key = program, form, careful, inputs, key
-        self.oracle, self.method = program.rebuild(inputs.leaves)
+        self.program, self.form, self.inputs, self.key = program, form, inputs, key
+        self.oracle, self.method, folds = program.rebuild(inputs.leaves)
+        self.folds = tuple(folds.values())
+        self.one = OneUpdate(self.oracle, self.method, program.point)
         self.dtype = inputs.start.dtype
         self.carries_samples = form.carry_draws and self.oracle.example_floats > 0
         lane = lax.iota(jnp.int32, lanes)
@@ -89,6 +93,7 @@ class Kernel:
         edge = jnp.arange(0, lanes, BLOCK)
         counts = jnp.clip(span.upper - edge, 0, BLOCK) - jnp.clip(span.lower - edge, 0, BLOCK)
         self.counts = jnp.maximum(counts, 0).astype(self.dtype)
+        self.observer = Observer(program, inputs, self.one, self.folds, careful, self.valid, self.counts)
 
     # draw
 
@@ -128,141 +133,68 @@ class Kernel:
             return carry.sample, carry.memory
         return self.sample(carry.packed if self.form.carry_draws else self.draw(t), t, carry.memory)
 
-    def gradient(self, x: Any, sample: Any) -> jax.Array:
-        """g_t of every lane, flat."""
-        return self.program.point.flatten(over_lanes(self.oracle.gradient)(x, sample))
-
     # observe
 
     def observe(self, carry: Carry, t: jax.Array, record: jax.Array) -> dict[str, Any]:
         """What the statistics keep of one record, at step t."""
-        seen = self.see(carry, t, record)
+        seen = self.observer.see(self.now(carry, t), record)
         return {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
 
-    def see(self, carry: Carry, t: jax.Array, record: jax.Array) -> Seen:
-        """The observables and events of one record."""
-        program = self.program
-        x, averages = self.joined(carry.x), [self.joined(average) for average in carry.averages]
+    def now(self, carry: Carry, t: jax.Array) -> Now:
+        """The tile at step t."""
+        averages = [self.joined(average) for average in carry.averages]
         sample, _ = self.current_sample(carry, t)
-        built_in = {
-            name: self.built_in(name, x, averages, sample) for name in program.built_in if name in program.observed
-        }
-        alive = None
-        if self.careful:
-            finite = [jnp.isfinite(value) for value in (*built_in.values(), *x)]
-            alive = functools.reduce(jnp.logical_and, finite)
-        if program.partial_averages:
-            averages = [average * self.inputs.visible[record, i] for i, average in enumerate(averages)]
-        state = (*(program.point.unflatten(point) for point in (x, *averages)), *carry.path_sums)
-        asked = built_in if self.careful else ()  # the quick program looks at its end only
-        lost = {name: self.lost(name, built_in[name], x, averages, sample) for name in asked}
-        values = built_in | {event.name: self.evaluate(event, state) for event in program.observables}
-        events, decided = {}, {}
-        for event in program.events:
-            answer = self.evaluate(event, state)
-            events[event.name], decided[event.name] = _blocks(answer != 0), _blocks(self.decided(event, state, answer))
-        return Seen(
-            values={name: _blocks(value.astype(self.dtype)) for name, value in values.items()},
-            events=events,
-            decided=decided,
-            lost={name: mask for name, mask in lost.items() if mask is not None},
-            x=_blocks(x),
-            valid=self.valid,
-            counts=self.counts,
-            alive=None if alive is None else _blocks(alive),
-        )
+        return Now(self.joined(carry.x), averages, carry.folds, carry.common, self.joined_state(carry.state), sample)
 
-    def lost(
-        self, name: str, value: jax.Array, x: jax.Array, averages: list[jax.Array], sample: Any
-    ) -> jax.Array | None:
-        """Where a built-in observable is 0 and should be positive, (blocks, BLOCK); None where that is not known.
-
-        In blocks with values by far above the smallest number these zeros are as good as any.
-        """
-        kind, _, average = name.partition("_of_")
-        point = averages[self.program.averages.index(average)] if average else x
-        if kind == "gradient_norm_squared":
-            root = self.gradient(self.program.point.unflatten(x), sample)
-        elif self.inputs.minimiser is not None and (kind == "distance_squared" or self.program.positive_risk):
-            root = point - self.inputs.minimiser[:, None]
-        else:
-            return None
-        limits = jnp.finfo(self.dtype)
-        zero = _blocks((value == 0) & (root != 0).any(0)) & self.valid
-        largest = jnp.max(jnp.where(self.valid, jnp.abs(_blocks(value)), 0), axis=-1, keepdims=True)
-        return zero & (largest < limits.tiny / limits.eps)
-
-    def underflows(self, carry: Carry, seen: Seen) -> jax.Array:
-        """Whether some lane has lost its risk, or squared distance, at a record: where squares underflow first."""
-        x = self.joined(carry.x)
-        masks = [
-            self.lost(name, seen.values[name].reshape(-1), x, [], None)
-            for name in ("risk", "distance_squared")
-            if name in seen.values and name in self.program.built_in
-        ]
-        return functools.reduce(jnp.logical_or, [mask.any() for mask in masks if mask is not None], jnp.bool_(False))
-
-    def built_in(self, name: str, x: jax.Array, averages: list[jax.Array], sample: Any) -> jax.Array:
-        """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
-        unflatten = self.program.point.unflatten
-        if name == "gradient_norm_squared":
-            gradient = self.gradient(unflatten(x), sample)
-            return sum_coordinates(gradient * gradient)
-        kind, _, average = name.partition("_of_")
-        point = averages[self.program.averages.index(average)] if average else x
-        if kind == "distance_squared":
-            assert self.inputs.minimiser is not None  # a study without it has no such observable
-            error = point - self.inputs.minimiser[:, None]
-            return sum_coordinates(error * error)
-        return over_lanes(self.oracle.risk)(unflatten(point), sample)
-
-    def evaluate(self, event: Event, state: tuple[Any, ...]) -> jax.Array:
-        """A user's function of every lane; ``state`` is x, the averages and the path sums in order."""
-        averages, sums = self.program.averages, [name for name, _ in self.program.path_sums]
-
-        def of_one(x: Any, *rest: Any) -> jax.Array:
-            if not event.takes_state:
-                return jnp.asarray(event.function(x))
-            named = State(
-                x, dict(zip(averages, rest, strict=False)), dict(zip(sums, rest[len(averages) :], strict=True))
-            )
-            return jnp.asarray(event.function(named))
-
-        return over_lanes(of_one)(*state)
-
-    def decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array) -> jax.Array:
-        """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
-        read = [part for part, reads in zip(state, event.reads, strict=True) if reads]
-        finite = [jnp.isfinite(leaf).reshape(-1, len(self.ids)).all(0) for leaf in jax.tree.leaves(read)]
-        return functools.reduce(jnp.logical_and, finite) & ~jnp.isnan(answer)
-
-    # update, path sums
+    # update, folds
 
     def advance(self, carry: Carry, t: jax.Array) -> Carry:
-        """Update t, then the path sums, then what the next step needs: its coefficients and its draw."""
+        """Update t, then the folds, then what the next step needs: its coefficients and its draw."""
         program, flat = self.program, self.joined(carry.x)
-        rate, *mixing = carry.coefficients
-        averages = tuple(
-            self.split(average + weight * (flat - average))
-            for average, weight in zip(map(self.joined, carry.averages), mixing, strict=True)
-        )
-        x = program.point.unflatten(flat)
+        rate, *others = carry.coefficients
+        averages = [
+            average + weight * (flat - average)
+            for average, weight in zip(map(self.joined, carry.averages), others, strict=False)
+        ]
         sample, memory = self.current_sample(carry, t)
-        gradient = self.gradient(x, sample)
-        x_next = over_lanes(lambda x, gradient: self.method.update(x, gradient, rate))(flat, gradient)
+        state = self.joined_state(carry.state)
 
-        def add(total: jax.Array, function: Any) -> jax.Array:
-            def of_one(x: Any, gradient: Any, x_next: Any) -> jax.Array:
-                return jnp.asarray(function(Update(t, rate, x, gradient, x_next)), self.dtype)
+        def step(x: Any, leaves: Any, sample: Any) -> Any:
+            draw = self.one.draw(sample)
+            x_next, following = self.method.step(x, rate, t, program.whole(carry.common, leaves), draw)
+            common, each = program.separated(following)
+            return (x_next, each, draw.gradient(x) if self.folds else ()), common
 
-            return total + over_lanes(of_one)(x, program.point.unflatten(gradient), program.point.unflatten(x_next))
+        (x_next, following, gradient), common = over_lanes_but_common(step)(program.seen_by_method(flat), state, sample)
+        x_next = program.flat(x_next)
+        folds = carry.folds
+        if self.folds:
+            points = (flat, program.flat(gradient), x_next, *self.masked(averages, others))
+            x, g, y, *known = map(program.point.unflatten, points)
 
-        sums = tuple(
-            add(total, function) for total, (_, function) in zip(carry.path_sums, program.path_sums, strict=True)
-        )
+            def take(carries: Any, x: Any, g: Any, y: Any, sample: Any, known: Any, before: Any, after: Any) -> Any:
+                states = program.whole(carry.common, before), program.whole(common, after)
+                named = dict(zip(program.averages, known, strict=True))
+                update = Update(t, rate, x, g, y, sample, named, *states)
+                return tuple(_as_before(fold.take(c, update), c) for fold, c in zip(self.folds, carries, strict=True))
+
+            folds = over_lanes(take)(carry.folds, x, g, y, sample, known, state, following)
         return Carry(
-            self.coefficients(t + 1), self.split(x_next), averages, sums, *self.carried_to(carry.packed, t + 1, memory)
+            self.coefficients(t + 1),
+            self.split(x_next),
+            tuple(map(self.split, averages)),
+            folds,
+            common,
+            self.split_state(following),
+            *self.carried_to(carry.packed, t + 1, memory),
         )
+
+    def masked(self, averages: list[jax.Array], others: list[jax.Array]) -> list[jax.Array]:
+        """Averages as folds see them: NaN where they have no value. ``others`` are coefficients from c_t on."""
+        count = len(averages)
+        if len(others) == count:
+            return averages
+        return [average * visible for average, visible in zip(averages, others[count:], strict=True)]
 
     def carried_to(self, packed: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any, Any]:
         """What is carried to step t of random numbers, sample and memory; ``packed`` is the draw of t, if needed."""
@@ -278,18 +210,40 @@ class Kernel:
         """What is carried as (d, lanes)."""
         return jnp.stack(rows) if isinstance(rows, tuple) else rows
 
+    def split_state(self, leaves: list[jax.Array]) -> list[Rows]:
+        """Leaves (..., lanes) of the method's state as they are carried."""
+        return [self.split(leaf.reshape(-1, leaf.shape[-1])) if leaf.size else leaf for leaf in leaves]
+
+    def joined_state(self, carried: list[Rows]) -> list[jax.Array]:
+        """What is carried as leaves (..., lanes)."""
+        shapes = self.program.shapes_of_others
+        return [self.joined(rows).reshape(*shape, -1) for rows, shape in zip(carried, shapes, strict=True)]
+
     # the whole run
 
     def start(self) -> Carry:
-        lanes = len(self.ids)
+        program, lanes, first = self.program, len(self.ids), jnp.int32(0)
         x = _to_lanes(self.inputs.start, lanes)
-        zero, first = jnp.zeros(lanes, self.dtype), jnp.int32(0)
         memory = jax.tree.map(lambda leaf: _to_lanes(leaf, lanes), self.oracle.memory())
+
+        def begin_method(x: Any) -> Any:
+            common, each = program.separated(self.method.init(x))
+            return each, common
+
+        state, common = over_lanes_but_common(begin_method)(program.seen_by_method(x))
+
+        def begin_folds(x: Any, leaves: Any) -> Any:
+            at_start = State(x, dict.fromkeys(program.averages, x), {}, program.whole(common, leaves))
+            begun = [fold.begin(at_start, program.blank.update) for fold in self.folds]
+            return tuple(jax.tree.map(jnp.asarray, begun))
+
         return Carry(
             self.coefficients(first),
             self.split(x),
-            (self.split(x),) * len(self.program.averages),
-            (zero,) * len(self.program.path_sums),
+            (self.split(x),) * len(program.averages),
+            over_lanes(begin_folds)(program.point.unflatten(x), state),
+            common,
+            self.split_state(state),
             *self.carried_to(self.draw(first) if self.carries_samples else (), first, memory),
         )
 
@@ -317,14 +271,10 @@ class Kernel:
         end = (jnp.int32(steps[-1]), jnp.int32(len(steps) - 1))
         kept.append(jax.tree.map(lambda item: item[None], self.observe(carry, *end)))
         stacked = jax.tree.map(lambda *parts: jnp.concatenate(parts), *kept)
-        last_seen = self.see(carry, *end)
-        out = {s.name: s.finish(stacked[s.name], last_seen) for s in self.program.statistics}
-        finite = jnp.isfinite(last_seen.x) | ~self.valid
-        return out | {
-            "counts": self.counts,
-            "valid": self.valid,
-            "finite": jnp.all(finite) & ~self.underflows(carry, last_seen),
-        }
+        last = self.now(carry, end[0])
+        seen = self.observer.see(last, end[1])
+        out = {s.name: s.finish(stacked[s.name], seen) for s in self.program.statistics}
+        return out | {"counts": self.counts, "valid": self.valid, "finite": self.observer.is_sound(last, seen)}
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""
@@ -338,8 +288,9 @@ def _to_lanes(leaf: Any, lanes: int) -> jax.Array:
     return jnp.broadcast_to(jnp.asarray(leaf)[..., None], (*jnp.shape(leaf), lanes))
 
 
-def _blocks(value: jax.Array) -> jax.Array:
-    return value.reshape(*value.shape[:-1], -1, BLOCK)
+def _as_before(following: Any, carry: Any) -> Any:
+    """What a fold carries on, in the types of what it carried."""
+    return jax.tree.map(lambda leaf, before: jnp.asarray(leaf, before.dtype), following, carry)
 
 
 def _runs(gaps: np.ndarray) -> list[tuple[int, int, int | None]]:
@@ -348,61 +299,3 @@ def _runs(gaps: np.ndarray) -> list[tuple[int, int, int | None]]:
     if len(bounds) > 4:
         return [(0, len(gaps), None)]
     return [(int(a), int(b), int(gaps[a])) for a, b in itertools.pairwise(bounds) if b > a]
-
-
-def run_tile(
-    program: Program, form: Form, lanes: int, careful: bool, inputs: Inputs, key: jax.Array, span: Span
-) -> dict[str, Any]:
-    """One tile of one program; the first four arguments are static."""
-    return Kernel(program, form, lanes, careful, inputs, key, span).run()
-
-
-def run_cells(
-    program: Program,
-    form: Form,
-    lanes: int,
-    careful: bool,
-    varied: tuple[bool, ...],
-    inputs: Inputs,
-    key: jax.Array,
-    span: Span,
-) -> dict[str, Any]:
-    """The same tile of several cells, whose varied inputs have a leading axis of cells; so has what is kept.
-
-    The draws do not depend on what varies, so they are made once and shared by all cells.
-    """
-    leaves, structure = jax.tree.flatten(inputs)
-
-    def of_one(*leaves: Any) -> dict[str, Any]:
-        return run_tile(program, form, lanes, careful, jax.tree.unflatten(structure, leaves), key, span)
-
-    shared = {"counts": None, "valid": None}
-    kept = {name: shared.get(name, 0) for name in (*(s.name for s in program.statistics), "finite", *shared)}
-    return jax.vmap(of_one, [0 if varies else None for varies in varied], kept)(*leaves)
-
-
-class CompiledTile:
-    """The jitted tile, a function of (inputs, key, span). The first call compiles, in one thread only."""
-
-    def __init__(self, tile: Callable[..., dict[str, Any]], options: Options, around: Surroundings) -> None:
-        self.jitted, self._around = jax.jit(tile, compiler_options=dict(options)), around
-        self._lock, self._ready = threading.Lock(), False
-
-    def __call__(self, inputs: Inputs, key: np.ndarray, span: Span) -> dict[str, Any]:
-        if self._ready:
-            with self._around.entered():
-                return self.jitted(inputs, key, span)
-        with self._lock, self._around.traced():
-            result = jax.block_until_ready(self.jitted(inputs, key, span))
-            self._ready = True
-            return result
-
-
-@functools.lru_cache(maxsize=64)
-def compiled(
-    program: Program, form: Form, lanes: int, careful: bool, options: Options, varied: tuple[bool, ...] = ()
-) -> CompiledTile:
-    """The tile of a program, or of cells of which some inputs vary; equal programs share it."""
-    if not varied:
-        return CompiledTile(functools.partial(run_tile, program, form, lanes, careful), options, program.around)
-    return CompiledTile(functools.partial(run_cells, program, form, lanes, careful, varied), options, program.around)

@@ -47,14 +47,51 @@ def over_lanes(function: Callable[..., Any]) -> Callable[..., Any]:
     """``jax.vmap(function, in_axes=-1, out_axes=-1)`` without moving the lanes."""
 
     def mapped(*arguments: Any) -> Any:
-        leaves = jax.tree.leaves(arguments)
-        lanes = leaves[0].shape[-1]
-        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype), arguments)
-        closed, shape = jax.make_jaxpr(function, return_shape=True)(*shapes)
-        results = _evaluate(closed.jaxpr, closed.consts, [Value(leaf, True) for leaf in leaves], lanes)
-        return jax.tree.unflatten(jax.tree.structure(shape), [_spread(value, lanes) for value in results])
+        results, structure, lanes = _results(function, arguments)
+        return jax.tree.unflatten(structure, [_spread(value, lanes) for value in results])
 
     return mapped
+
+
+def over_lanes_but_common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same of a function that returns a pair, of which the second part depends on no argument.
+
+    It comes without lanes: computed once, not in each of them.
+    """
+
+    def mapped(*arguments: Any) -> Any:
+        results, structure, lanes = _results(function, arguments)
+        flags = jax.tree.unflatten(structure, [value.mapped for value in results])
+        if any(jax.tree.leaves(flags[1])):
+            raise ValueError("a result that depends on the lanes was said to be common to them")
+        count = len(jax.tree.leaves(flags[0]))
+        arrays = [_spread(value, lanes) for value in results[:count]] + [value.array for value in results[count:]]
+        return jax.tree.unflatten(structure, arrays)
+
+    return mapped
+
+
+def varying_results(function: Callable[..., Any], *shapes: Any) -> tuple[bool, ...]:
+    """Which leaves of what a function returns depend on its arguments, of one lane and of these shapes."""
+    found: list[bool] = []
+
+    def run(*arguments: Any) -> tuple[()]:
+        found.extend(value.mapped for value in _results(function, arguments)[0])
+        return ()
+
+    with_lanes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((*leaf.shape, 2), leaf.dtype), shapes)
+    jax.eval_shape(run, *with_lanes)
+    return tuple(found)
+
+
+def _results(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[list[Value], Any, int]:
+    """The leaves of what a function returns, their pytree, and the number of lanes."""
+    leaves = jax.tree.leaves(arguments)
+    lanes = leaves[0].shape[-1]
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[:-1], leaf.dtype), arguments)
+    closed, shape = jax.make_jaxpr(function, return_shape=True)(*shapes)
+    results = _evaluate(closed.jaxpr, closed.consts, [Value(leaf, True) for leaf in leaves], lanes)
+    return results, jax.tree.structure(shape), lanes
 
 
 def _evaluate(jaxpr: Jaxpr, consts: Sequence[Any], arguments: list[Value], lanes: int) -> list[Value]:

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd.engine.compiled import CompiledTile, compiled
 from jaxsgd.engine.devices import own_device
-from jaxsgd.engine.kernel import CompiledTile, Span, compiled
+from jaxsgd.engine.kernel import Span
 from jaxsgd.engine.ledger import Entry, Range
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program

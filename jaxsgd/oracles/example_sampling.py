@@ -1,6 +1,7 @@
 """Gradients of sampled examples: stochastic gradient descent on a finite sum."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -8,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxsgd.errors import InvalidType, integer
+from jaxsgd.errors import InvalidInput, InvalidType, integer
 from jaxsgd.oracles.oracle import Oracle
 from jaxsgd.orders import Order, WithReplacement
 from jaxsgd.problems import EmpiricalRisk
@@ -70,20 +71,29 @@ class ExampleSampling(Oracle):
         return Sample(self.problem.examples_at(indices) if self._at_once else indices, weights), memory
 
     def gradient(self, x: Any, sample: Sample) -> Any:
+        return self._mean(lambda example: self.problem.example_gradient(x, example), sample, like=x)
+
+    def drawn_loss(self, x: Any, sample: Sample) -> jax.Array:
+        value = self.problem.example_value
+        if value is None:
+            raise InvalidInput(f"{type(self.problem).__name__} has no loss of an example: declare its example_value")
+        return self._mean(lambda example: value(x, example), sample, like=jnp.zeros((), jnp.result_type(float)))
+
+    def _mean(self, function: Callable[[Any], Any], sample: Sample, like: Any) -> Any:
+        """(1/b) sum_j w_j f(example j) over the drawn examples, in the structure of ``like``."""
+
+        def weighted(example: Any, weight: Any) -> Any:
+            value = function(example if self._at_once else self.problem.examples_at(example))
+            return value if weight is None else jax.tree.map(lambda leaf: weight * leaf, value)
+
         if self.batch == 1:
-            return self._weighted(x, *sample)
+            return weighted(*sample)
 
         def add(total: Any, drawn: Sample) -> tuple[Any, None]:
-            return jax.tree.map(jnp.add, total, self._weighted(x, *drawn)), None
+            return jax.tree.map(jnp.add, total, weighted(*drawn)), None
 
-        total, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, x), sample)
+        total, _ = lax.scan(add, jax.tree.map(jnp.zeros_like, like), sample)
         return jax.tree.map(lambda leaf: leaf / self.batch, total)
-
-    def _weighted(self, x: Any, example: Any, weight: Any) -> Any:
-        """w_i grad f_i(x)."""
-        example = example if self._at_once else self.problem.examples_at(example)
-        gradient = self.problem.example_gradient(x, example)
-        return gradient if weight is None else jax.tree.map(lambda leaf: weight * leaf, gradient)
 
     @property
     def _at_once(self) -> bool:

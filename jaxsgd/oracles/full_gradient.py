@@ -41,6 +41,9 @@ class FullGradient(Oracle):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.problem.value(x)
 
+    def drawn_loss(self, x: Any, sample: Any) -> jax.Array:
+        return self.problem.value(x)
+
     @property
     def updates_per_epoch(self) -> int | None:
         return 1 if isinstance(self.problem, EmpiricalRisk) else None

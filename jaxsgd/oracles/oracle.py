@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from jaxsgd.errors import InvalidInput
 from jaxsgd.module import Facts, Module
 from jaxsgd.orders import Order
 from jaxsgd.problems import Problem
@@ -70,6 +71,10 @@ class Oracle(OracleFacts, Module):
     @abc.abstractmethod
     def risk(self, x: Any, sample: Any) -> jax.Array:
         """R(x), or an unbiased estimate of it from xi_t where R is not known."""
+
+    def drawn_loss(self, x: Any, sample: Any) -> jax.Array:
+        """The loss at x whose gradient g_t is; an error where a draw is none of a loss."""
+        raise InvalidInput(f"oracles.{type(self).__name__} draws gradients, not losses")
 
     def example_gradients(self, updates: Any) -> Any:
         """The cost of the first `updates` updates in gradients of single examples; 1 each where there are none."""

@@ -47,5 +47,8 @@ class RandomLoss(Oracle):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.loss(sample, x) if self.problem is None else self.problem.value(x)
 
+    def drawn_loss(self, x: Any, sample: Any) -> jax.Array:
+        return self.loss(sample, x)
+
     def example_gradients(self, updates: Any) -> Any:
         return updates

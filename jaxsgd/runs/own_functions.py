@@ -44,6 +44,7 @@ def with_own_functions(study: Study) -> Study:
         method=jax.tree.map(own, study.method),
         observables={name: own(function) for name, function in study.observables.items()},
         path_sums={name: own(function) for name, function in study.path_sums.items()},
+        folds={name: jax.tree.map(own, fold) for name, fold in study.folds.items()},
     )
 
 

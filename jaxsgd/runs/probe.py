@@ -9,6 +9,7 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr
 
 from jaxsgd.engine.program import Program
+from jaxsgd.one_update import OneUpdate
 from jaxsgd.oracles import ExampleSampling
 from jaxsgd.problems.examples import count
 from jaxsgd.runs.numpy_evaluation import evaluate
@@ -52,10 +53,10 @@ class Probe(NamedTuple):
             chosen = np.linspace(0, count(study.oracle.problem.data) - 1, points).astype(int)
             example = jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], study.oracle.problem.data)
         served = tuple(_drawn(request, points, random) for request in program.requests)
-        _, leaves = Skeleton.split((study.oracle, study.method))
+        _, leaves = Skeleton.split(study.parts)
         rate = study.learning_rates[: study.steps].mean()
         # What a sum over all updates loses, as from independent roundings.
-        lost = EPSILON * np.sqrt(study.steps) * random.choice([-1.0, 1.0], (points, max(len(program.path_sums), 1)))
+        lost = EPSILON * np.sqrt(study.steps) * random.choice([-1.0, 1.0], (points, max(len(program.folds), 1)))
         sampled = isinstance(study.oracle, ExampleSampling)
         traced = _traced(
             dataclasses.replace(program, statistics=()), _shapes(leaves), points, _shapes(example), sampled
@@ -108,28 +109,34 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
         return jax.ShapeDtypeStruct(shape, program.precision)
 
     def of_one(leaves: Any, x: Any, averages: Any, served: Any, example: Any, lost: Any, rate: Any, steps: Any) -> Any:
-        oracle, method = program.rebuild(leaves)
-
-        def as_point(flat: Any) -> Any:
-            return jax.tree.map(lambda leaf: leaf[..., 0], program.point.unflatten(flat[:, None]))
-
-        flat, x = x, as_point(x)
+        oracle, method, folds = program.rebuild(leaves)
+        one, as_point, t = OneUpdate(oracle, method, program.point), program.point.unravel, jax.numpy.int32(0)
+        x = as_point(x)
         sample = None
         if not sampled:
             like = program.point.like(program.precision)
             sample, _ = oracle.sample(Replay(served, program.requests), like, np.int32(0), oracle.memory())
         tree = oracle.problem.example_gradient(x, example) if sampled else oracle.gradient(x, sample)
-        gradient = jax.numpy.concatenate([leaf.reshape(-1) for leaf in jax.tree.leaves(tree)])
-        seen = Update(jax.numpy.int32(0), rate, x, tree, as_point(method.update(flat, gradient, rate)))
-        sums = {
-            name: steps * _with_loss(function(seen), lost[i]) for i, (name, function) in enumerate(program.path_sums)
-        }
+        gradient = program.point.ravel(tree)
         named = {name: as_point(averages[i]) for i, name in enumerate(program.averages)}
-        values = [
-            jax.numpy.asarray(event.function(State(x, named, sums) if event.takes_state else x), program.precision)
-            for event in program.observables
-        ]
-        return gradient, oracle.risk(x, sample), *values
+        state = method.init(one.as_seen(x))
+        values = [oracle.risk(x, sample)]
+        if program.observables:
+            draw = one.draw(sample)
+            draw = draw.with_gradient(lambda _: one.as_seen(tree)) if sampled else draw
+            x_next, following = method.step(one.as_seen(x), rate, t, state, draw)
+            seen = Update(t, rate, x, tree, one.as_pytree(x_next), sample, named, state, following)
+            carried = {}
+            for i, (name, fold) in enumerate(folds.items()):
+                carry = fold.begin(State(x, named, {}, state), program.blank.update)
+                taken = fold.take(carry, seen)
+                carried[name] = fold.value(steps * _with_loss(taken, lost[i]) if fold.is_sum else taken)
+            whole = State(x, named, carried, state)
+            values += [
+                jax.numpy.asarray(event.function(whole if event.takes_state else x), program.precision)
+                for event in program.observables
+            ]
+        return gradient, *values
 
     d, n = program.point.size, len(program.averages) or 1
     served = tuple(
@@ -146,7 +153,7 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
     with jax.enable_x64(False):
         return jax.make_jaxpr(jax.vmap(of_one, each))(
             shaped(leaves), floats(points, d), floats(points, n, d), served, data,
-            floats(points, max(len(program.path_sums), 1)), floats(), floats(),
+            floats(points, max(len(program.folds), 1)), floats(), floats(),
         )  # fmt: skip
 
 

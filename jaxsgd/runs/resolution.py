@@ -97,8 +97,9 @@ def bounded(study: Study, program: Program) -> Roundings:
                 values = probe.single.observables[name], probe.double.observables[name]
                 constant = np.ptp(np.concatenate(values)) == 0
                 relative, absolute = _errors(*values)
-            if undrawn[name] and study.path_sums and study.steps * EPSILON > 1 / 16:
-                absolute = np.inf  # an update of a sum is of the size of its rounding
+            others = not all(fold.is_sum for fold in study.folds.values())
+            if undrawn[name] and (others or (program.folds and study.steps * EPSILON > 1 / 16)):
+                absolute = np.inf  # not known; or an update of a sum is of the size of its rounding
         else:
             spread = of_averages[average] if average else of_x
             relative, absolute = _of_built_in(kind, study, motion, probe)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.one_update import moved_by
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, evaluated, quick, shown
 from jaxsgd.structure import Skeleton, flat
@@ -53,6 +54,7 @@ def _compiled(skeleton: Skeleton) -> Callable[..., Any]:
         method = skeleton.filled(numbers)
         plain = x - _RATE * g
         onto = method.projection
-        return method.update(x, g, jnp.asarray(_RATE, x.dtype)), plain if onto is None else onto.project(plain)
+        moved = moved_by(method, x, g, jnp.asarray(_RATE, x.dtype))
+        return moved, plain if onto is None else onto.project(plain)
 
     return quick(jax.vmap(update, (None, 0, 0)))

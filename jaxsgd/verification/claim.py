@@ -11,7 +11,7 @@ from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest, scalar
 from jaxsgd.inference import Relation
 from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.study import Study
-from jaxsgd.tracing import blank_state, takes_state
+from jaxsgd.tracing import takes_state, traced
 
 Variable = str | Callable[[Any], Any]
 
@@ -95,7 +95,7 @@ class Claim(AbstractOrFinal):
         if isinstance(self.variable, str):
             self._check_name(self.variable, study)
         elif callable(self.variable):
-            takes_state(f"variable of claim {self.name!r}", self.variable, blank_state(study))
+            takes_state(f"variable of claim {self.name!r}", self.variable, traced(study).blank)
         else:
             raise InvalidType(
                 f"variable of claim {self.name!r} must be the name of an observable or a function of x or of a State, "

@@ -16,7 +16,7 @@ from jaxsgd.record import at
 from jaxsgd.state import State
 from jaxsgd.study import Study
 from jaxsgd.theory.tails import why_no_standard_error
-from jaxsgd.tracing import blank_state, takes_state
+from jaxsgd.tracing import takes_state, traced
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.sample import Sample
 
@@ -163,11 +163,10 @@ def is_event(claim: Claim) -> bool:
 
 
 def _is_boolean(function: Callable[[Any], Any], study: Study) -> bool:
-    state = blank_state(study)
-    if takes_state("variable", function, state):
-        fields = (state.x, dict(state.averages), dict(state.path_sums))
-        return jax.eval_shape(lambda *fields: function(State(*fields)), *fields).dtype == bool
-    return jax.eval_shape(function, state.x).dtype == bool
+    blank = traced(study).blank
+    if takes_state("variable", function, blank):
+        return jax.eval_shape(lambda *parts: function(blank.state(*parts)), *blank.parts).dtype == bool
+    return jax.eval_shape(function, blank.parts[0]).dtype == bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,21 +174,28 @@ class _OfFinite:
     """A boolean variable as 0 or 1, and NaN where the trajectory diverged: there it would say False."""
 
     function: Callable[[Any], Any]
+    may_be_infinite: frozenset[str]
 
     def __call__(self, seen: Any) -> jax.Array:
-        looked_at = (seen.x, dict(seen.averages), dict(seen.path_sums)) if isinstance(seen, State) else seen
-        finite = jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(looked_at)])
-        return jnp.where(jnp.all(finite), self.function(seen), jnp.nan)
+        looked_at, endless = seen, {}
+        if isinstance(seen, State):
+            folds = dict(seen.folds)
+            endless = {name: folds.pop(name) for name in self.may_be_infinite}
+            looked_at = seen.x, dict(seen.averages), folds
+        finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(looked_at)]
+        known = [~jnp.any(jnp.isnan(leaf)) for leaf in jax.tree.leaves(endless)]
+        return jnp.where(jnp.all(jnp.array(finite + known)), self.function(seen), jnp.nan)
 
 
 def observing(study: Study, subjects: Sequence[Subject]) -> Study:
     """The study with the variables as its observables, at their steps."""
     names = {subject.name for subject in subjects}
     functions = {subject.name: subject.claim.variable for subject in subjects if callable(subject.claim.variable)}
+    endless = frozenset(name for name, fold in study.folds.items() if fold.may_be_infinite)
     return study.replace(
         observe=tuple(name for name in study.built_in if name in names),
         observables={
-            name: _OfFinite(function) if _is_boolean(function, study) else function
+            name: _OfFinite(function, endless) if _is_boolean(function, study) else function
             for name, function in {**study.observables, **functions}.items()
             if name in names
         },

@@ -204,7 +204,7 @@ SEVERAL_DEVICES = """
 import collections, sys
 import jax
 import jaxsgd as js
-from jaxsgd.engine.kernel import CompiledTile
+from jaxsgd.engine.compiled import CompiledTile
 
 used = collections.Counter()
 call = CompiledTile.__call__

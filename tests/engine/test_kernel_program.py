@@ -13,7 +13,7 @@ import pytest
 from agreement import scores
 
 import jaxsgd as js
-from jaxsgd.engine import kernel
+from jaxsgd.engine import compiled
 from jaxsgd.engine.kernel import Kernel, Span
 from jaxsgd.engine.plan import Form
 from jaxsgd.runs.simulation import DEFAULT_STATISTICS
@@ -94,7 +94,7 @@ def test_other_numbers_do_not_compile_again():
         return js.oracles.AdditiveNoise(js.problems.Quadratic(curvature, minimiser), js.noise.Gaussian(std=std))
 
     run()
-    before, sizes = kernel.compiled.cache_info().misses, []
+    before, sizes = compiled.compiled.cache_info().misses, []
     for changes in (
         {"oracle": oracle([1.0, 3.0], 2.0, [1.0, -1.0])},
         {"schedule": js.schedules.cosine(0.2, 50)},
@@ -109,14 +109,14 @@ def test_other_numbers_do_not_compile_again():
         layout = make_layout(STUDY, statistics=DEFAULT_STATISTICS)
         tile = make_task(STUDY, layout.statistics, {}, 0, 10**6, 0, PLAN).tile(careful=False)
         sizes.append(tile.jitted._cache_size())
-    assert kernel.compiled.cache_info().misses == before
+    assert compiled.compiled.cache_info().misses == before
     assert set(sizes) == {1}
 
 
 def test_control_another_program_is_compiled():
-    before = kernel.compiled.cache_info().misses
+    before = compiled.compiled.cache_info().misses
     js.simulate(STUDY.replace(averages={"other": js.averages.Uniform()}), 100, plan=SMALL, progress=False)
-    assert kernel.compiled.cache_info().misses == before + 1
+    assert compiled.compiled.cache_info().misses == before + 1
 
 
 def test_tracing_happens_once(monkeypatch):

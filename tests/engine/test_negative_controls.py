@@ -13,7 +13,7 @@ import pytest
 from agreement import disagreements
 
 import jaxsgd as js
-from jaxsgd.engine import kernel, task
+from jaxsgd.engine import compiled, task
 from jaxsgd.engine.kernel import Kernel
 
 N = 10**6
@@ -25,7 +25,7 @@ def faulty(monkeypatch, method, wrong):
 
     Tasks get a cache of their own, so that compiled programs are neither reused nor left behind.
     """
-    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(compiled.compiled.__wrapped__))
     monkeypatch.setattr(Kernel, method, wrong(getattr(Kernel, method)))
 
 

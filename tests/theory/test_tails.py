@@ -191,8 +191,9 @@ def test_repetition_from_the_first_step_on_is_one_of_all_sequences(monkeypatch):
 class Halved(js.methods.Method):
     """SGD with half of a gradient that is clipped to length 1."""
 
-    def update(self, x, gradient, learning_rate):
-        return x - learning_rate * gradient / jnp.maximum(2.0, jnp.linalg.norm(gradient))
+    def step(self, x, learning_rate, t, state, draw):
+        gradient = draw.gradient(x)
+        return x - learning_rate * gradient / jnp.maximum(2.0, jnp.linalg.norm(gradient)), state
 
 
 ORDINARY = {
@@ -354,8 +355,8 @@ class Scaled(js.methods.Method):
     diagonal: np.ndarray
     linear = True
 
-    def update(self, x, gradient, learning_rate):
-        return x - learning_rate * self.diagonal * gradient
+    def step(self, x, learning_rate, t, state, draw):
+        return x - learning_rate * self.diagonal * draw.gradient(x), state
 
 
 def noisy(df, problem=None, **changes):

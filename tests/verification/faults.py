@@ -5,8 +5,9 @@ import functools
 import jax
 import jax.numpy as jnp
 
-from jaxsgd.engine import kernel, task
+from jaxsgd.engine import compiled, task
 from jaxsgd.engine.kernel import Kernel
+from jaxsgd.one_update import OneUpdate
 
 
 def schedule_off_by_one(monkeypatch):
@@ -37,23 +38,23 @@ def noise_fiftyfold(monkeypatch):
 
 
 def first_half_of_the_gradient_halved(monkeypatch):
-    original = Kernel.gradient
+    original = OneUpdate.gradient
 
     def wrong(self, *given):
         g = original(self, *given)
         return jnp.concatenate([0.5 * g[: len(g) // 2], g[len(g) // 2 :]])
 
-    monkeypatch.setattr(Kernel, "gradient", wrong)
+    monkeypatch.setattr(OneUpdate, "gradient", wrong)
 
 
 def gradient_reversed(monkeypatch):
-    original = Kernel.gradient
-    monkeypatch.setattr(Kernel, "gradient", lambda self, *given: -original(self, *given))
+    original = OneUpdate.gradient
+    monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: -original(self, *given))
 
 
 def gradient_halved(monkeypatch):
-    original = Kernel.gradient
-    monkeypatch.setattr(Kernel, "gradient", lambda self, *given: 0.5 * original(self, *given))
+    original = OneUpdate.gradient
+    monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: 0.5 * original(self, *given))
 
 
 def average_of_what_comes_after(monkeypatch):
@@ -70,14 +71,14 @@ def average_of_what_comes_after(monkeypatch):
 
 
 def momentum_where_there_should_be_none(monkeypatch):
-    """x_{t+1} = x_t + v_t, v_t = v_{t-1} / 2 - eta_t g_t; the velocity hides behind the path sums."""
-    start, advance, see = Kernel.start, Kernel.advance, Kernel.see
+    """x_{t+1} = x_t + v_t, v_t = v_{t-1} / 2 - eta_t g_t; the velocity hides behind the folds."""
+    start, advance, now = Kernel.start, Kernel.advance, Kernel.now
 
     def hide(carry, velocity):
-        return carry._replace(path_sums=(*carry.path_sums, velocity))
+        return carry._replace(folds=(*carry.folds, velocity))
 
     def split(carry):
-        return carry._replace(path_sums=carry.path_sums[:-1]), carry.path_sums[-1]
+        return carry._replace(folds=carry.folds[:-1]), carry.folds[-1]
 
     def wrong_start(self):
         carry = start(self)
@@ -91,7 +92,7 @@ def momentum_where_there_should_be_none(monkeypatch):
 
     monkeypatch.setattr(Kernel, "start", wrong_start)
     monkeypatch.setattr(Kernel, "advance", wrong_advance)
-    monkeypatch.setattr(Kernel, "see", lambda self, carry, *record: see(self, split(carry)[0], *record))
+    monkeypatch.setattr(Kernel, "now", lambda self, carry, t: now(self, split(carry)[0], t))
 
 
 def record_one_step_late(monkeypatch):
@@ -120,5 +121,5 @@ FAULTS = {
 
 def break_engine(monkeypatch, name):
     """Make the engine wrong; it gets a cache of its own, so that compiled programs do not outlive the fault."""
-    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(compiled.compiled.__wrapped__))
     FAULTS[name](monkeypatch)

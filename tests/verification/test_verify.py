@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
-from jaxsgd.engine import kernel, task
-from jaxsgd.engine.kernel import Kernel
+from jaxsgd.engine import compiled, task
 from jaxsgd.engine.task import Task
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.one_update import OneUpdate
 from jaxsgd.verification import Finding, Section
 from jaxsgd.verification.of_study import statements_of
 
@@ -144,8 +144,8 @@ def test_the_balance_holds():
 
 @pytest.mark.parametrize("wrong", [gradient_biased, gradient_halved])
 def test_a_biased_engine_does_not_balance(monkeypatch, wrong):
-    monkeypatch.setattr(task, "compiled", functools.lru_cache(kernel.compiled.__wrapped__))
-    monkeypatch.setattr(Kernel, "gradient", wrong(Kernel.gradient))
+    monkeypatch.setattr(task, "compiled", functools.lru_cache(compiled.compiled.__wrapped__))
+    monkeypatch.setattr(OneUpdate, "gradient", wrong(OneUpdate.gradient))
     assert verdicts(*BALANCE.claims) == ["REFUTED"]
 
 

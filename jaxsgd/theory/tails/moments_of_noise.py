@@ -1,8 +1,10 @@
 """Moments of the iterate that do not exist since the noise of the gradient has none."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.one_update import moved_by
 from jaxsgd.study import Study
 
 _LARGEST = 100  # coordinates up to which it is found out how a method that is linear responds to a gradient
@@ -50,5 +52,5 @@ def _responds(study: Study, rate: float) -> bool:
     """Whether a linear method turns different gradients into different iterates."""
     zero = np.zeros(study.dimension)
     with jax.enable_x64(True):
-        moved = jax.jacobian(lambda gradient: study.method.update(zero, gradient, rate))(zero)  # type: ignore[arg-type]
+        moved = jax.jacobian(lambda gradient: moved_by(study.method, jnp.asarray(zero), gradient, rate))(zero)
     return bool(np.linalg.matrix_rank(np.asarray(moved)) == study.dimension)

@@ -275,8 +275,9 @@ def sampled(order, batch=1):
 
 
 class Normalised(methods.Method):
-    def update(self, x, gradient, learning_rate):
-        return x - learning_rate * gradient / jnp.linalg.norm(gradient)
+    def step(self, x, learning_rate, t, state, draw):
+        gradient = draw.gradient(x)
+        return x - learning_rate * gradient / jnp.linalg.norm(gradient), state
 
 
 class HalfSpace(methods.ConvexSet):

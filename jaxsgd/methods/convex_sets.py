@@ -1,4 +1,4 @@
-"""What is done with a stochastic gradient. Methods see x as one flat vector."""
+"""Closed convex sets, and projections on them."""
 
 import abc
 from typing import Any
@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
-from jaxsgd.module import Facts, Module, brief
+from jaxsgd.errors import InvalidInput, finite_array, scalar
+from jaxsgd.module import Module, brief
 
 
 class ConvexSet(Module):
@@ -25,48 +25,6 @@ class ConvexSet(Module):
     def farthest(self, point: np.ndarray) -> float:
         """The largest distance from a point (d,) to one of the set; inf where the set is unbounded or not known."""
         return np.inf
-
-
-class MethodFacts(Facts):
-    """What may be known of a method.
-
-    - `plain`: whether x_{t+1} = x_t - eta_t g_t, which is what most theory is about. A method that does not state it
-      counts as another one.
-    - `projection`: the set C of which x_{t+1} = P_C(x_t - eta_t g_t), P_C the projection on it; None for any other.
-    - `linear`: whether x_{t+1} is an affine function of (x_t, g_t) for each eta_t. None stands for not known.
-    """
-
-    plain: bool | None = None
-    projection: ConvexSet | None = None
-    linear: bool | None = None
-
-
-class Method(MethodFacts, Module):
-    """One update of one trajectory; x (d,) is in ``jax.flatten_util`` order.
-
-    A method of one's own gives `update`, and declares what is known of it; theory of plain SGD is said of no other:
-
-    >>> class SignSgd(Method):
-    ...     def update(self, x, gradient, learning_rate):
-    ...         return x - learning_rate * jnp.sign(gradient)
-    """
-
-    @abc.abstractmethod
-    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
-        """x_{t+1} from x_t, g_t and eta_t."""
-
-    def check(self, dimension: int) -> None:
-        """An error unless the method fits parameters with this many coordinates."""
-
-
-class Sgd(Method):
-    """x_{t+1} = x_t - eta_t g_t (Robbins and Monro, 1951)."""
-
-    plain = True
-    linear = True
-
-    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
-        return x - learning_rate * gradient
 
 
 class Ball(ConvexSet):
@@ -134,33 +92,6 @@ class Box(ConvexSet):
 
     def farthest(self, point: np.ndarray) -> float:
         return float(np.linalg.norm(np.maximum(np.abs(self.lower - point), np.abs(self.upper - point))))
-
-
-class Projected(Method):
-    """x_{t+1} = P(x_t - eta_t g_t), P the projection on a convex set.
-
-    **Arguments**
-
-    - `onto`: a [`jaxsgd.methods.Ball`][] or [`jaxsgd.methods.Box`][].
-    """
-
-    onto: ConvexSet
-    plain = False
-    linear = False
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.onto, ConvexSet):
-            raise InvalidType(f"onto must be methods.Ball(...) or methods.Box(...), got {self.onto!r}")
-
-    @property
-    def projection(self) -> ConvexSet:
-        return self.onto
-
-    def update(self, x: jax.Array, gradient: jax.Array, learning_rate: jax.Array) -> jax.Array:
-        return self.onto.project(x - learning_rate * gradient)
-
-    def check(self, dimension: int) -> None:
-        self.onto.check(dimension)
 
 
 def _fits(name: str, value: np.ndarray, dimension: int) -> None:

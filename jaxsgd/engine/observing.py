@@ -1,0 +1,184 @@
+"""What is seen of a tile at a record: observables and events of every lane, and which of them count."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxsgd.engine.lanes import over_lanes, sum_coordinates
+from jaxsgd.engine.program import Event, Inputs, Program
+from jaxsgd.engine.statistics import BLOCK, Seen
+from jaxsgd.one_update import OneUpdate
+
+
+class Now(NamedTuple):
+    """A tile at one step; the last axis is lanes.
+
+    - `x`, `averages`: (d, lanes).
+    - `folds`: what is carried of each.
+    - `common`, `state`: leaves of the method's state, those without lanes and those with.
+    - `sample`: xi_s.
+    """
+
+    x: jax.Array
+    averages: list[jax.Array]
+    folds: tuple[Any, ...]
+    common: list[jax.Array]
+    state: list[jax.Array]
+    sample: Any
+
+
+class Observer:
+    """The observables of a program, in one tile of it.
+
+    `careful` makes the program that says which lanes are finite.
+    """
+
+    def __init__(
+        self, program: Program, inputs: Inputs, one: OneUpdate, folds: Any, careful: bool, valid: Any, counts: Any
+    ) -> None:
+        self._program, self._inputs, self._one, self._folds, self._careful = program, inputs, one, folds, careful
+        self._valid, self._counts, self._dtype = valid, counts, inputs.start.dtype
+
+    def see(self, now: Now, record: jax.Array) -> Seen:
+        """The observables and events of one record."""
+        program = self._program
+        points = self._points(now)
+        built_in = {name: self._built_in(name, now, points) for name in program.built_in if name in program.observed}
+        alive = None
+        if self._careful:
+            finite = [jnp.isfinite(value) for value in (*built_in.values(), *now.x)]
+            alive = functools.reduce(jnp.logical_and, [*finite, *self._finite(now.state)])
+        asked = built_in if self._careful else ()  # the quick program looks at its end only
+        lost = {name: self._lost(name, built_in[name], now, points) for name in asked}
+        state = self._state(now, record)
+        values = built_in | {event.name: self._evaluate(event, state, now.common) for event in program.observables}
+        events, decided = {}, {}
+        for event in program.events:
+            answer = self._evaluate(event, state, now.common)
+            events[event.name] = blocks(answer != 0)
+            decided[event.name] = blocks(self._decided(event, state, answer))
+        return Seen(
+            values={name: blocks(value.astype(self._dtype)) for name, value in values.items()},
+            events=events,
+            decided=decided,
+            lost={name: mask for name, mask in lost.items() if mask is not None},
+            x=blocks(now.x),
+            valid=self._valid,
+            counts=self._counts,
+            alive=None if alive is None else blocks(alive),
+        )
+
+    def gradient(self, now: Now) -> jax.Array:
+        """g_s of every lane, (d, lanes)."""
+        return self._program.point.flatten(
+            over_lanes(self._one.gradient)(self._program.point.unflatten(now.x), now.sample)
+        )
+
+    def is_sound(self, now: Now, seen: Seen) -> jax.Array:
+        """Whether every wanted lane is finite, and none has lost its risk, or squared distance, to underflow."""
+        finite = [jnp.isfinite(seen.x).all(0), *map(blocks, self._finite(now.state))]
+        masks = [
+            self._lost(name, seen.values[name].reshape(-1), now, {})
+            for name in ("risk", "distance_squared")  # where squares underflow first
+            if name in seen.values and name in self._program.built_in
+        ]
+        underflows = functools.reduce(
+            jnp.logical_or, [mask.any() for mask in masks if mask is not None], jnp.bool_(False)
+        )
+        return jnp.all(functools.reduce(jnp.logical_and, finite) | ~self._valid) & ~underflows
+
+    def _finite(self, leaves: list[jax.Array]) -> list[jax.Array]:
+        """Of each leaf of the method's state, in which lanes it is finite, or infinite where it was so at first."""
+        program, floats = self._program, []
+        at_first = self._one.method.init(self._one.as_seen(program.point.unravel(self._inputs.start)))
+        for leaf, first in zip(leaves, program.separated(at_first)[1], strict=True):
+            if jnp.issubdtype(leaf.dtype, jnp.floating):
+                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(first)[..., None])
+                floats.append(finite.reshape(-1, leaf.shape[-1]).all(0))
+        return floats
+
+    def _points(self, now: Now) -> dict[str, jax.Array]:
+        """The averages and the further points of the method by name, (d, lanes)."""
+        program, one = self._program, self._one
+        named = dict(zip(program.averages, now.averages, strict=True))
+        if not program.points:
+            return named
+
+        def of_one(x: Any, leaves: Any) -> list[Any]:
+            points = one.method.points(x, program.whole(now.common, leaves))
+            return [points[name] for name in program.points]
+
+        found = over_lanes(of_one)(program.seen_by_method(now.x), now.state)
+        return named | {name: program.flat(point) for name, point in zip(program.points, found, strict=True)}
+
+    def _state(self, now: Now, record: jax.Array) -> tuple[Any, ...]:
+        """x, the averages, the values of the folds and the leaves of the method's state, for functions of the user."""
+        program, averages = self._program, now.averages
+        if program.partial_averages:
+            averages = [average * self._inputs.visible[record, i] for i, average in enumerate(averages)]
+        points = (program.point.unflatten(point) for point in (now.x, *averages))
+        values = over_lanes(lambda carries: [fold.value(c) for fold, c in zip(self._folds, carries, strict=True)])(
+            now.folds
+        ) if now.folds else []  # fmt: skip
+        return (*points, *values, now.state)
+
+    def _lost(self, name: str, value: jax.Array, now: Now, points: dict[str, jax.Array]) -> jax.Array | None:
+        """Where a built-in observable is 0 and should be positive, (blocks, BLOCK); None where that is not known.
+
+        In blocks with values by far above the smallest number these zeros are as good as any.
+        """
+        kind, _, point = name.partition("_of_")
+        if kind == "gradient_norm_squared":
+            root = self.gradient(now)
+        elif self._inputs.minimiser is not None and (kind == "distance_squared" or self._program.positive_risk):
+            root = (points[point] if point else now.x) - self._inputs.minimiser[:, None]
+        else:
+            return None
+        limits = jnp.finfo(self._dtype)
+        zero = blocks((value == 0) & (root != 0).any(0)) & self._valid
+        largest = jnp.max(jnp.where(self._valid, jnp.abs(blocks(value)), 0), axis=-1, keepdims=True)
+        return zero & (largest < limits.tiny / limits.eps)
+
+    def _built_in(self, name: str, now: Now, points: dict[str, jax.Array]) -> jax.Array:
+        """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
+        if name == "gradient_norm_squared":
+            gradient = self.gradient(now)
+            return sum_coordinates(gradient * gradient)
+        kind, _, named = name.partition("_of_")
+        point = points[named] if named else now.x
+        if kind == "distance_squared":
+            assert self._inputs.minimiser is not None  # a study without it has no such observable
+            error = point - self._inputs.minimiser[:, None]
+            return sum_coordinates(error * error)
+        return over_lanes(self._one.oracle.risk)(self._program.point.unflatten(point), now.sample)
+
+    def _evaluate(self, event: Event, state: tuple[Any, ...], common: list[jax.Array]) -> jax.Array:
+        """A user's function of every lane."""
+        program = self._program
+
+        def of_one(x: Any, *rest: Any) -> jax.Array:
+            if not event.takes_state:
+                return jnp.asarray(event.function(x))
+            *parts, leaves = rest
+            whole = program.whole(common, leaves)
+            return jnp.asarray(event.function(program.blank.state(x, *parts, whole)))
+
+        return over_lanes(of_one)(*state)
+
+    def _decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array) -> jax.Array:
+        """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
+        *parts, leaves = state
+        infinite = [False] * (1 + len(self._program.averages)) + [fold.may_be_infinite for fold in self._folds]
+        known = [~jnp.isnan(answer)]
+        for part, reads, may_be in zip(parts, event.reads[:-1], infinite, strict=True):
+            for leaf in jax.tree.leaves(part) if reads else ():
+                good = ~jnp.isnan(leaf) if may_be else jnp.isfinite(leaf)
+                known.append(good.reshape(-1, leaf.shape[-1]).all(0))
+        return functools.reduce(jnp.logical_and, [*known, *(self._finite(leaves) if event.reads[-1] else ())])
+
+
+def blocks(value: jax.Array) -> jax.Array:
+    """(..., lanes) as (..., blocks, BLOCK)."""
+    return value.reshape(*value.shape[:-1], -1, BLOCK)

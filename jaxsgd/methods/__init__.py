@@ -1,0 +1,8 @@
+"""What is done with a stochastic gradient."""
+
+from jaxsgd.methods.convex_sets import Ball, Box, ConvexSet
+from jaxsgd.methods.draw import Draw
+from jaxsgd.methods.method import Method, MethodFacts
+from jaxsgd.methods.sgd import Projected, Sgd
+
+__all__ = ["Ball", "Box", "ConvexSet", "Draw", "Method", "MethodFacts", "Projected", "Sgd"]
