@@ -24,6 +24,8 @@ def brief(value: Any) -> str:
         return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(brief(item) for item in value) + "]"
+    if isinstance(value, type):
+        return public_name(value)
     if callable(value) and hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
     return repr(value)

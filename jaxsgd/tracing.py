@@ -125,8 +125,10 @@ class _Tracing:
     def _call(self, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         """The shape of what a function of (oracle, method, folds) and of arguments returns."""
 
+        parts = self._given.parts  # not self: what is traced is freed at once, not when cycles are collected
+
         def of_numbers(numbers: Any, *arguments: Any) -> Any:
-            return function(*self._given.parts.filled(numbers), *arguments)
+            return function(*parts.filled(numbers), *arguments)
 
         self.called.append((what, of_numbers, self._given.numbers, *arguments))
         return _shape(*self.called[-1])

@@ -19,14 +19,11 @@ class MethodFacts(Facts):
     - `projection`: the set C of which x_{t+1} = P_C(x_t - eta_t g_t), P_C the projection on it; None for any other.
     - `linear`: whether x_{t+1} and the next state are affine functions of (x_t, state, g_t) for each t and eta_t, with
       gradients at points that are affine functions of (x_t, state). None stands for not known.
-    - `sees_pytree`: whether the method sees x, and gradients, as the pytree that x0 is. Otherwise they are one flat
-      vector (d,) in ``jax.flatten_util`` order.
     """
 
     plain: bool | None = None
     projection: ConvexSet | None = None
     linear: bool | None = None
-    sees_pytree: bool = False
 
 
 class Method(MethodFacts, Module):
@@ -50,8 +47,11 @@ class Method(MethodFacts, Module):
     ...         velocity = self.beta * state - learning_rate * draw.gradient(x)
     ...         return x + velocity, velocity
 
-    Numbers among its fields can be swept without a new compilation.
+    Numbers among its fields can be swept without a new compilation. It sees x, and gradients, as one flat vector (d,)
+    in ``jax.flatten_util`` order; with the class attribute ``sees_pytree = True`` as the pytree that x0 is.
     """
+
+    sees_pytree = False
 
     def init(self, x0: Any) -> Any:
         """The state of a trajectory before its first update, a pytree of arrays; () for none.
