@@ -286,7 +286,7 @@ def _size(tree: Any) -> int:
 def _pair(name: str, given: Any) -> tuple[Any, Any]:
     """x_{t+1} and the next state; an error unless ``step`` returns two things."""
     if not isinstance(given, tuple) or len(given) != 2:
-        raise InvalidInput(f"{name}: step(...) must return x_next and the next state, got {brief(given)}")
+        raise InvalidInput(f"{name}: step(...) must return x_next and the next state, got a {type(given).__name__}")
     return given
 
 

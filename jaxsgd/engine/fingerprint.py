@@ -71,7 +71,7 @@ def of_studies(task: Task) -> list[OfStudy]:
         for (number, _), known in zip(used, shared, strict=True):
             digest.update(_digest_of(number[cell]) if known is None else known)
         of_cell = inputs.coefficients[cell] if varied.coefficients else inputs.coefficients
-        rates, *averages = (_digest_of(column) for column in of_cell.T)
+        rates, *averages = (_digest_of(column) for column in of_cell.T[: 1 + len(task.program.averages)])
         digest.update(rates)
         named = zip(task.program.averages, averages, strict=True)
         prints.append(OfStudy(digest.hexdigest()[:32], {name: weights.hex()[:32] for name, weights in named}))

@@ -101,7 +101,7 @@ def bounded(study: Study, program: Program) -> Roundings:
             if undrawn[name] and (others or (program.folds and study.steps * EPSILON > 1 / 16)):
                 absolute = np.inf  # not known; or an update of a sum is of the size of its rounding
         else:
-            spread = of_averages[average] if average else of_x
+            spread = of_averages.get(average, np.full(steps, np.inf)) if average else of_x  # nothing of points
             relative, absolute = _of_built_in(kind, study, motion, probe)
         random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
         moved = has_moved[np.maximum(at - 1, 0)] if average or undrawn.get(name) else has_moved[at]
