@@ -91,7 +91,7 @@ class Group:
         sample = Sample.recorded(result.dataset, subject.name, subject.claim.at, result.trajectories)
         tolerance = 0.0 if subject.event else subject.rounding(sample.deviation)
         reason = unresolved(result, subject.name, subject.claim.at, tolerance)
-        return dataclasses.replace(sample, unresolved=reason)
+        return dataclasses.replace(sample, unresolved=reason.replace(subject.name, subject.claim.symbol))
 
     def extents(self, seed: int) -> list[tuple[float, float]] | None:
         """How far every variable reaches where the draws do; None if no draws can reach further than they do."""
@@ -130,7 +130,7 @@ class Group:
             for position, subject in enumerate(self.subjects):
                 name, step = subject.name, subject.claim.at
                 record = study.recorded_steps.tolist().index(step)
-                why = why_unresolved(found[name], seen[name], name, step, record, count)
+                why = why_unresolved(found[name], seen[name], subject.claim.symbol, step, record, count)
                 reasons[position] = why or reasons[position]
         return reasons
 
