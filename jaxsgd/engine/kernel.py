@@ -22,7 +22,7 @@ from jax import lax
 
 from jaxsgd.engine.lanes import over_lanes, over_lanes_but_common
 from jaxsgd.engine.observing import Now, Observer
-from jaxsgd.engine.plan import Form
+from jaxsgd.engine.plan import MOST_SPLIT, Form
 from jaxsgd.engine.program import Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.one_update import OneUpdate
@@ -152,10 +152,8 @@ class Kernel:
         """Update t, then the folds, then what the next step needs: its coefficients and its draw."""
         program, flat = self.program, self.joined(carry.x)
         rate, *others = carry.coefficients
-        averages = [
-            average + weight * (flat - average)
-            for average, weight in zip(map(self.joined, carry.averages), others, strict=False)
-        ]
+        joined = map(self.joined, carry.averages)
+        averages = [average + c * (flat - average) for average, c in zip(joined, others, strict=False)]
         sample, memory = self.current_sample(carry, t)
         state = self.joined_state(carry.state)
 
@@ -212,12 +210,13 @@ class Kernel:
 
     def split_state(self, leaves: list[jax.Array]) -> list[Rows]:
         """Leaves (..., lanes) of the method's state as they are carried."""
-        return [self.split(leaf.reshape(-1, leaf.shape[-1])) if leaf.size else leaf for leaf in leaves]
+        as_rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves]
+        return [self.split(rows) if 0 < len(rows) <= MOST_SPLIT else rows for rows in as_rows]
 
     def joined_state(self, carried: list[Rows]) -> list[jax.Array]:
         """What is carried as leaves (..., lanes)."""
-        shapes = self.program.shapes_of_others
-        return [self.joined(rows).reshape(*shape, -1) for rows, shape in zip(carried, shapes, strict=True)]
+        shapes, lanes = self.program.shapes_of_others, len(self.ids)
+        return [self.joined(rows).reshape(*shape, lanes) for rows, shape in zip(carried, shapes, strict=True)]
 
     # the whole run
 

@@ -15,7 +15,7 @@ from jaxsgd.module import AbstractOrFinal
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
 _TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
 _ACCELERATOR_TILE_FLOATS = 2**24  # coordinates of a tile on an accelerator
-_MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
+MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
 _TILE_LANES = 2**14  # and trajectories of a tile, so that what is recorded of them does too
 # Measured on a 2-core Zen 5 machine with jaxlib 0.10.2, the chapter's study, 1000 steps:
 _CPU_OPTIONS = (
@@ -95,7 +95,7 @@ class Plan(AbstractOrFinal):
         """
         tile = max(chunk, BLOCK * _power_of_two(_ACCELERATOR_TILE_FLOATS // (BLOCK * dimension)))
         unroll = min(max(16 // dimension, 1), 8)
-        form = Form(carry_draws=False, split_state=dimension <= _MOST_SPLIT, unroll=unroll)
+        form = Form(carry_draws=False, split_state=dimension <= MOST_SPLIT, unroll=unroll)
         return cls(chunk, min(tile, needed), jax.local_device_count(), form)
 
     def replace(self, **changes: int) -> Self:
