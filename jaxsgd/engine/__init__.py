@@ -20,8 +20,9 @@ a run under way: its jobs, ledgers and shelves.
 
 - What does a tile do? `kernel`: draw, observe, update, folds. `observing`: what is seen at a record. `lanes`: how a
   function of one trajectory is mapped over many. `common_state`: what of a method's state all trajectories share.
-  `compiled`: one program for all studies that differ in numbers alone. `program`: what of a study is compiled, and what is a number. `statistics`: one file for each, from the
-  argument that asks for it to its estimates. `draw_counts`: a kernel that only draws examples.
+  `compiled`: one program for all studies that differ in numbers alone. `program`: what of a study is compiled, and
+  what is a number. `statistics`: one file for each, from the argument that asks for it to its estimates.
+  `draw_counts`: a kernel that only draws examples.
 - How is it cut? `plan`: by platform, dimension and number of trajectories. `cells`: many studies of one program.
 - How do sums fold? `ledger`.
 - Who does the work? `task`, `job`, `driver` (which part when, on which executor), `execution`; `devices`: which one a
