@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array, semidefinite
-from jaxsgd.problems.problem import CentredConvex
+from jaxsgd.problems.problem import CentredConvex, GradientSizes
 
 
 class Quadratic(CentredConvex):
@@ -70,6 +70,13 @@ class Quadratic(CentredConvex):
     @property
     def smoothness(self) -> float:
         return float(self._eigenvalues().max())
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes:
+        error = start - self.minimiser
+        if self.curvature.ndim == 1:
+            return GradientSizes(np.abs(self.curvature * error), np.zeros(len(error)))
+        rounding = np.abs(self.curvature).max(1) * np.linalg.norm(error)
+        return GradientSizes(np.abs(self.curvature @ error), rounding)
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray:
