@@ -39,7 +39,8 @@ class Rounding:
     def joined(cls, parts: Sequence[Self]) -> Self:
         """That of all cells of which these are parts."""
         names = [field.name for field in dataclasses.fields(cls) if field.name != "is_open"]
-        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+        whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**whole)
 
     def of_cell(self, cell: int, is_open: bool = False) -> "Rounding":
         """That of one of several cells."""

@@ -65,7 +65,7 @@ class Motion:
     @property
     def is_random(self) -> np.ndarray:
         """Which cells have noise, (cells,)."""
-        return (self.noise > 0).any(1)
+        return np.any(self.noise > 0, 1)
 
     @functools.cached_property
     def paths(self) -> "list[_Path]":

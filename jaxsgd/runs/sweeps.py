@@ -158,15 +158,17 @@ def _examined(result: SweepResult, arranged: Arranged, seed: int) -> list[Roundi
         if resolution.unsettled(known[position], seen, result.trajectories):
             open_.append(position)
     shown = {name for position in moments for name, each in known[position].items() if each.is_open}
-    found: list[Roundings] = [
-        {name: dataclasses.replace(each, is_open=True) if name in shown else each for name, each in of_it.items()}
-        for of_it in (known[position] for position in range(len(result.cells)))
-    ]  # a dataset has it of all cells or of none
+    found = [_shown(known[position], shown) for position in range(len(result.cells))]
     if open_:
         where = f"{len(open_)} of {len(found)} cells, the first {result.cells[open_[0]].label}: "
         seen = moments[open_[0]]
         resolution.warn(found[open_[0]], seen, result.layout.steps, result.trajectories, where, level=5)
     return found
+
+
+def _shown(found: Roundings, names: set[str]) -> Roundings:
+    """Those of one cell, shown where those of another are: a dataset has them of all cells or of none."""
+    return {name: dataclasses.replace(each, is_open=True) if name in names else each for name, each in found.items()}
 
 
 _CELLS_TWICE = 16
