@@ -22,6 +22,8 @@ def brief(value: Any) -> str:
             return f"array{array.shape}"
         if array.dtype.kind == "f" and array.ndim == 0:
             return f"{array:.6g}"
+        if array.dtype.kind == "f" and array.ndim == 1 and array.size <= 4:  # the same on one line, and sooner
+            return f"[{', '.join(f'{number:.6g}' for number in array)}]"
         return np.array2string(array, separator=", ", formatter={"float_kind": "{:.6g}".format}).replace("\n", "")
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"

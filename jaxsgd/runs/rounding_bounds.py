@@ -87,15 +87,15 @@ def of_iterates(motion: Motion) -> np.ndarray:
     whole[motion.is_random, 0] = 0.0
     left = motion.is_random & ~(quick < _SMALL)
     if left.any():
-        whole[left] = _along_paths(motion)[left]
+        whole[left] = _along_paths(_part(motion, left), [_part(path, left) for path in motion.paths])
     return whole
 
 
-def _along_paths(motion: Motion) -> np.ndarray:
+def _along_paths(motion: Motion, paths: "list[_Path]") -> np.ndarray:
     """The same of cells with noise, update by update."""
     rates, left = motion.rates, _left(motion)
     worst = np.zeros((len(rates), rates.shape[1] + 1))
-    for path in motion.paths:
+    for path in paths:
         spread = rates * path.noise
         # The mean of an update: towards x*, of what is left of the first distance, and of the spread of x.
         begun = np.divide(path.distance[:, :-1], path.distance[:, :1], out=np.ones_like(rates), where=path.distant)
@@ -167,9 +167,11 @@ class _Path:
         largest = np.where(known, motion.smoothness, 1 / np.maximum(rates.max(1), 1e-300))[:, None]
         noise = np.where(own > 0, own, motion.noise.max(1, keepdims=True))
         least = np.maximum(1 - rates * largest, 0.0)
-        variance = _recursion(least**2, (rates * noise) ** 2)
-        most = _recursion(left**2, (rates * own) ** 2)
-        distance = _recursion(left, np.zeros_like(rates), motion.distance[each, i])
+        variance = most = _recursion(least**2, (rates * noise) ** 2)
+        if not (np.array_equal(least, left) and np.array_equal(noise, own)):  # as they are in one dimension
+            most = _recursion(left**2, (rates * own) ** 2)
+        kept = np.pad(left, ((0, 0), (1, 0)), constant_values=1.0)
+        distance = motion.distance[each, i][:, None] * np.multiply.accumulate(kept, 1)
         u = spacing(centre + distance + 3 * np.sqrt(most))
         return cls(own, drift, centre, error, largest, distance, variance, u)
 
@@ -177,6 +179,11 @@ class _Path:
     def distant(self) -> np.ndarray:
         """In which cells it starts away from x*, (cells, 1)."""
         return self.distance[:, :1] > 0
+
+
+def _part(sizes: Any, cells: np.ndarray) -> Any:
+    """Of a motion or a path the part of some cells."""
+    return type(sizes)(*(getattr(sizes, field.name)[cells] for field in dataclasses.fields(sizes)))
 
 
 def _left(motion: Motion) -> np.ndarray:
