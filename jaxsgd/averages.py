@@ -21,7 +21,7 @@ class Average(Module):
 
     def mixing(self, learning_rates: np.ndarray) -> np.ndarray:
         """c_t = w_t / (w_0 + ... + w_t), and 0 while no weight is positive: (T,), float64."""
-        weights = type(self).weights(self, learning_rates)  # as `self.weights` equinox makes an object each time
+        weights = self.weights(learning_rates)
         total = np.cumsum(weights)
         return np.divide(weights, total, out=np.zeros_like(total), where=total > 0)
 

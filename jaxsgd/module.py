@@ -97,6 +97,10 @@ class Module(AbstractOrFinal, eqx.Module):
 
     _is_root = True  # no member of any family, though nothing is left for its subclasses to define
 
+    # equinox makes a pytree of every bound method that is asked for, 20 us each, so that it can be an argument of jitted
+    # functions. Here none is, and a sweep asks each of its cells for dozens.
+    __getattribute__ = object.__getattribute__
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name, annotation in inspect.get_annotations(cls).items():
@@ -115,8 +119,7 @@ class Module(AbstractOrFinal, eqx.Module):
         return type(self)(**(self._arguments() | changes))
 
     def __repr__(self) -> str:
-        arguments = type(self)._arguments(self)  # equinox makes a bound method an object that takes long
-        given = [f"{name}={brief(value)}" for name, value in arguments.items() if value is not None]
+        given = [f"{name}={brief(value)}" for name, value in self._arguments().items() if value is not None]
         return f"{type(self).__name__}({', '.join(given)})"
 
 
