@@ -97,8 +97,8 @@ class Module(AbstractOrFinal, eqx.Module):
 
     _is_root = True  # no member of any family, though nothing is left for its subclasses to define
 
-    # equinox makes a pytree of every bound method that is asked for, 20 us each, so that it can be an argument of jitted
-    # functions. Here none is, and a sweep asks each of its cells for dozens.
+    # equinox makes a pytree of every bound method that is asked for, 20 us each, so that it can be an argument of
+    # jitted functions. Here none is, and a sweep asks each of its cells for dozens.
     __getattribute__ = object.__getattribute__
 
     def __init_subclass__(cls, **options: Any) -> None:
