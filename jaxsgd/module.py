@@ -1,6 +1,7 @@
 """The base of every public value: a frozen pytree with a short repr and ``.replace``, abstract or final."""
 
 import dataclasses
+import functools
 import inspect
 import sys
 import typing
@@ -19,6 +20,10 @@ def brief(value: Any) -> str:
         array = np.asarray(value)
         if array.dtype == object or array.size > 16:
             return f"array{array.shape}"
+        if array.dtype.kind == "f" and array.ndim == 0:
+            return f"{array:.6g}"
+        if array.dtype.kind == "f" and array.ndim == 1 and array.size <= 4:  # the same on one line, and sooner
+            return f"[{', '.join(f'{number:.6g}' for number in array)}]"
         return np.array2string(array, separator=", ", formatter={"float_kind": "{:.6g}".format}).replace("\n", "")
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {brief(item)}" for key, item in value.items()) + "}"
@@ -94,6 +99,10 @@ class Module(AbstractOrFinal, eqx.Module):
 
     _is_root = True  # no member of any family, though nothing is left for its subclasses to define
 
+    # equinox makes a pytree of every bound method that is asked for, 20 us each, so that it can be an argument of
+    # jitted functions. Here none is, and a sweep asks each of its cells for dozens.
+    __getattribute__ = object.__getattribute__
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         for name, annotation in inspect.get_annotations(cls).items():
@@ -105,7 +114,7 @@ class Module(AbstractOrFinal, eqx.Module):
                 setattr(cls, name, dataclasses.field())
 
     def _arguments(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters if hasattr(self, name)}
+        return {name: getattr(self, name) for name in _parameters(type(self)) if hasattr(self, name)}
 
     def replace(self, **changes: Any) -> Self:
         """The same object with some arguments changed, validated again."""
@@ -114,6 +123,12 @@ class Module(AbstractOrFinal, eqx.Module):
     def __repr__(self) -> str:
         given = [f"{name}={brief(value)}" for name, value in self._arguments().items() if value is not None]
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters(kind: type) -> tuple[str, ...]:
+    """The names of the arguments of a class."""
+    return tuple(inspect.signature(kind).parameters)
 
 
 def with_own_arrays(tree: Any) -> Any:

@@ -154,7 +154,7 @@ def _functions_in(value: Any) -> Iterator[Any]:
         if isinstance(item, tuple):
             left += reversed(item)
         elif isinstance(item, jax.tree_util.PyTreeDef):
-            left += reversed(_in_structure(item) if _is_hashable(item) else _in_structure.__wrapped__(item))
+            left += reversed(_parts_of(item))
         elif isinstance(item, type):
             if not _is_settled(item.__module__):
                 yield item
@@ -173,13 +173,12 @@ def _in_structure(structure: Any) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def _is_hashable(structure: Any) -> bool:
-    """Whether all static parts of the structure of a pytree are."""
+def _parts_of(structure: Any) -> tuple[Any, ...]:
+    """The same of a structure whose static parts need not all be hashable."""
     try:
-        hash(structure)
+        return _in_structure(structure)
     except TypeError:
-        return False
-    return True
+        return _in_structure.__wrapped__(structure)
 
 
 def _is_settled(module: Any) -> bool:

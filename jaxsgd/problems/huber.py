@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.problems.problem import CentredConvex
+from jaxsgd.problems.problem import CentredConvex, GradientSizes
 from jaxsgd.problems.separable import per_coordinate, positive
 
 
@@ -54,6 +54,9 @@ class Huber(CentredConvex):
     @property
     def lipschitz(self) -> float:
         return float(np.linalg.norm(self.scale))
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes:
+        return GradientSizes(self.scale, np.zeros(len(start)))
 
     @property
     def kinks(self) -> np.ndarray:

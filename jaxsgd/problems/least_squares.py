@@ -9,6 +9,7 @@ import numpy as np
 from jaxsgd.errors import InvalidInput, scalar
 from jaxsgd.problems.empirical_risk import SquaredResiduals
 from jaxsgd.problems.linear_model import LinearModel, design, held_out_design
+from jaxsgd.problems.problem import GradientSizes
 
 
 class LeastSquares(LinearModel):
@@ -110,6 +111,10 @@ class LeastSquares(LinearModel):
     @property
     def example_smoothness(self) -> float:
         return self._largest_square() + float(self.l2)
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes:
+        drift = np.abs(self.hessian @ (start - self.minimiser))
+        return self._gradient_sizes(drift, self.features @ self.minimiser - self.targets)
 
 
 def _solve(F: np.ndarray, c: np.ndarray, l2: float) -> tuple[np.ndarray, float]:

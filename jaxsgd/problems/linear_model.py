@@ -12,6 +12,7 @@ from jaxsgd.errors import InvalidInput, InvalidType, finite_array
 from jaxsgd.problems.empirical_risk import EmpiricalRisk
 from jaxsgd.problems.examples import mean_gradient, mean_loss
 from jaxsgd.problems.held_out_risk import HeldOutRisk
+from jaxsgd.problems.problem import GradientSizes
 
 
 class LinearModel(EmpiricalRisk):
@@ -83,6 +84,12 @@ class LinearModel(EmpiricalRisk):
     def _largest_square(self) -> float:
         """max_i ||a_i||^2."""
         return float(np.einsum("ij,ij->i", self.features, self.features).max())
+
+    def _gradient_sizes(self, drift: np.ndarray, slopes: np.ndarray) -> GradientSizes:
+        """Those with this drift, and slopes (n,) at x*: data and residuals of large numbers are rounded at random."""
+        X, size = np.abs(self.features), np.abs(self.features) @ np.abs(self.minimiser) + np.abs(self.responses)
+        rounding = np.sqrt(np.mean((X * size[:, None]) ** 2, 0) / len(X))
+        return GradientSizes(drift, rounding, np.std(self.features * slopes[:, None], 0))
 
 
 def design(features: Any, responses: Any, name: str, where: str = "") -> tuple[np.ndarray, np.ndarray]:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxsgd.errors import InvalidInput, scalar
 from jaxsgd.problems.linear_model import LinearModel, design, held_out_design
 from jaxsgd.problems.newton import minimise
+from jaxsgd.problems.problem import GradientSizes
 
 
 class LogisticRegression(LinearModel):
@@ -81,6 +82,10 @@ class LogisticRegression(LinearModel):
     @property
     def example_smoothness(self) -> float:
         return self._largest_square() / 4 + float(self.l2)
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes:
+        drift = np.full(len(start), self.smoothness * float(np.linalg.norm(start - self.minimiser)))
+        return self._gradient_sizes(drift, self._slopes(self.minimiser))
 
     # in float64
 

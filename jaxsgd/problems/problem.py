@@ -1,12 +1,25 @@
 """The interface of a problem."""
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxsgd.module import Facts, Module
+
+
+class GradientSizes(NamedTuple):
+    """Sizes of gradients, (d,) each, of a problem that loses no digits near x* in R - R* and in grad R.
+
+    - `drift`: of grad R at the start, or larger.
+    - `rounding`: what rounding of data and residuals makes of grad R near x*, in units of the precision.
+    - `examples`: of a mean over examples, the standard deviation over them of grad f_i(x*).
+    """
+
+    drift: np.ndarray
+    rounding: np.ndarray
+    examples: np.ndarray | None = None
 
 
 class ProblemFacts(Facts):
@@ -75,6 +88,13 @@ class Problem(ProblemFacts, Module):
     def gradient(self, x: Any) -> Any:
         """The gradient of R at x, in the structure of x."""
         return jax.grad(self.value)(x)
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes | None:
+        """From which a run tells without any evaluation what its precision resolves, for a start (d,).
+
+        None stands for not known; then the problem is evaluated at a few points in float32 and in float64.
+        """
+        return None
 
 
 class CentredConvex(Problem):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array, semidefinite
-from jaxsgd.problems.problem import CentredConvex
+from jaxsgd.problems.problem import CentredConvex, GradientSizes
 
 
 class Quadratic(CentredConvex):
@@ -41,11 +41,6 @@ class Quadratic(CentredConvex):
         self.minimiser = np.broadcast_to(centre, shape[:1]).copy()
         self._factor = None if len(shape) == 1 else _factor(self.curvature)
 
-    def _eigenvalues(self) -> np.ndarray:
-        if self.curvature.ndim == 1:
-            return self.curvature
-        return np.linalg.eigvalsh(self.curvature)
-
     def value(self, x: jax.Array) -> jax.Array:
         error = x - self.minimiser
         if self._factor is None:
@@ -65,11 +60,22 @@ class Quadratic(CentredConvex):
 
     @property
     def strong_convexity(self) -> float:
-        return max(float(self._eigenvalues().min()), 0.0)
+        return max(float(_eigenvalues(self.curvature).min()), 0.0)
 
     @property
     def smoothness(self) -> float:
-        return float(self._eigenvalues().max())
+        return float(_eigenvalues(self.curvature).max())
+
+    def gradient_sizes(self, start: np.ndarray) -> GradientSizes:
+        error = start - self.minimiser
+        if self.curvature.ndim == 1:
+            return GradientSizes(np.abs(self.curvature * error), np.zeros(len(error)))
+        rounding = np.abs(self.curvature).max(1) * np.linalg.norm(error)
+        return GradientSizes(np.abs(self.curvature @ error), rounding)
+
+
+def _eigenvalues(curvature: np.ndarray) -> np.ndarray:
+    return curvature if curvature.ndim == 1 else np.linalg.eigvalsh(curvature)
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,6 +10,7 @@ import xarray as xr
 
 from jaxsgd.engine import statistics as kinds
 from jaxsgd.engine.statistics import EventCounts, Records, Statistic, Sums, Variable
+from jaxsgd.engine.statistics.observable_moments import ObservableMoments
 from jaxsgd.results.old_layouts import translated
 from jaxsgd.results.rounding import Roundings
 from jaxsgd.study import Study
@@ -98,3 +100,27 @@ def labelled(variable: Variable) -> xr.Variable:
     """A variable as it stands in a dataset."""
     attributes = {"units": variable.unit, "long_name": variable.about}
     return xr.Variable(variable.dimensions, variable.values, {key: text for key, text in attributes.items() if text})
+
+
+def moments_of_cells(
+    layouts: Sequence[Layout], statistics: Sequence[Statistic], sums: Sums, trajectories: int
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Mean and variance of each observable of cells that ran together, (cells, records) each.
+
+    **Arguments**
+
+    - `sums`: of all cells, which are those of one study with as many times the records.
+    """
+    statistic = next((each for each in statistics if isinstance(each, ObservableMoments)), None)
+    if statistic is None:
+        return {}
+    made = statistic.of_each(sums, trajectories)
+    by_cell = [made[what].values.reshape(len(layouts), len(layouts[0].steps), -1) for what in ("mean", "variance")]
+    found = {}
+    for column, name in enumerate(statistic.observables):
+        defined = np.array(True)
+        if any(name in layout.records.undefined for layout in layouts):
+            defined = np.stack([layout.records.defined(name) for layout in layouts])
+        mean, variance = (np.where(defined, values[..., column], np.nan) for values in by_cell)
+        found[name] = mean, variance
+    return found

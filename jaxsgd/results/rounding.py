@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,8 @@ SHARE = 0.25
 class Rounding:
     """What is known of the rounding of one observable; (records,) each where not said otherwise.
 
+    Of several cells all have an axis of cells in front, numbers as (cells, 1).
+
     - `spread`: a bound on what rounding of the path does to the mean, in standard deviations over trajectories.
     - `relative`, `absolute`: bounds on what rounding does where the observable is evaluated; of its mean, and besides.
     - `certain`: where the observable has one value by definition, such as R(x_0).
@@ -26,12 +28,25 @@ class Rounding:
     """
 
     spread: np.ndarray
-    relative: float
-    absolute: float
+    relative: Any
+    absolute: Any
     certain: np.ndarray
     departure: np.ndarray
     departure_error: np.ndarray
     is_open: bool = False
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """That of all cells of which these are parts."""
+        names = [field.name for field in dataclasses.fields(cls) if field.name != "is_open"]
+        whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+        return cls(**whole)
+
+    def of_cell(self, cell: int, is_open: bool = False) -> "Rounding":
+        """That of one of several cells."""
+        relative, absolute = float(self.relative[cell, 0]), float(self.absolute[cell, 0])
+        departure = self.departure[cell], self.departure_error[cell]
+        return Rounding(self.spread[cell], relative, absolute, self.certain[cell], *departure, is_open)
 
     def size(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
         """At most so much, about, the mean departs from that of exact arithmetic; NaN where there is no mean."""
@@ -46,7 +61,7 @@ class Rounding:
         """Where rounding is small against the standard error, or there is no mean to be right or wrong."""
         with np.errstate(invalid="ignore", over="ignore"):
             error = np.sqrt(variance / trajectories)
-            largest = np.max(np.abs(np.nan_to_num(mean)), initial=0.0)
+            largest = np.max(np.abs(np.nan_to_num(mean)), -1, keepdims=True, initial=0.0)
             allowed = np.where(self.certain, np.maximum(SHARE * error, _CERTAIN * largest), SHARE * error)
             # A spread of 0 over trajectories that are random may itself be what rounding has made of them.
             vague = ~self.certain & (error == 0) & (self.spread > SHARE / np.sqrt(trajectories))

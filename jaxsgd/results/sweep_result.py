@@ -17,7 +17,7 @@ from jaxsgd.errors import InvalidInput, integer, nearest
 from jaxsgd.results import rounding as roundings
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
-from jaxsgd.results.layout import Layout, labelled
+from jaxsgd.results.layout import Layout, labelled, moments_of_cells
 from jaxsgd.results.result import Result
 from jaxsgd.results.rounding import Roundings
 from jaxsgd.results.storage import Saved
@@ -209,12 +209,11 @@ class SweepResult(Estimates):
         rounding = self.rounding[position] if self.rounding else None
         return Result(layout, [ledger], attributes | own, found.study, rounding)
 
-    def moments(self, position: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Mean and variance of each observable of one cell, (records,) each."""
-        launch, index = self._place[position]
-        ledger, count = self._ledgers[launch], len(self._launches[launch])
-        sums = _of_cell(ledger.statistics, self._totals[launch], index, count)
-        return self._layouts[position].moments(sums, self.trajectories)
+    def moments(self, launch: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Mean and variance of each observable of the cells of one launch, (cells, records) each."""
+        members, ledger = self._launches[launch], self._ledgers[launch]
+        layouts = [self._layouts[position] for position in members]
+        return moments_of_cells(layouts, ledger.statistics, self._totals[launch], self.trajectories)
 
     @property
     def diverged(self) -> list[str]:

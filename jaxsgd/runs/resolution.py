@@ -1,9 +1,8 @@
 """Whether the precision of a run resolves what it states.
 
 Float32 is enough for most studies. Where it is not, estimates would come with small standard errors and be wrong:
-updates are lost beside a large x, sums beside their terms. First bounds are asked, from the sizes of the study's
-numbers (`rounding_bounds`) and from its functions at a few points (`probe`); where these do not show that rounding is
-small against the standard error, some trajectories run on the same draws in float32 and in float64.
+updates are lost beside a large x, sums beside their terms. First bounds are asked (`bounded`); where these do not show
+that rounding is small against the standard error, some trajectories run on the same draws in float32 and in float64.
 """
 
 import dataclasses
@@ -16,24 +15,16 @@ import numpy as np
 from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import KeptValues
 from jaxsgd.errors import Unresolved
-from jaxsgd.problems import AbsoluteValue, Huber, LeastSquares, LogisticRegression, Quadratic
-from jaxsgd.problems.linear_model import LinearModel
 from jaxsgd.results.result import Result
 from jaxsgd.results.rounding import SHARE, Rounding, Roundings
-from jaxsgd.runs import rounding_bounds as bounds
+from jaxsgd.runs.bounded import bounded, bounded_of_cells
 from jaxsgd.runs.own_functions import with_own_functions
-from jaxsgd.runs.probe import Probe
-from jaxsgd.runs.rounding_bounds import EPSILON, Motion
 from jaxsgd.runs.trajectories import every_trajectory
-from jaxsgd.structure import flat
 from jaxsgd.study import Study
 
 TWINS = 1024
 """Trajectories that run in both precisions: the first ids."""
 _RECORDS = 64  # at which these are compared
-_FEW = 2 * EPSILON  # what a sum of squares is off, relative to itself
-_RELATIVE = (Quadratic, AbsoluteValue, Huber, LeastSquares, LogisticRegression)
-"""Problems whose risk, but for its minimum, and gradient of R are computed without a loss of digits near x*."""
 Means = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -47,15 +38,33 @@ def examined(
     - `seen`: mean and variance of each observable, (records,).
     - `twins`: whether trajectories run in both precisions where bounds are not enough.
     """
-    found, open_ = dict(bounded(study, program)), {}
+    found = {
+        name: dataclasses.replace(each, is_open=not each.is_settled(*seen[name], trajectories).all())
+        for name, each in bounded(study, program).items()
+    }
+    return in_both_precisions(study, found, seen, trajectories, seed) if twins else found
+
+
+def known_of_cells(studies: Sequence[Study], program: Program, seen: Means, trajectories: int) -> list[Roundings]:
+    """What bounds say of each of several studies with one program; ``seen`` has an axis of cells in front."""
+    of_all = bounded_of_cells(studies, program)
+    open_ = {name: np.any(~each.is_settled(*seen[name], trajectories), 1) for name, each in of_all.items()}
+    return [
+        {name: each.of_cell(cell, bool(open_[name][cell])) for name, each in of_all.items()}
+        for cell in range(len(studies))
+    ]
+
+
+def in_both_precisions(study: Study, found: Roundings, seen: Means, trajectories: int, seed: int) -> Roundings:
+    """The same with what trajectories in both precisions show of what bounds have left open, if there is any."""
+    open_ = {name: np.zeros(len(study.recorded_steps), bool) for name in found}
     for name, each in found.items():
-        settled = each.is_settled(*seen[name], trajectories)
-        if not settled.all():
-            found[name] = dataclasses.replace(each, is_open=True)
-        open_[name] = ~(settled | _is_all_that_varies(each, *seen[name], trajectories))
-    if not twins or not any(records.any() for records in open_.values()):
+        if each.is_open:
+            settled = each.is_settled(*seen[name], trajectories)
+            open_[name] = ~(settled | _is_all_that_varies(each, *seen[name], trajectories))
+    if not any(records.any() for records in open_.values()):
         return found
-    return found | _compared(study, found, open_, seed)
+    return {**found, **_compared(study, found, open_, seed)}
 
 
 def _is_all_that_varies(rounding: Rounding, mean: np.ndarray, variance: np.ndarray, trajectories: int) -> np.ndarray:
@@ -65,165 +74,6 @@ def _is_all_that_varies(rounding: Rounding, mean: np.ndarray, variance: np.ndarr
         all_that_varies = np.isfinite(evaluation) & (variance > 0) & (np.sqrt(variance) < 4 * evaluation)
     path_is_right = (rounding.spread <= SHARE / np.sqrt(trajectories)) & ~rounding.certain
     return all_that_varies & path_is_right
-
-
-def bounded(study: Study, program: Program) -> Roundings:
-    """What is known without trajectories."""
-    rates = study.learning_rates[: study.steps]
-    motion, probe = _motion(study, program, rates)
-    at, steps = study.recorded_steps, len(study.recorded_steps)
-    deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
-    lost = deterministic and bounds.stagnates(motion)
-    method = study.method
-    if method.plain or method.projection is not None:
-        whole = bounds.of_iterates(motion)
-    else:  # an update is not known to be eta g
-        whole = np.full(len(rates) + 1, np.inf)
-    of_x = whole[at]
-    of_averages = {
-        name: bounds.of_average(motion, average.mixing(rates), whole)[at] for name, average in study.averages.items()
-    }
-    undrawn = {event.name: event.takes_state for event in program.observables}
-    everything = np.max([of_x, *of_averages.values()], 0)
-    # An average of x_0 alone is x_0, and so is x after updates with a rate of 0.
-    has_moved = np.append(False, np.cumsum(rates) > 0)
-    made: dict[str, Rounding] = {}
-    for name in study.observed:
-        constant, (kind, _, average) = False, name.partition("_of_")
-        if name in undrawn:
-            spread = everything if undrawn[name] else of_x
-            relative, absolute = _FEW, np.inf
-            if probe is not None:
-                values = probe.single.observables[name], probe.double.observables[name]
-                constant = np.ptp(np.concatenate(values)) == 0
-                relative, absolute = _errors(*values)
-            others = not all(fold.is_sum for fold in study.folds.values())
-            if undrawn[name] and (others or (program.folds and study.steps * EPSILON > 1 / 16)):
-                absolute = np.inf  # not known; or an update of a sum is of the size of its rounding
-        else:
-            spread = of_averages.get(average, np.full(steps, np.inf)) if average else of_x  # nothing of points
-            relative, absolute = _of_built_in(kind, study, motion, probe)
-        random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
-        moved = has_moved[np.maximum(at - 1, 0)] if average or undrawn.get(name) else has_moved[at]
-        certain = np.full(steps, deterministic or constant) | (~moved & (not random_start))
-        nothing = np.full(steps, np.nan)
-        made[name] = Rounding(spread, relative, np.inf if lost else absolute, certain, nothing, nothing)
-    return made
-
-
-def _noise_varies(study: Study) -> bool:
-    return study.oracle.gradient_covariance(study.dimension) is None
-
-
-def _of_built_in(kind: str, study: Study, motion: Motion, probe: Probe | None) -> tuple[float, float]:
-    """Relative and absolute error of one evaluation of a built-in observable."""
-    problem = study.oracle.problem
-    if kind == "distance_squared":
-        assert problem is not None
-        return _FEW, float(np.sum(bounds.spacing(flat(problem.minimiser)) ** 2) / 4)
-    if kind == "risk" and isinstance(problem, _RELATIVE):
-        # What a factor F with F'F = A makes of directions in which R is flat, squared; and the minimum that is added.
-        mixes = isinstance(problem, LeastSquares) or (isinstance(problem, Quadratic) and problem.curvature.ndim == 2)
-        flat_part = motion.smoothness * float(np.sum((EPSILON * motion.distance) ** 2)) if mixes else 0.0
-        return _FEW, EPSILON * abs(float(problem.minimum or 0.0)) + flat_part
-    if kind != "risk" and motion.is_declared:
-        return _FEW, float(2 * np.sum(motion.error * (motion.noise + motion.error)))
-    if probe is None:
-        return _FEW, np.inf
-    if kind == "risk":
-        return _errors(probe.single.risk, probe.double.risk)
-    single, double = (np.sum(np.square(values.gradient), 1) for values in probe)
-    return _errors(single, double)
-
-
-def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
-    """The least (relative, absolute) that hold at all points, the relative one of at most 16 roundings."""
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        gap, size = np.abs(single - double.astype(np.float64)), np.abs(double.astype(np.float64))
-        finite = np.isfinite(gap)
-        if not finite.any():
-            return _FEW, 0.0
-        gap, size = gap[finite], size[finite]
-        if not gap.any():  # such as a coordinate of x, or whether it lies in a set
-            return 0.0, 0.0
-        relative = float(np.clip(np.max(np.where(gap > 0, gap / size, 0.0)), EPSILON, 16 * EPSILON))
-        return relative, float(np.maximum(gap - relative * size, 0.0).max())
-
-
-def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, Probe | None]:
-    problem, d = study.oracle.problem, study.dimension
-    start = flat(study.x0)
-    minimiser = None if problem is None or problem.minimiser is None else flat(problem.minimiser)
-    mu = float((problem and problem.strong_convexity) or 0.0)
-    smoothness = float((problem and problem.smoothness) or np.inf)
-    noise, error = _of_declared(study, d)
-    known = isinstance(problem, _RELATIVE) and noise is not None
-    distance = np.zeros(d) if minimiser is None else np.abs(start - minimiser)
-    probe = None
-    if not known or program.observables:
-        centres = [start] if minimiser is None else [start, minimiser]
-        width = np.sqrt(min(float(np.sum(rates**2)), rates.max() / (2 * mu) if mu else np.inf))
-        size = np.ones(d) if noise is None else noise
-        probe = Probe.of(study, program, centres, width * size)
-    if known:
-        drift = _drift(problem, start, minimiser, d)
-    elif probe is None:
-        unknown = np.zeros(d)
-        return Motion(rates, unknown, np.ones(d), np.abs(start), unknown, unknown, mu, smoothness, False, False), None
-    else:
-        with np.errstate(invalid="ignore", over="ignore"):
-            gradient = np.nan_to_num(probe.double.gradient.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-            gap = np.nan_to_num(probe.single.gradient - gradient, nan=0.0, posinf=0.0, neginf=0.0)
-        half = gradient[len(gradient) % 2 :: 2] if minimiser is None else gradient[1::2]
-        noise = half.std(0) / np.sqrt(study.oracle.batch) if noise is None else noise
-        drift = np.abs(gradient).max(0)
-        error = np.abs(gap.mean(0))
-    if minimiser is None:
-        distance = np.minimum(rates.sum() * drift, np.finfo(np.float32).max)
-    assert noise is not None
-    centre = np.abs(start if minimiser is None else minimiser)
-    normal = bool(study.oracle.normal) if hasattr(study.oracle, "normal") else False
-    return Motion(rates, noise, drift, centre, distance, error, mu, smoothness, normal, known), probe
-
-
-def _of_declared(study: Study, d: int) -> tuple[np.ndarray | None, np.ndarray]:
-    """Standard deviations of a gradient, and what rounding makes of its mean, of what is declared; None: not known."""
-    oracle, problem = study.oracle, study.oracle.problem
-    error = np.zeros(d)
-    if isinstance(problem, LinearModel):
-        X, slopes, size = problem.features, *_slopes(problem)
-        # The data are rounded, and residuals of large numbers: at random, over examples.
-        error = EPSILON * np.sqrt(np.mean((np.abs(X) * size[:, None]) ** 2, 0) / len(X))
-        if oracle.averages_examples and oracle.batch < problem.examples:
-            return np.sqrt(np.var(X * slopes[:, None], 0) / oracle.batch), error
-    elif isinstance(problem, Quadratic) and problem.curvature.ndim == 2:
-        error = EPSILON * np.abs(problem.curvature).max(1) * np.linalg.norm(flat(study.x0) - problem.minimiser)
-    covariance = oracle.gradient_covariance(d)
-    if covariance is None:
-        return None, error
-    return np.sqrt(covariance if covariance.ndim == 1 else np.diag(covariance)).astype(float), error
-
-
-def _slopes(problem: LinearModel) -> tuple[np.ndarray, np.ndarray]:
-    """At x*, of each example: the derivative of its loss, and the size of the terms that it is computed from."""
-    prediction = problem.features @ flat(problem.minimiser)
-    size = np.abs(problem.features) @ np.abs(flat(problem.minimiser)) + np.abs(problem.responses)
-    if isinstance(problem, LeastSquares):
-        return prediction - problem.responses, size
-    margin = np.clip(problem.responses * prediction, -500, 500)
-    return -problem.responses / (1 + np.exp(margin)), size
-
-
-def _drift(problem: object, start: np.ndarray, minimiser: np.ndarray | None, d: int) -> np.ndarray:
-    """The size of the gradient of R at the start."""
-    assert minimiser is not None
-    if isinstance(problem, AbsoluteValue | Huber):
-        return problem.scale
-    if isinstance(problem, Quadratic | LeastSquares):
-        hessian = problem.hessian
-        return np.abs(hessian * (start - minimiser) if hessian.ndim == 1 else hessian @ (start - minimiser))
-    assert isinstance(problem, LogisticRegression)
-    return np.full(d, problem.smoothness * float(np.linalg.norm(start - minimiser)))
 
 
 # trajectories in both precisions

@@ -139,27 +139,36 @@ def _of_cells(arranged: Arranged, found: Sequence[Sequence[Any]], count: int) ->
 
 def _examined(result: SweepResult, arranged: Arranged, seed: int) -> list[Roundings]:
     """What rounding may have done to each cell, and one warning about those in which it is not small."""
-    programs = {
-        p: job.task.program for members, job in zip(arranged.launches, arranged.jobs, strict=True) for p in members
-    }
-    found: list[Roundings] = []
+    known: dict[int, Roundings] = {}
+    moments: dict[int, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
+    for launch, (members, job) in enumerate(zip(arranged.launches, arranged.jobs, strict=True)):
+        studies, seen = [study_of(result.cells[position]) for position in members], result.moments(launch)
+        of_cells = resolution.known_of_cells(studies, job.task.program, seen, result.trajectories)
+        for index, (position, of_it) in enumerate(zip(members, of_cells, strict=True)):
+            known[position] = of_it
+            if any(each.is_open for each in of_it.values()):
+                moments[position] = {name: (mean[index], variance[index]) for name, (mean, variance) in seen.items()}
     left, open_ = _CELLS_TWICE, []
-    for position, cell in enumerate(result.cells):
-        seen, study = result.moments(position), study_of(cell)
-        whole = seen, result.trajectories, seed
-        found.append(resolution.examined(study, programs[position], *whole, twins=left > 0))
-        left -= resolution.ran_twins(found[-1])
-        if resolution.unsettled(found[-1], seen, result.trajectories):
-            open_.append((position, seen))
-    shown = {name for each in found for name in each if each[name].is_open}
-    found = [
-        {name: dataclasses.replace(of_it, is_open=name in shown) for name, of_it in each.items()} for each in found
-    ]  # a dataset has it of all cells or of none
+    for position in sorted(moments):
+        seen = moments[position]
+        if left > 0:
+            study = study_of(result.cells[position])
+            known[position] = resolution.in_both_precisions(study, known[position], seen, result.trajectories, seed)
+            left -= resolution.ran_twins(known[position])
+        if resolution.unsettled(known[position], seen, result.trajectories):
+            open_.append(position)
+    shown = {name for position in moments for name, each in known[position].items() if each.is_open}
+    found = [_shown(known[position], shown) for position in range(len(result.cells))]
     if open_:
-        position, seen = open_[0]
-        where = f"{len(open_)} of {len(found)} cells, the first {result.cells[position].label}: "
-        resolution.warn(found[position], seen, result.layout.steps, result.trajectories, where, level=5)
+        where = f"{len(open_)} of {len(found)} cells, the first {result.cells[open_[0]].label}: "
+        seen = moments[open_[0]]
+        resolution.warn(found[open_[0]], seen, result.layout.steps, result.trajectories, where, level=5)
     return found
+
+
+def _shown(found: Roundings, names: set[str]) -> Roundings:
+    """Those of one cell, shown where those of another are: a dataset has them of all cells or of none."""
+    return {name: dataclasses.replace(each, is_open=True) if name in names else each for name, each in found.items()}
 
 
 _CELLS_TWICE = 16
