@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from jaxsgd.cli import main
 from jaxsgd.engine import plan
 
-
 QUICK = (("xla_backend_optimization_level", 0), ("xla_cpu_use_fusion_emitters", False))
 """For the compiler: code that is not optimised, by the older of its two emitters, which takes half the time."""
 
