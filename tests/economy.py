@@ -25,6 +25,11 @@ def compile_without_optimising(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(plan, "_CPU_OPTIONS", (*plan._CPU_OPTIONS, *QUICK))
 
 
+def quick(plan_: plan.Plan) -> plan.Plan:
+    """The same plan, for programs that are compiled without optimising."""
+    return plan_.replace(compiler_options=(*plan_.compiler_options, *QUICK))
+
+
 def leave_figures_blank(patch: pytest.MonkeyPatch) -> None:
     """Figures are made, but not rendered: their files are empty."""
     patch.setattr(Figure, "savefig", lambda _, path, **__: pathlib.Path(path).touch())
