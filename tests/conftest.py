@@ -23,6 +23,18 @@ def quick_compilation():
 
 
 @pytest.fixture
+def compiled_quickly(monkeypatch):
+    """The same for one test of a module whose others are compiled as users' programs are."""
+    economy.compile_without_optimising(monkeypatch)
+
+
+@pytest.fixture
+def compiled_as_by_users(monkeypatch):
+    """For one test of a module whose others are compiled quickly."""
+    economy.compile_as_users_do(monkeypatch)
+
+
+@pytest.fixture
 def blank_figures(monkeypatch):
     """For tests of a command that do not look at its figures."""
     economy.leave_figures_blank(monkeypatch)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from jaxsgd.cli import main
 from jaxsgd.engine import plan
 
+_OPTIONS = plan._CPU_OPTIONS
 QUICK = (("xla_backend_optimization_level", 0), ("xla_cpu_use_fusion_emitters", False))
 """For the compiler: code that is not optimised, by the older of its two emitters, which takes half the time."""
 
@@ -23,6 +24,11 @@ def compile_without_optimising(patch: pytest.MonkeyPatch) -> None:
     They are kept by their options, so that other tests do not get them.
     """
     patch.setattr(plan, "_CPU_OPTIONS", (*plan._CPU_OPTIONS, *QUICK))
+
+
+def compile_as_users_do(patch: pytest.MonkeyPatch) -> None:
+    """For a test that runs for longer than it compiles, where others of its module are compiled quickly."""
+    patch.setattr(plan, "_CPU_OPTIONS", _OPTIONS)
 
 
 def quick(plan_: plan.Plan) -> plan.Plan:
