@@ -29,9 +29,9 @@ def compiled_quickly(monkeypatch):
 
 
 @pytest.fixture
-def compiled_as_by_users(monkeypatch):
-    """For one test of a module whose others are compiled quickly."""
-    economy.compile_as_users_do(monkeypatch)
+def compiled_for_a_long_run(monkeypatch):
+    """For tests that run for longer than they would compile without optimising."""
+    economy.compile_for_long_runs(monkeypatch)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import multiprocessing
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
+import economy
 import numpy as np
 import pytest
 from bits import assert_same
@@ -20,6 +21,7 @@ from jaxsgd.engine.checkpoint import DamagedPart
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.runs import arrangement, axes, progress, sweeps
 
+pytestmark = pytest.mark.usefixtures("compiled_for_a_long_run")
 GRID = js.record.at([0, 10, 20])
 AXES = {"initial": [0.02, 0.1, 0.3], "power": [0.0, 0.5]}
 COMPARED = ("risk", "risk_of_eta")
@@ -40,7 +42,9 @@ def run(count=N, axes=AXES, **arguments):
 
 @pytest.fixture(scope="module")
 def whole():
-    return run()
+    with pytest.MonkeyPatch.context() as patch:
+        economy.compile_for_long_runs(patch)
+        return run()
 
 
 class Interrupting(Executor):
