@@ -23,6 +23,18 @@ def quick_compilation():
 
 
 @pytest.fixture
+def compiled_quickly(monkeypatch):
+    """The same for one test of a module whose others are compiled as users' programs are."""
+    economy.compile_without_optimising(monkeypatch)
+
+
+@pytest.fixture
+def compiled_for_a_long_run(monkeypatch):
+    """For tests that run for longer than they would compile without optimising."""
+    economy.compile_for_long_runs(monkeypatch)
+
+
+@pytest.fixture
 def blank_figures(monkeypatch):
     """For tests of a command that do not look at its figures."""
     economy.leave_figures_blank(monkeypatch)

@@ -5,13 +5,11 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from economy import QUICK
 from scipy import stats
 
 from jaxsgd import streams
 from jaxsgd.structure import Skeleton
-
-QUICK = (("xla_backend_optimization_level", 0), ("xla_llvm_disable_expensive_passes", True))
-"""For the compiler: what is compiled here runs for milliseconds."""
 
 LIMIT = 5.0  # standard errors, two-sided
 LEVEL = 1e-5  # of tests that a law passes

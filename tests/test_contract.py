@@ -23,7 +23,6 @@ from contract_false import FALSE
 from contract_measures import (
     BATCH,
     LIMIT,
-    QUICK,
     as_floats,
     declared,
     dimension_of,
@@ -32,6 +31,7 @@ from contract_measures import (
     start_of,
     variates,
 )
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules

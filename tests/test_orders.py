@@ -19,6 +19,8 @@ from jaxsgd.problems import FiniteSum, LeastSquares, LogisticRegression, Quadrat
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.streams import Replay
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 # which sequences of examples there are
 
 

@@ -76,7 +76,7 @@ def test_minima_are_those_of_scikit_learn(study, problems):
 
 
 @pytest.mark.parametrize(("name", "rate", "tolerance"), [("diabetes", 0.02, 1e-3), ("breast cancer", 0.018, 1e-3)])
-def test_sgd_ends_at_the_risk_of_scikit_learn(study, problems, name, rate, tolerance):
+def test_sgd_ends_at_the_risk_of_scikit_learn(compiled_for_a_long_run, study, problems, name, rate, tolerance):
     """The average over the second half of 50 epochs is within a thousandth of R*, of one epoch it is not."""
     problem, excess = problems[name], {}
     for epochs in (1, 50):

@@ -10,6 +10,7 @@ import random
 import warnings
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
+import economy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,6 +26,7 @@ from jaxsgd.errors import InexactMerge, InvalidInput, InvalidType
 STUDY = js.chapter.study("polynomial")
 TILE = js.Plan.choose(2, 50, 10**6).tile
 PLAN = js.Plan.choose(2, 50, 10**6).replace(chunk=2 * TILE)
+QUICK = economy.quick(PLAN)
 CHUNK, CHUNKS = PLAN.chunk, 6
 
 
@@ -200,23 +202,23 @@ def test_a_range_that_starts_inside_a_chunk_merges_bitwise():
 
 
 def test_merging_what_does_not_belong_together():
-    result = run(0, CHUNK)
+    result = run(0, CHUNK, plan=QUICK)
 
     def refused(match, **changes):
         with pytest.raises(InvalidInput, match=match):
-            js.merge([result, run(CHUNK, 2 * CHUNK, **changes)])
+            js.merge([result, run(CHUNK, CHUNK + 1000, **({"plan": QUICK} | changes))])
 
     with pytest.raises(InvalidInput, match=f"trajectories {CHUNK - 10} to {CHUNK - 1} would be counted twice"):
-        js.merge([result, run(CHUNK - 10, 2 * CHUNK)])
+        js.merge([result, run(CHUNK - 10, CHUNK + 1000, plan=QUICK)])
     with pytest.raises(InvalidInput, match="counted twice"):
         js.merge([result, result])
     refused(r"differ in seed \(0 and 1\)", seed=1)
-    refused("differ in chunk", plan=PLAN.replace(chunk=CHUNK // 2))
+    refused("differ in chunk", plan=QUICK.replace(chunk=CHUNK // 2))
     refused("differ in study", study=STUDY.replace(x0=[-5.0, -2.5]))
     refused("differ in study", study=js.chapter.study("constant"))
     refused("differ in .*(statistics|fingerprint)", statistics=("mean", "variance", "extremes"))
     with jax.enable_x64(True):
-        refused("differ in precision", plan=PLAN)
+        refused("differ in precision")
     with pytest.raises(InvalidInput, match="at least one"):
         js.merge([])
     for wrong in (result, [result, "result"], [None]):
@@ -237,7 +239,7 @@ def test_functions_and_names_that_the_repr_does_not_show_are_seen_when_merging()
 
     def part(start, by, event):
         study = STUDY.replace(observe=(), averages={}, observables={"sum": shifted(by)})
-        return run(start, start + CHUNK, study=study, probabilities={event: is_right})
+        return run(start, start + CHUNK, study=study, probabilities={event: is_right}, plan=QUICK)
 
     first = part(0, 1.0, "right")
     for other in (part(CHUNK, 2.0, "right"), part(CHUNK, 1.0, "positive")):
@@ -265,13 +267,14 @@ def test_other_forms_of_the_loop_agree_to_rounding(whole):
     assert_close(run(plan=PLAN.replace(form=Form(carry_draws=False))), whole, 1e-6)
     study = STUDY.replace(record=js.record.at([0, 1, 4, 9, 19, 29, 50]))
     form = Form(carry_draws=False, split_state=True, unroll=4)
-    assert_close(run(0, 2048, study=study, plan=PLAN.replace(form=form)), run(0, 2048, study=study), 1e-6)
+    other = run(0, 2048, study=study, plan=QUICK.replace(form=form))
+    assert_close(other, run(0, 2048, study=study, plan=QUICK), 1e-6)
 
 
 # ids
 
 
-def test_paths_of_a_shorter_run_are_those_of_a_longer_one():
+def test_paths_of_a_shorter_run_are_those_of_a_longer_one(compiled_quickly):
     """To rounding where the programs differ (tiles of 1024 and 4096), bitwise where they do not."""
     few, some, many = (js.sample_paths(STUDY, n, seed=0).x for n in (20, 1000, 2200))
     assert few.identical(some[:20].assign_attrs(few.attrs))
@@ -325,7 +328,7 @@ def words(ids, steps, size, seed=0):
     return np.concatenate(streams.threefry2x32((key[:1], key[1:]), first, second), -1)
 
 
-def test_draws_are_words_at_the_counters_of_id_and_step():
+def test_draws_are_words_at_the_counters_of_id_and_step(compiled_quickly):
     """Uniforms are exact functions of their words: paths are bitwise sums of them, in float32."""
     n = 1100
     paths = js.sample_paths(steps_of_one(uniform_pairs, 2), n).x.values
@@ -337,7 +340,7 @@ def test_draws_are_words_at_the_counters_of_id_and_step():
     np.testing.assert_array_equal(paths[:, 3], x)
 
 
-def test_studies_with_one_seed_share_their_draws():
+def test_studies_with_one_seed_share_their_draws(compiled_quickly):
     """Another problem, method, schedule, number of steps and records; the same words for the same ids."""
     reference = js.sample_paths(steps_of_one(uniform_pairs, 2), 1100).x.values
     other = js.Study(
@@ -357,7 +360,7 @@ def test_studies_with_one_seed_share_their_draws():
     np.testing.assert_allclose(means, reference[:, [1, 3]].mean(0), rtol=1e-6)
 
 
-def test_double_precision_draws_the_same_single_precision_numbers():
+def test_double_precision_draws_the_same_single_precision_numbers(compiled_quickly):
     for sampler, difference in ((uniform_pairs, 0.0), (normal_pairs, 2e-6)):
         study = steps_of_one(sampler, 2)
         single = js.sample_paths(study, 1100).x.values[:, 1]

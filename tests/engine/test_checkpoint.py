@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bits import assert_same, assert_same_sums
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd.engine import checkpoint as checkpoints
@@ -33,7 +34,7 @@ from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.runs import provenance, simulation
 
 STUDY = js.chapter.study("polynomial", steps=20)
-PLAN = js.Plan(chunk=1024, tile=1024, workers=2)
+PLAN = js.Plan(chunk=1024, tile=1024, workers=2, compiler_options=QUICK)
 CHUNK = PLAN.chunk
 N = 8 * CHUNK + 500
 
@@ -94,7 +95,7 @@ def test_only_what_is_missing_is_run(whole, folder):
 @pytest.mark.parametrize("unit", [1024, 4096])
 def test_any_subset_of_parts_gives_the_same_bits(unit, folder):
     """Also where a tile holds several chunks."""
-    plan = js.Plan(chunk=1024, tile=unit, workers=2)
+    plan = PLAN.replace(tile=unit)
     uninterrupted = run(plan=plan, first_trajectory=300)
     choose = random.Random(unit)
     for _ in range(4):
@@ -265,7 +266,7 @@ OBSERVED = STUDY.replace(observables={"sum": shifted(1.0)})
         ({"first_trajectory": 1024}, r"differ in first trajectory \(0 there, 1024 here\)\. "),
         ({"statistics": ("mean", "variance", "x")}, r"differ in statistics \(extremes: {.*} there, none here\)"),
         ({"quantiles": (0.5,)}, r"differ in statistics \(histogram: none there, {.*'quantiles': \[0.5\]} here\)"),
-        ({"plan": js.Plan(chunk=2048, tile=1024, workers=2)}, r"differ in chunk \(1024 there, 2048 here\)"),
+        ({"plan": PLAN.replace(chunk=2048)}, r"differ in chunk \(1024 there, 2048 here\)"),
         ({"plan": js.Plan(1024, 1024, 1, PLAN.form, (("xla_cpu_prefer_vector_width", 128),))}, "in compiler options"),
     ],
 )  # fmt: skip

@@ -6,6 +6,7 @@ five standard errors, which is 1% to 3% of a standard deviation.
 
 import re
 
+import economy
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +23,7 @@ from jaxsgd.runs.tasks import make_layout, make_task
 STUDY = js.chapter.study("polynomial")
 STEPS = 50
 PLAN = js.Plan.choose(2, STEPS, 10**6)
-SMALL = PLAN.replace(tile=1024, chunk=2048)
+SMALL = economy.quick(PLAN).replace(tile=1024, chunk=2048)
 
 
 def compiled_text(study, form=None):

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from economy import QUICK
 from jax import lax
 
 from jaxsgd.engine.lanes import over_lanes, sum_coordinates
@@ -37,7 +38,7 @@ INDEX = np.array([0, 2, 1, 1, 0, 2, 2], np.int32)
 def compare(function, *arguments, map_=over_lanes):
     """Both maps of one function on the same lanes."""
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=dict(QUICK))
     def both(*arguments):
         return map_(function)(*arguments), jax.vmap(function, in_axes=-1, out_axes=-1)(*arguments)
 

@@ -112,7 +112,7 @@ FAULTS = [
 @pytest.mark.parametrize(
     ("wrong", "method", "caught", "spared"), FAULTS, ids=lambda item: getattr(item, "__name__", "")
 )
-def test_faults_are_caught_where_they_are(monkeypatch, wrong, method, caught, spared):
+def test_faults_are_caught_where_they_are(compiled_for_a_long_run, monkeypatch, wrong, method, caught, spared):
     faulty(monkeypatch, method, wrong)
     result = js.simulate(STUDY, N, seed=0, progress=False)
     found = set(disagreements(result, js.theory.exact(STUDY)))

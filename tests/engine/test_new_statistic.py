@@ -9,13 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from bits import assert_same
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd.engine.statistics import OfObservables, Variable, register, registry
 from jaxsgd.engine.statistics.summation import block_sum, over_tiles
 from jaxsgd.errors import InvalidInput
 
-PLAN = js.Plan(chunk=2048, tile=1024, workers=2)
+PLAN = js.Plan(chunk=2048, tile=1024, workers=2, compiler_options=QUICK)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 N = 3000
 RATES = [0.02, 0.1]
 

@@ -5,6 +5,9 @@ No chance is involved: N = 3000 ids from 500 on, neither a multiple of 1024, in 
 of a value; a trajectory that is left out or counted twice moves a mean by 3e-4 of a standard deviation.
 Counts, events, and where something is NaN or infinite, are compared exactly. One test is statistical,
 and says so.
+
+The large study, scales and divergence at large are compiled as users' programs are; what else is asked is compiled
+quickly.
 """
 
 import itertools
@@ -21,10 +24,14 @@ from jaxsgd.inference.intervals import proportion_interval
 from jaxsgd.runs.simulation import DEFAULT_STATISTICS
 from jaxsgd.runs.tasks import make_layout
 
-pytestmark = pytest.mark.filterwarnings("ignore::jaxsgd.errors.NoStandardError")  # rare values among few
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::jaxsgd.errors.NoStandardError"),  # rare values among few
+    pytest.mark.usefixtures("quick_compilation"),  # of paths, and where no other plan is given
+]
 
 FIRST, N, STEPS = 500, 3000, 10
 PLAN = js.Plan.choose(2, STEPS, 10**6).replace(tile=1024, chunk=2048)
+QUICK = economy.quick(PLAN)
 QUANTILES = (0.01, 0.25, 0.5, 0.9, 0.999)
 AVERAGES = {"eta": js.averages.StepSizeWeighted(), "last": js.averages.Suffix(0.5)}
 OBSERVABLES = {
@@ -274,6 +281,9 @@ def test_covariance_of_nine_coordinates_must_be_asked_for():
 # precision
 
 
+FAR = js.Plan.choose(1, 1, 10**6)
+
+
 def offset_study():
     """x_1 = -xi ~ N(0, 1), and an observable that is N(1000, 1) in float32."""
     return js.Study(
@@ -291,7 +301,7 @@ def offset_study():
 def test_variance_far_from_zero(n):
     """1e-6 of the variance of the same float32 numbers; the textbook formula in float32 would lose all digits."""
     study = offset_study()
-    result = js.simulate(study, n, progress=False).dataset
+    result = js.simulate(study, n, plan=FAR, progress=False).dataset
     value = (js.sample_paths(study, n).x.values[:, 0, 0].astype(np.float32) + np.float32(1000)).astype(float)
     np.testing.assert_allclose(result.offset_variance[0], value.var(ddof=1), rtol=1e-6)
     np.testing.assert_allclose(result.offset_mean[0], value.mean(), rtol=1e-8)
@@ -304,6 +314,7 @@ def test_variance_far_from_zero(n):
 
 LARGEST = float(np.finfo(np.float32).max)
 UNSTABLE_STEPS, UNSTABLE_N = 300, 2**16
+UNSTABLE_PLAN = js.Plan.choose(2, UNSTABLE_STEPS, UNSTABLE_N)
 MEDIAN = (0.1, 0.5)
 
 
@@ -320,7 +331,7 @@ def unstable_study():
 @pytest.fixture(scope="module")
 def unstable():
     study = unstable_study()
-    return study, js.simulate(study, UNSTABLE_N, quantiles=MEDIAN, progress=False)
+    return study, js.simulate(study, UNSTABLE_N, plan=UNSTABLE_PLAN, quantiles=MEDIAN, progress=False)
 
 
 def check_against(dataset, values, alive, n):
@@ -348,9 +359,8 @@ def check_against(dataset, values, alive, n):
 
 
 def test_everything_diverges(unstable):
-    study = unstable[0]
-    n, plan = 3000, js.Plan.choose(2, 300, UNSTABLE_N)
-    dataset = js.simulate(study, n, plan=plan, quantiles=MEDIAN, progress=False).dataset
+    study, n = unstable[0], 3000
+    dataset = js.simulate(study, n, plan=UNSTABLE_PLAN, quantiles=MEDIAN, progress=False).dataset
     x = js.sample_paths(study, n).x.values
     with np.errstate(over="ignore", invalid="ignore"):
         values = {"risk": x[..., 0] ** 2 + 2 * x[..., 1] ** 2, "distance_squared": (x**2).sum(-1)}
@@ -413,7 +423,7 @@ def quartic_study(std):
 def test_some_trajectories_diverge(std, least, most):
     """So few of 6000 that some tiles of 1024 have none, or a third. Survivors are what they are without the others."""
     n, study = 6000, quartic_study(std)
-    dataset = js.simulate(study, n, plan=PLAN, quantiles=MEDIAN, progress=False).dataset
+    dataset = js.simulate(study, n, plan=QUICK, quantiles=MEDIAN, progress=False).dataset
     x = js.sample_paths(study, n).x.values
     with np.errstate(over="ignore", invalid="ignore"):
         values = {"risk": (x**4).sum(-1), "distance_squared": (x**2).sum(-1)}
@@ -442,11 +452,10 @@ def sided_study():
     return quartic_study(8.0).replace(averages={"late": js.averages.Suffix(0.5)}, path_sums={"sum": sum_of_x})
 
 
-def test_a_trajectory_that_is_not_finite_is_no_evidence_on_an_event(monkeypatch):
+def test_a_trajectory_that_is_not_finite_is_no_evidence_on_an_event():
     """Neither for it nor against it: counted alone, outside shares, and inside limits, whatever the program was."""
-    economy.compile_without_optimising(monkeypatch)
     study = sided_study()
-    result = js.simulate(study, 6000, plan=PLAN, probabilities=SIDES, progress=False)
+    result = js.simulate(study, 6000, plan=QUICK, probabilities=SIDES, progress=False)
     dataset, x = result.dataset, js.sample_paths(study, 6000).x.values
     finite = np.isfinite(x).all(-1)
     decided, below = finite.sum(0), (finite & (x[..., 0] < 1)).sum(0)
@@ -470,11 +479,10 @@ def test_a_trajectory_that_is_not_finite_is_no_evidence_on_an_event(monkeypatch)
     assert f"of the {decided[-1]:,} trajectories that are finite" in repr(result)
 
 
-def test_a_target_for_an_event_ends_where_trajectories_are_not_finite(monkeypatch):
-    economy.compile_without_optimising(monkeypatch)
+def test_a_target_for_an_event_ends_where_trajectories_are_not_finite():
     target = js.Precision("below", absolute=0.1)
     with pytest.warns(TargetMissed, match="below has no finite mean after 4096 trajectories"):
-        js.simulate(sided_study(), target=target, plan=PLAN, probabilities=SIDES, progress=False)
+        js.simulate(sided_study(), target=target, plan=QUICK, probabilities=SIDES, progress=False)
 
 
 def test_divergent_trajectories_disturb_no_other():
@@ -485,10 +493,10 @@ def test_divergent_trajectories_disturb_no_other():
     survivors = [i for i in (gone[:40] + 1) if i not in gone][:5]
     assert len(survivors) == 5
     for i in survivors:
-        alone = js.simulate(study, 1, first_trajectory=i, plan=PLAN, quantiles=MEDIAN, progress=False).dataset
+        alone = js.simulate(study, 1, first_trajectory=i, plan=QUICK, quantiles=MEDIAN, progress=False).dataset
         assert not alone.diverged.any()
         np.testing.assert_allclose(alone.x_mean, x[i], rtol=1e-4, atol=1e-5)
-    one = js.simulate(study, 1, first_trajectory=gone[0], plan=PLAN, quantiles=MEDIAN, progress=False).dataset
+    one = js.simulate(study, 1, first_trajectory=gone[0], plan=QUICK, quantiles=MEDIAN, progress=False).dataset
     assert one.diverged[-1] == 1
     assert one.risk_count_finite[-1] == 0
     assert np.isnan(one.risk_mean[-1])
@@ -523,9 +531,8 @@ def test_observables_that_are_not_numbers_or_huge(seen):
     assert_close(dataset.risk_mean, seen[1]["risk"].mean(0), 33)
 
 
-def test_what_is_flushed_to_zero_is_told_from_zeros(monkeypatch):
+def test_what_is_flushed_to_zero_is_told_from_zeros():
     """Signs times 1e-37: the mean of a block is below the smallest number, and so are all squares."""
-    economy.compile_without_optimising(monkeypatch)
     study = js.Study(
         oracle=js.oracles.RandomLoss(lambda xi, x: jnp.dot(xi, x), lambda stream: stream.rademacher((1,))),
         schedule=js.schedules.constant(1.0),
@@ -535,16 +542,15 @@ def test_what_is_flushed_to_zero_is_told_from_zeros(monkeypatch):
         observables={"tiny": lambda x: 1e-37 * x[0], "zero": lambda x: 0.0 * x[0]},
         record=js.record.at([1]),
     )
-    result = js.simulate(study, N, plan=PLAN, progress=False)
+    result = js.simulate(study, N, plan=QUICK, progress=False)
     np.testing.assert_allclose(result.dataset.tiny_variance, 1e-74, rtol=0.01)
     assert "zero = 0 in every trajectory, or below 1.2e-38, the smallest number of float32" in repr(result)
     assert "+- 0" not in repr(result)
 
 
 @pytest.mark.parametrize("start", [1.0, 0.0])
-def test_squares_that_underflow_are_no_zeros(start, monkeypatch):
+def test_squares_that_underflow_are_no_zeros(start):
     """x_100 = 2^-100, whose square is no number of float32. A start at the minimiser has a risk of 0, and no doubt."""
-    economy.compile_without_optimising(monkeypatch)
     study = js.Study(
         oracle=js.oracles.FullGradient(js.problems.Quadratic([1.0])),
         schedule=js.schedules.constant(0.5),
@@ -552,7 +558,7 @@ def test_squares_that_underflow_are_no_zeros(start, monkeypatch):
         steps=100,
         record=js.record.at([50, 100]),
     )
-    result = js.simulate(study, 100, plan=PLAN, progress=False)
+    result = js.simulate(study, 100, plan=QUICK, progress=False)
     for name in OBSERVED[:3]:
         count = [100, 0] if start else [100, 100]
         np.testing.assert_array_equal(result.dataset[f"{name}_count_finite"], count)
@@ -596,7 +602,7 @@ def test_no_scale_loses_a_variance(paths, powers):
 @pytest.mark.parametrize("tile", [1024, 8192])
 def test_parts_with_and_without_divergence_merge_bitwise(tile):
     """Chunks of two tiles, and launches of four chunks: no part needs to know what diverged elsewhere."""
-    study, plan = quartic_study(4.0), PLAN.replace(tile=tile)
+    study, plan = quartic_study(4.0), QUICK.replace(tile=tile)
     whole = js.simulate(study, 6000, plan=plan, quantiles=MEDIAN, progress=False)
     parts = [
         js.simulate(study, b - a, first_trajectory=a, plan=plan, quantiles=MEDIAN, progress=False)
@@ -609,7 +615,7 @@ def test_parts_with_and_without_divergence_merge_bitwise(tile):
 def test_skewness_and_kurtosis(seen):
     """M3 and M4 against NumPy, over blocks, tiles and chunks, and of parts that are merged."""
     parts = [
-        js.simulate(STUDY, stop - start, first_trajectory=start, statistics=("shape",), plan=PLAN, progress=False)
+        js.simulate(STUDY, stop - start, first_trajectory=start, statistics=("shape",), plan=QUICK, progress=False)
         for start, stop in itertools.pairwise([FIRST, FIRST + 1200, FIRST + N])
     ]
     with pytest.warns(js.errors.InexactMerge):

@@ -9,6 +9,7 @@ import multiprocessing
 import sys
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
+import economy
 import numpy as np
 import pytest
 from bits import assert_same
@@ -20,6 +21,7 @@ from jaxsgd.engine.checkpoint import DamagedPart
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.runs import arrangement, axes, progress, sweeps
 
+pytestmark = pytest.mark.usefixtures("compiled_for_a_long_run")
 GRID = js.record.at([0, 10, 20])
 AXES = {"initial": [0.02, 0.1, 0.3], "power": [0.0, 0.5]}
 COMPARED = ("risk", "risk_of_eta")
@@ -40,7 +42,9 @@ def run(count=N, axes=AXES, **arguments):
 
 @pytest.fixture(scope="module")
 def whole():
-    return run()
+    with pytest.MonkeyPatch.context() as patch:
+        economy.compile_for_long_runs(patch)
+        return run()
 
 
 class Interrupting(Executor):
@@ -190,7 +194,7 @@ def test_groups_of_trajectories_are_kept_where_values_would_be_too_many(whole, t
     assert_same(run(memory=memory, checkpoint=tmp_path / "grown"), grouped)
 
 
-def test_a_quantile_and_an_event_of_each_cell():
+def test_a_quantile_and_an_event_of_each_cell(compiled_quickly):
     """As those of the study alone, up to rounding: a trajectory may change its bin."""
     asked = {"quantiles": (0.5,), "probabilities": {"low": lambda x: x[0] < 0}}
     found = run(3000, **asked)
@@ -201,7 +205,7 @@ def test_a_quantile_and_an_event_of_each_cell():
     assert found.dataset.risk_quantile.dims == ("initial", "power", "quantile", "step")
 
 
-def test_cells_of_other_shapes_form_groups():
+def test_cells_of_other_shapes_form_groups(compiled_quickly):
     """Another number of steps, recorded at the same ones, and noise with one scale or two."""
 
     def of(steps, scales):
@@ -223,13 +227,13 @@ def test_an_axis_may_have_the_name_of_a_variable():
     assert len({cell.label for cell in found.cells}) == 2  # digits enough to tell them apart
 
 
-def test_other_quantiles_are_not_merged():
+def test_other_quantiles_are_not_merged(compiled_quickly):
     parts = [run(1024, quantiles=(q,), first_trajectory=first) for q, first in ((0.5, 0), (0.9, CHUNK))]
     with pytest.raises(InvalidInput, match="the statistics that were asked for"):
         js.merge(parts)
 
 
-def test_launches_are_of_one_size_and_compile_once():
+def test_launches_are_of_one_size_and_compile_once(compiled_quickly):
     """70 cells: two launches of 35; 69: the second is filled up with a cell again, of which nothing is seen."""
     axes = {"initial": list(np.linspace(0.01, 0.3, 35)), "power": [0.0, 0.5]}
     swept = run(3000, axes)

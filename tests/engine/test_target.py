@@ -8,12 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bits import assert_same
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd.errors import InvalidInput, InvalidType, TargetMissed
 
 STUDY = js.chapter.study("polynomial", steps=20).replace(record=js.record.at([10, 20]))
-PLAN = js.Plan(chunk=1024, tile=1024, workers=2)
+PLAN = js.Plan(chunk=1024, tile=1024, workers=2, compiler_options=QUICK)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
 EXACT = js.theory.exact(STUDY).sel(step=20)
 
 

@@ -247,7 +247,7 @@ def test_the_pilot_is_not_measured():
 
 
 @pytest.mark.parametrize("relation", ["==", "<=", "within"])
-def test_true_claims_are_consistent_and_claims_wrong_by_the_margin_refuted(relation):
+def test_true_claims_are_consistent_and_claims_wrong_by_the_margin_refuted(compiled_for_a_long_run, relation):
     """100 seeds; at 98%, fewer than 90 of 100 have probability 1e-5. The number needed is hardly rounded up."""
     value, deviation = float(EXACT.risk_mean[4]), float(EXACT.risk_variance[4]) ** 0.5
     count = 1.1 * inference.needed(deviation, 0.01 * value, relation=relation, power=POWER)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jaxsgd import methods, noise, oracles, problems, schedules
+from jaxsgd.module import Module
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import (
     LacosteJulien,
@@ -18,6 +19,19 @@ from jaxsgd.theory.bounds import (
 
 T, RADIUS = 7, 1.5
 CONVEX = (WeightedAverage(), LastIterate(), LastIterateAnySchedule())
+
+
+class Risk(Module):
+    """max_i a_i'x + mu/2 ||x||^2: its numbers are given to one program, which all cases share."""
+
+    slopes: np.ndarray
+    mu: float
+
+    def __init__(self, slopes, mu):
+        self.slopes, self.mu = slopes, mu
+
+    def __call__(self, x):
+        return jnp.max(self.slopes @ x) + self.mu / 2 * jnp.sum(x**2)
 
 
 class Case:
@@ -34,12 +48,8 @@ class Case:
         self.eta = random.uniform(0, 1, T) * random.choice([0.1, 0.5, 2.0])
 
     def study(self, rates):
-        slopes, mu = self.slopes, self.mu
         problem = problems.Function(
-            lambda x: jnp.max(slopes @ x) + mu / 2 * jnp.sum(x**2),
-            minimiser=[0.0, 0.0],
-            convex=True,
-            strong_convexity=mu,
+            Risk(self.slopes, self.mu), minimiser=[0.0, 0.0], minimum=0.0, convex=True, strong_convexity=self.mu
         )
         oracle = oracles.AdditiveNoise(problem, noise.Gaussian(covariance=np.outer(self.b, self.b)))
         method = methods.Projected(methods.Ball(RADIUS)) if self.projected else methods.Sgd()
