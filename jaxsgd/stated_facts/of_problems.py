@@ -45,7 +45,7 @@ def check_problem(held: Held, start: Held, onto: Held) -> None:
     compared between points that lie nowhere in particular, so that no kink is hit. A value counts as lower by more than
     1e-9 of the largest value seen, a constant as wrong by more than 1e-6 of it.
     """
-    problem, x0, convex_set = held.item, flat(start.item), onto.item
+    problem, x0 = held.item, flat(start.item)
     if _POINTS * (held.size + x0.size) > _MOST or not _states_anything(problem):
         return
     x_star = None if problem.minimiser is None else flat(problem.minimiser)
@@ -53,7 +53,7 @@ def check_problem(held: Held, start: Held, onto: Held) -> None:
         return
     centre = x0 if x_star is None else x_star
     reach = float(np.linalg.norm(x0 - centre)) or 2 * max(1.0, float(np.abs(centre).max()))
-    inside = _inside(convex_set, start)
+    inside = _inside(onto)
     evaluate = _evaluator(held, start)
     at = evaluate(np.concatenate([centre[None], inside(_around(centre, x0, reach))]))
     if at is None:
@@ -89,16 +89,22 @@ def _around(centre: np.ndarray, x0: np.ndarray, reach: float) -> np.ndarray:
     return centre + share * (x0 - centre) + away * reach * directions
 
 
-def _inside(convex_set: Any, start: Held) -> Callable[[np.ndarray], np.ndarray]:
+def _inside(of_set: Held) -> Callable[[np.ndarray], np.ndarray]:
     """Points projected on a set, if there is one."""
-    if convex_set is None:
+    if of_set.item is None:
         return lambda points: points
 
     def project(points: np.ndarray) -> np.ndarray:
-        found = evaluated(jax.vmap(convex_set.project), points)
+        found = evaluated(_compiled_projection(of_set.skeleton), of_set.copies, points)
         return points if found is None else np.asarray(found, np.float64)
 
     return project
+
+
+@remember(64)
+def _compiled_projection(skeleton: Skeleton) -> Callable[..., Any]:
+    """Projections of points on a set, given its numbers."""
+    return quick(jax.vmap(lambda numbers, point: skeleton.filled(numbers).project(point), (None, 0)))
 
 
 def _evaluator(held: Held, start: Held) -> Callable[[np.ndarray], Probe | None]:
