@@ -159,29 +159,20 @@ class _Tracing:
             return OneUpdate(oracle, method, point)
 
         name = f"the method {type(self._given.parts.filled(self._given.numbers)[1]).__name__}"
-        state = self._call(
-            f"{name}: init(x0)",
-            lambda oracle, method, folds, x: method.init(update(oracle, method).as_seen(x)),
-            self._x,
-        )
+        x = self._call(name, lambda oracle, method, folds, x: update(oracle, method).as_seen(x), self._x)
+        state = self._call(f"{name}: init(x0)", lambda oracle, method, folds, x: method.init(x), x)
 
         def step(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
-            one = update(oracle, method)
-            x_next, state = _pair(name, method.step(one.as_seen(x), rate, t, state, one.draw(sample)))
-            return one.as_pytree(_like(f"{name}: x_next of step(...)", x_next, one.as_seen(x))), state
+            return _pair(name, method.step(x, rate, t, state, update(oracle, method).draw(sample)))
 
-        x_next, following = self._call(f"{name}: step(...)", step, self._x, self._rate, self._t, state, self._sample)
-        _same(f"{name}: x_next of step(...)", x_next, self._x)
+        x_next, following = self._call(f"{name}: step(...)", step, x, self._rate, self._t, state, self._sample)
+        _same(f"{name}: x_next of step(...)", x_next, x)
         _same(f"{name}: the state that step(...) returns", following, state)
         points = self._call(
-            f"{name}: points(x, state)",
-            lambda oracle, method, folds, x, state: method.points(update(oracle, method).as_seen(x), state),
-            self._x,
-            state,
+            f"{name}: points(x, state)", lambda oracle, method, folds, x, state: method.points(x, state), x, state
         )
-        seen = self._call(f"{name}: x", lambda oracle, method, folds, x: update(oracle, method).as_seen(x), self._x)
         for each, value in points.items():
-            _same(f"{name}: the point {each!r}", value, seen)
+            _same(f"{name}: the point {each!r}", value, x)
         return state, tuple(points)
 
     def _trace_folds(self, blank: Blank) -> tuple[tuple[str, Shapes], ...]:
@@ -288,16 +279,6 @@ def _pair(name: str, given: Any) -> tuple[Any, Any]:
     if not isinstance(given, tuple) or len(given) != 2:
         raise InvalidInput(f"{name}: step(...) must return x_next and the next state, got a {type(given).__name__}")
     return given
-
-
-def _like(what: str, given: Any, expected: Any) -> Any:
-    """What is given; an error unless it has the structure and shapes of what is expected."""
-    _same(what, jax.tree.map(_described, given), jax.tree.map(_described, expected))
-    return given
-
-
-def _described(leaf: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf))
 
 
 def _same(what: str, given: Any, expected: Any) -> None:
