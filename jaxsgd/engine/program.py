@@ -136,7 +136,7 @@ def prepare(
     """The program and the numbers of a study, in the precision that JAX is set to."""
     # Again, as functions may read something else than when the study was made.
     stated_facts.check(study.oracle, study.method, study.x0)
-    dtype = jnp.zeros(()).dtype
+    dtype = np.dtype(jnp.result_type(float))
     check_range(study, dtype)
     skeleton, numbers = Skeleton.split(study.parts)
     found = traced(study)

@@ -15,12 +15,24 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from jaxsgd.module import with_own_arrays
 from jaxsgd.reading import is_filled
+from jaxsgd.remembering import remember
+from jaxsgd.structure import Skeleton
 from jaxsgd.study import Study
 
 
 def with_own_functions(study: Study) -> Study:
-    """The same study with copies of the arrays that its functions read."""
+    """The same study with copies of the arrays that its functions read; these are the same for the same functions."""
+    changed = {"oracle": study.oracle, "method": study.method}
+    changed |= {name: dict(getattr(study, name)) for name in ("observables", "path_sums", "folds")}
+    skeleton, numbers = Skeleton.split(changed)
+    return study.replace(**_with_copies(skeleton).filled(map(with_own_arrays, numbers)))
+
+
+@remember(64)
+def _with_copies(skeleton: Skeleton) -> Skeleton:
+    """Studies of one structure share the copies, and so their programs."""
     copied: dict[int, Any] = {}
 
     def own(value: Any) -> Any:
@@ -39,13 +51,7 @@ def with_own_functions(study: Study) -> Study:
             return made
         return value
 
-    return study.replace(
-        oracle=jax.tree.map(own, study.oracle),
-        method=jax.tree.map(own, study.method),
-        observables={name: own(function) for name, function in study.observables.items()},
-        path_sums={name: own(function) for name, function in study.path_sums.items()},
-        folds={name: jax.tree.map(own, fold) for name, fold in study.folds.items()},
-    )
+    return skeleton._replace(fixed=tuple(map(own, skeleton.fixed)))
 
 
 def _copy(function: types.FunctionType, own: Any, copied: dict[int, Any]) -> types.FunctionType:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
+from jaxsgd.engine import compiled
 from jaxsgd.engine.program import prepare
 from jaxsgd.errors import InvalidInput, Unresolved
 from jaxsgd.runs import resolution
@@ -106,6 +107,18 @@ def test_what_float32_does_not_resolve_is_warned_about(quick_compilation, twins,
     assert unresolved(wide, "risk", 40) == ""
     assert "risk_rounding" not in wide.dataset
     assert abs(float(wide.at(40)["risk_mean"]) - exact) < 5 * float(wide.at(40)["risk_sem"]) + 1e-12 * exact
+
+
+def test_both_precisions_of_functions_of_the_user_are_compiled_once(quick_compilation, twins):
+    steep = function(lambda x: jnp.sum(1e-3 * jnp.cosh(x - 1e4)), x0=[1e4], std=1e-4)
+    before = compiled.compiled.cache_info().misses
+    counts = []
+    for _ in range(2):
+        with pytest.warns(Unresolved):
+            js.simulate(steep, 1024, statistics=(), progress=False)
+        counts.append(compiled.compiled.cache_info().misses - before)
+    assert len(twins) == 2
+    assert counts == [3, 3]  # of the run, and of each precision
 
 
 def test_what_it_resolves_is_not(quick_compilation, twins):
