@@ -78,16 +78,12 @@ class Observer:
 
     def is_sound(self, now: Now, seen: Seen) -> jax.Array:
         """Whether every wanted lane is finite, and none has lost its risk, or squared distance, to underflow."""
-        finite = [jnp.isfinite(seen.x).all(0), *map(blocks, self._finite(now.state))]
-        masks = [
-            self._lost(name, seen.values[name].reshape(-1), now, {})
-            for name in ("risk", "distance_squared")  # where squares underflow first
-            if name in seen.values and name in self._program.built_in
-        ]
-        underflows = functools.reduce(
-            jnp.logical_or, [mask.any() for mask in masks if mask is not None], jnp.bool_(False)
-        )
-        return jnp.all(functools.reduce(jnp.logical_and, finite) | ~self._valid) & ~underflows
+        good = [jnp.isfinite(now.x).all(0), *self._finite(now.state)]
+        for name in ("risk", "distance_squared"):  # where squares underflow first
+            root = self._root(name, now.x)
+            if root is not None and name in seen.values and name in self._program.built_in:
+                good.append((seen.values[name].reshape(-1) != 0) | (root == 0).all(0))
+        return jnp.all(blocks(functools.reduce(jnp.logical_and, good)) | ~self._valid)
 
     def _finite(self, leaves: list[jax.Array]) -> list[jax.Array]:
         """Of each leaf of the method's state, in which lanes it is finite, or infinite where it was so at first."""
@@ -130,16 +126,19 @@ class Observer:
         In blocks with values by far above the smallest number these zeros are as good as any.
         """
         kind, _, point = name.partition("_of_")
-        if kind == "gradient_norm_squared":
-            root = self.gradient(now)
-        elif self._inputs.minimiser is not None and (kind == "distance_squared" or self._program.positive_risk):
-            root = (points[point] if point else now.x) - self._inputs.minimiser[:, None]
-        else:
+        norm = kind == "gradient_norm_squared"
+        root = self.gradient(now) if norm else self._root(kind, points[point] if point else now.x)
+        if root is None:
             return None
         limits = jnp.finfo(self._dtype)
         zero = blocks((value == 0) & (root != 0).any(0)) & self._valid
         largest = jnp.max(jnp.where(self._valid, jnp.abs(blocks(value)), 0), axis=-1, keepdims=True)
         return zero & (largest < limits.tiny / limits.eps)
+
+    def _root(self, kind: str, point: jax.Array) -> jax.Array | None:
+        """Of a risk or squared distance: what vanishes where it does, (d, lanes); None where that is not known."""
+        known = kind == "distance_squared" or self._program.positive_risk
+        return point - self._inputs.minimiser[:, None] if known and self._inputs.minimiser is not None else None
 
     def _built_in(self, name: str, now: Now, points: dict[str, jax.Array]) -> jax.Array:
         """A built-in observable of every lane: "risk", "distance_squared_of_<average>", ..."""
