@@ -23,7 +23,7 @@ from jaxsgd.structure import Skeleton
 # ruff: noqa: N801 - schedules are spelled as they are called
 
 
-_METHOD = "a transformation of gradients, which is a method: give it as method="
+_METHOD = "a transformation of gradients, which is a method: give it as Study(method=...)"
 
 
 class Schedule(Module):

@@ -28,7 +28,7 @@ class Finished:
         return self.transformation
 
     def __repr__(self) -> str:
-        return "<finished transformation>"
+        return "the finished transformation"
 
 
 class WithSlowWeights(NamedTuple):
@@ -194,7 +194,7 @@ class Optax(Method):
             yield
         except CONCRETE as error:
             what = name_of(self.make)
-            raise InvalidType(
+            raise InvalidInput(
                 f"{what} looks at a number that is traced ({type(error).__name__}): make numbers a part of the program, "
                 f"methods.Optax(functools.partial({what}, name=value)), or write it with jax.numpy"
             ) from error

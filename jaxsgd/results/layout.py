@@ -61,7 +61,7 @@ class Layout:
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
         """Estimates of everything that was recorded, by name, and the size of rounding where it may matter."""
         variables = {
-            "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
+            "learning_rate": _learning_rate(np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
         }
         made: dict[str, dict[str, Variable]] = {}
@@ -92,6 +92,11 @@ class Layout:
         """The same estimates, labelled."""
         variables = {name: labelled(each) for name, each in self.variables(sums, trajectories, rounding).items()}
         return xr.Dataset(variables, self.labels())
+
+
+def _learning_rate(rates: np.ndarray) -> Variable:
+    own = np.isnan(rates).all()
+    return Variable(("step",), rates, about="that of the method, which has no schedule" if own else "")
 
 
 def labelled(variable: Variable) -> xr.Variable:

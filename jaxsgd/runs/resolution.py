@@ -69,7 +69,7 @@ def _is_all_that_varies(rounding: Rounding, mean: np.ndarray, variance: np.ndarr
 
 def bounded(study: Study, program: Program) -> Roundings:
     """What is known without trajectories."""
-    rates = study.learning_rates[: study.steps]
+    rates = _rates(study)
     motion, probe = _motion(study, program, rates)
     at, steps = study.recorded_steps, len(study.recorded_steps)
     deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
@@ -109,6 +109,11 @@ def bounded(study: Study, program: Program) -> Roundings:
         nothing = np.full(steps, np.nan)
         made[name] = Rounding(spread, relative, np.inf if lost else absolute, certain, nothing, nothing)
     return made
+
+
+def _rates(study: Study) -> np.ndarray:
+    """eta_t (T,); where the method has its own, such that a path is as long as one gradient."""
+    return study.learning_rates[: study.steps] if study.schedule else np.full(study.steps, study.steps**-0.5)
 
 
 def _noise_varies(study: Study) -> bool:
