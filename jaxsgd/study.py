@@ -101,8 +101,8 @@ class Study(AbstractOrFinal):
         for name, average in self.averages.items():
             if np.isnan(average.mixing(rates)).any() or np.isnan(average.weights(rates)).any():
                 raise InvalidInput(
-                    f"averages[{name!r}], {average!r}, needs the learning rates, and the method {brief(self.method)} has "
-                    "its own: choose another average, such as averages.Uniform()"
+                    f"averages[{name!r}], {average!r}, needs the learning rates, and {brief(self.method)} has its own: "
+                    "choose another average, such as averages.Uniform()"
                 )
         for name, function in self.observables.items():
             takes_state(f"observable {name!r}", function, found.blank)
@@ -180,9 +180,9 @@ class Study(AbstractOrFinal):
 
     @property
     def learning_rates(self) -> np.ndarray:
-        """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made. NaN where the method has its own.
+        """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made.
 
-        They are tabulated once, as long as the schedule reads the same around it.
+        NaN where the method has its own. They are tabulated once, as long as the schedule reads the same around it.
         """
         if self.schedule is None:
             return np.full(self.steps + 1, np.nan)

@@ -61,12 +61,10 @@ class Reader:
             parameter = parameters[key]
             if parameter.default is parameter.empty and key not in arguments:
                 raise InvalidInput(f"{join(where, key)}: missing; {constructor.__name__} needs it")
-        values = {
-            key: self.value(value, known[key], join(where, key)) if key in known else self.option(value, join(where, key))
-            for key, value in arguments.items()
-        }
+        options = {key: self.option(value, join(where, key)) for key, value in arguments.items() if key not in known}
+        values = {key: self.value(arguments[key], known[key], join(where, key)) for key in arguments if key in known}
         with located(where):
-            return constructor(**values)
+            return constructor(**values, **options)
 
     def value(self, value: Any, hint: Any, where: str) -> Any:
         """One value of a file as the type that its argument takes."""

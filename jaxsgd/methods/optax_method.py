@@ -14,7 +14,7 @@ from jax.extend.core import Literal
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.methods.draw import Draw
 from jaxsgd.methods.method import Method
-from jaxsgd.methods.optax_numbers import CONCRETE, LEARNING_RATE, RANDOM, checked, given, name_of, takes
+from jaxsgd.methods.optax_numbers import CONCRETE, LEARNING_RATE, RANDOM, checked, given, name_of, taken_apart, takes
 from jaxsgd.module import brief
 
 
@@ -95,6 +95,7 @@ class Optax(Method):
         for name, function in self.named.items():
             if not callable(function):
                 raise InvalidType(f"points[{name!r}] must be a function of (state, x), got {brief(function)}")
+        self.make, numbers = taken_apart(self.make, numbers)
         self.numbers = checked(self.make, numbers)
         self._check_made()
 
@@ -112,7 +113,7 @@ class Optax(Method):
         except Exception as error:
             raise InvalidInput(f"{what} cannot be made: {type(error).__name__}: {error}") from error
         if not is_transformation(made[0]):
-            raise InvalidType(f"make must be a function that makes an optax transformation; {what} made {brief(made[0])}")
+            raise InvalidType(f"make must make a transformation of optax, and {what} made {brief(made[0])}")
 
     @property
     def has_own_learning_rate(self) -> bool:
@@ -141,10 +142,10 @@ class Optax(Method):
             transformation = self.transformation(learning_rate)
             state = self._with_first_rate(learning_rate, t, state, x)
             if _is_lookahead(transformation):
-                both = optax.LookaheadParams(x, state.slow)
+                both: Any = optax.LookaheadParams(x, state.slow)
                 update, inner = transformation.update(gradient, state.inner, both)
-                x_next, slow = optax.apply_updates(both, update)
-                return x_next, WithSlowWeights(slow, inner)
+                moved: Any = optax.apply_updates(both, update)
+                return moved.fast, WithSlowWeights(moved.slow, inner)
             update, following = self._updated(transformation, gradient, state, x, draw)
             return optax.apply_updates(x, update), following
 
@@ -195,26 +196,26 @@ class Optax(Method):
         except CONCRETE as error:
             what = name_of(self.make)
             raise InvalidInput(
-                f"{what} looks at a number that is traced ({type(error).__name__}): make numbers a part of the program, "
-                f"methods.Optax(functools.partial({what}, name=value)), or write it with jax.numpy"
+                f"{what} looks at a number that is traced ({type(error).__name__}): make the number a part of the "
+                f"program, methods.Optax(functools.partial({what}, name=value)), or write it with jax.numpy"
             ) from error
 
     def _check_state(self, state: Any) -> None:
         what = name_of(self.make)
-        for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(jax.tree.map(jnp.asarray, state)):
             if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or _is_old_key(path, leaf):
                 raise InvalidInput(f"{what} {RANDOM}")
         injected = optax.InjectHyperparamsState | optax.InjectStatefulHyperparamsState
         for part in jax.tree.leaves(state, is_leaf=lambda part: isinstance(part, injected)):
             if isinstance(part, injected) and LEARNING_RATE in part.hyperparams and not self.has_own_learning_rate:
                 raise InvalidInput(
-                    f"{what} keeps its learning rate in its state (optax.inject_hyperparams), and would stay at that of "
-                    "the first step: give methods.Optax the function that is injected itself"
+                    f"{what} keeps its learning rate in its state (optax.inject_hyperparams), and would stay at that "
+                    "of the first step: give methods.Optax the function that is injected itself"
                 )
 
     def replace(self, **changes: Any) -> "Optax":
         """The same with some arguments changed, validated again."""
-        arguments = given(self.numbers) | {"make": self.make, "points": self.named} | changes
+        arguments = self.numbers | {"make": self.make, "points": self.named} | changes
         return Optax(**arguments)
 
     def __repr__(self) -> str:
@@ -243,8 +244,8 @@ def _transformation(value: Any) -> optax.GradientTransformation:
 
 
 def _is_lookahead(transformation: Any) -> bool:
-    """Whether it takes the slow weights with the parameters, as lookahead does; it ignores other ones with a warning."""
-    return transformation.init.__qualname__.startswith(f"{optax.lookahead.__name__}.<locals>.")
+    """Whether it takes slow weights with the parameters, as lookahead does; it warns of parameters without them."""
+    return getattr(transformation.init, "__qualname__", "").startswith(f"{optax.lookahead.__name__}.<locals>.")
 
 
 def _is_made_by(update: Callable[[], Any]) -> bool:
@@ -273,7 +274,7 @@ def _functions_of(draw: Draw) -> dict[str, Callable[..., Any]]:
 
 def _is_old_key(path: Any, leaf: Any) -> bool:
     """Whether a leaf of a state is a key of random numbers of JAX's old kind, two words."""
-    return leaf.dtype == jnp.uint32 and leaf.shape == (2,) and "key" in jax.tree_util.keystr(path[-1:])
+    return leaf.dtype == jnp.uint32 and leaf.shape == (2,) and path and "key" in jax.tree_util.keystr(path[-1:])
 
 
 def _depends(function: Callable[[Any], Any], number: Any) -> list[bool]:

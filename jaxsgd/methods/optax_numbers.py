@@ -1,6 +1,7 @@
 """The numbers that a function takes which makes an optax transformation: which there are, and which can be traced."""
 
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -45,6 +46,21 @@ def name_of(make: Callable[..., Any]) -> str:
     name = getattr(make, "__name__", None)
     public = (module for module in (optax, optax.contrib) if name and vars(module).get(name) is make)
     return next((f"{module.__name__}.{name}" for module in public), brief(make))
+
+
+def taken_apart(make: Callable[..., Any], numbers: Mapping[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The function of a ``functools.partial``, and all numbers: those of the partial are parts of the program.
+
+    Two partials of the same function and numbers are not equal, and would make two programs.
+    """
+    if not isinstance(make, functools.partial) or make.args:
+        return make, dict(numbers)
+    fixed = {name: jax.tree.map(_fixed, value) for name, value in make.keywords.items()}
+    return taken_apart(make.func, fixed | dict(numbers))
+
+
+def _fixed(leaf: Any) -> Any:
+    return Fixed.of(leaf) if isinstance(leaf, float | int) and not isinstance(leaf, bool) else leaf
 
 
 def parameters_of(make: Callable[..., Any]) -> dict[str, inspect.Parameter]:
@@ -110,26 +126,27 @@ def _kept(what: str, value: Any, default: Any) -> Any:
 
 
 def _kept_leaf(what: str, value: Any, default: Any) -> Any:
-    if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
-        raise InvalidInput(f"{what}: it {RANDOM}")
-    wants_bool, wants_float = isinstance(default, bool), isinstance(default, float)
-    wants_integer = isinstance(default, int) and not wants_bool
-    if callable(value):  # such as a schedule of one's own, a mask, or a type of floats
+    if isinstance(value, Fixed) or callable(value):  # such as a schedule of one's own, a mask, or a type of floats
         return value
-    is_bool, is_integer = isinstance(value, bool | np.bool_), isinstance(value, int | np.integer)
-    is_text = isinstance(value, str)
-    if wants_bool != is_bool and (wants_bool or ((wants_float or wants_integer) and is_bool)):
-        raise InvalidType(f"{what} must be {'True or False' if wants_bool else 'a number'}, got {value!r}")
-    if is_text and (wants_float or wants_integer):
-        raise InvalidType(f"{what} must be a number, got {value!r}")
-    if wants_integer and not is_integer:
-        raise InvalidType(f"{what} must be an integer, as its default {default} is, got {brief(value)}")
-    if is_integer and not is_bool and not wants_float:
+    dtype = np.dtype(bool) if isinstance(value, bool) else getattr(value, "dtype", np.dtype(type(value)))
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        raise InvalidInput(f"{what}: it {RANDOM}")
+    _check_sort(what, value, default, dtype.kind)
+    if dtype.kind in "iu" and not np.ndim(value) and not isinstance(default, float):
         return Fixed.of(int(value))
-    is_number = isinstance(value, float | np.floating | int | np.integer) and not is_bool
-    if is_number or (hasattr(value, "dtype") and jnp.issubdtype(value.dtype, jnp.floating)):
+    if dtype.kind == "f" or (dtype.kind in "iu" and isinstance(default, float)):
         return finite_array(what, value)
     return value
+
+
+def _check_sort(what: str, value: Any, default: Any, kind: str) -> None:
+    """An error unless a value of this kind, as NumPy names it, is of the sort of the default, where there is one."""
+    if isinstance(default, bool) and kind != "b":
+        raise InvalidType(f"{what} must be True or False, got {brief(value)}")
+    if isinstance(default, int) and not isinstance(default, bool) and kind not in "iu":
+        raise InvalidType(f"{what} must be an integer, as its default {default} is, got {brief(value)}")
+    if isinstance(default, float) and kind not in "iuf":
+        raise InvalidType(f"{what} must be a number, got {brief(value)}")
 
 
 def _can_be_traced(make: Callable[..., Any], kept: Mapping[str, Any], name: str) -> bool:

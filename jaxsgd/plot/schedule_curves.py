@@ -18,7 +18,7 @@ def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
     studies = [studies] if isinstance(studies, Study) else studies
     for study in studies:
         if study.schedule is None:
-            raise InvalidInput(f"there is no schedule to draw: the method {brief(study.method)} has its own learning rate")
+            raise InvalidInput(f"there is no schedule to draw: {brief(study.method)} has a learning rate of its own")
     rates = [study.learning_rates[: study.steps] for study in studies]
     for index, (study, values) in enumerate(zip(studies, rates, strict=True)):
         label = textwrap.fill(brief(study.schedule), 60)
