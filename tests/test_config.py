@@ -336,7 +336,7 @@ MISTAKES = {
     "kind not a string": (VALID.replace('"gaussian"', "1"), "noise.kind: expected a string, got 1"),
     "missing argument": (VALID.replace("value = 0.1", ""), "schedule.value: missing; constant needs it"),
     "missing key": (VALID.replace(TOP, ""), "steps is needed, the number of updates; or epochs"),
-    "missing table": (TOP + PROBLEM + NOISE, "schedule: missing; Study needs it"),
+    "missing table": (TOP + PROBLEM + NOISE, "schedule is needed, eta_t as a function of t"),
     "missing noise": (TOP + PROBLEM + SCHEDULE, "oracle.noise: missing; AdditiveNoise needs it"),
     "noise of gradient descent": (VALID + "[oracle]\nkind = 'full_gradient'", "oracle.noise: unknown key of Full"),
     "part given twice": (

@@ -112,7 +112,7 @@ PARTS = set(
     contrib.hutchinson_estimator_diag_hessian contrib.normalize contrib.reduce_on_plateau contrib.scale_by_acprop
     contrib.scale_by_ademamix contrib.scale_by_adopt contrib.scale_by_cocob contrib.scale_by_galore
     contrib.scale_by_madgrad contrib.scale_by_muon contrib.scale_by_simplified_ademamix contrib.split_real_and_imaginary
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """What optimisers are made of."""
 
@@ -137,7 +137,9 @@ def exported():
             if name[0] == "_" or not inspect.isfunction(function):
                 continue
             made = inspect.signature(function).return_annotation
-            makes = "GradientTransformation" in str(made) or (made is inspect.Signature.empty and name not in UNANNOTATED)
+            makes = "GradientTransformation" in str(made) or (
+                made is inspect.Signature.empty and name not in UNANNOTATED
+            )
             if makes:
                 found.add(stem + name)
     return found
@@ -224,6 +226,11 @@ def line_search(learning_rate):
     return optax.chain(optax.sgd(learning_rate), optax.scale_by_backtracking_linesearch(8, increase_factor=1.0))
 
 
+def two_pairs(learning_rate):
+    search = optax.scale_by_backtracking_linesearch(8, increase_factor=1.0)
+    return optax.lbfgs(learning_rate, memory_size=2, linesearch=search)
+
+
 def reduced_when_it_stalls(learning_rate, factor):
     return optax.chain(optax.sgd(learning_rate), optax.contrib.reduce_on_plateau(factor, patience=1, cooldown=1))
 
@@ -238,7 +245,8 @@ THROUGH = {
     "lion": (js.methods.Optax(optax.lion, b1=0.7), lambda eta: optax.lion(eta, b1=0.7)),
     "finished": (optax.sgd(0.1, momentum=0.5), lambda _: optax.sgd(0.1, momentum=0.5)),
     "several steps in one": (optax.MultiSteps(optax.sgd(0.1), 2), lambda _: optax.MultiSteps(optax.sgd(0.1), 2)),
-    "lbfgs": (js.methods.Optax(optax.lbfgs, memory_size=2), lambda eta: optax.lbfgs(eta, memory_size=2)),
+    "lbfgs": (js.methods.Optax(two_pairs), two_pairs),
+    "lbfgs with its own line search": (js.methods.Optax(optax.lbfgs), optax.lbfgs),
     "line search": (js.methods.Optax(line_search), line_search),
     "plateau": (
         js.methods.Optax(reduced_when_it_stalls, factor=0.5),
@@ -274,7 +282,9 @@ def plain_paths(make, steps):
 
 
 @pytest.mark.usefixtures("quick_compilation")
-@pytest.mark.parametrize("name", THROUGH)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if "own" in name else name for name in THROUGH]
+)
 def test_trajectories_are_those_of_a_plain_loop(name):
     method, make = THROUGH[name]
     own = not isinstance(method, js.methods.Method)
@@ -289,3 +299,184 @@ def test_trajectories_are_those_of_a_plain_loop(name):
     np.testing.assert_allclose(found["x"].values[0], np.stack(expected), rtol=1e-10, atol=1e-12)
     np.testing.assert_array_equal(found["x"].values[0], found["x"].values[1])
     assert np.isnan(found["learning_rate"].values).all() == own
+
+
+def test_a_point_of_the_state_is_that_of_optax():
+    """Schedule-free SGD evaluates at y, and returns x."""
+    points = {"x": optax.contrib.schedule_free_eval_params}
+    study = study_of(js.methods.Optax(optax.contrib.schedule_free_sgd, points=points), schedule=DECAYING)
+    assert study.built_in == ("risk", "gradient_norm_squared", "risk_of_x")
+    state = study.method.init(START)
+    one = OneUpdate(study.oracle, study.method, Structure.of(START))
+    y, state = study.method.step(START, jnp.asarray(RATE), jnp.int32(0), state, one.draw(None))
+    y, state = study.method.step(y, jnp.asarray(RATE), jnp.int32(1), state, one.draw(None))
+    x = study.method.points(y, state)["x"]
+    jax.tree.map(lambda a, y, z: np.testing.assert_allclose(0.9 * a + 0.1 * z, y, rtol=1e-5), x, y, state.z)
+    assert not np.allclose(x["w"], y["w"])
+
+
+def test_counts_are_kept_once_for_all_trajectories():
+    """Of Adam's state count, mu and nu: the first depends on t alone, as does what corrects the bias."""
+    study = study_of(js.methods.Optax(optax.adam, b1=0.8), schedule=DECAYING)
+    program, _ = prepare(study, ())
+    adam = study.method.init(START)[0]
+    assert jax.tree.structure(adam).num_leaves == len(program.common) == 5
+    assert program.common == (True, False, False, False, False)
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_sweep_over_its_numbers_is_one_program():
+    def make(eta, b1, eps):
+        return js.Study(
+            oracle=js.oracles.AdditiveNoise(js.problems.Quadratic([2.0, 0.5]), js.noise.Gaussian(std=0.3)),
+            schedule=js.schedules.constant(eta),
+            method=js.methods.Optax(optax.adam, b1=b1, eps=eps),
+            x0=[3.0, -2.0],
+            steps=7,
+            record=js.record.at([7]),
+        )
+
+    axes = {"eta": [0.1, 0.2], "b1": [0.5, 0.9], "eps": [1e-8, 0.1]}
+    with jax.enable_x64(True):
+        before = compiled.compiled.cache_info().misses
+        swept = js.sweep(make, axes, trajectories=64, seed=3)
+        assert compiled.compiled.cache_info().misses == before + 1
+        alone = js.simulate(make(0.2, 0.5, 0.1), trajectories=64, seed=3)
+        js.simulate(make(0.1, 0.9, 1e-8), trajectories=64, seed=3)
+        assert compiled.compiled.cache_info().misses == before + 2
+    found = swept.dataset.sel(eta=0.2, b1=0.5, eps=0.1)
+    for name in ("risk_mean", "risk_variance", "x_mean"):
+        np.testing.assert_allclose(found[name], alone.dataset[name], rtol=1e-10)
+    assert len(np.unique(swept.dataset["risk_mean"].values)) == 8
+
+
+@pytest.mark.usefixtures("quick_compilation")
+def test_a_finished_transformation_brings_its_learning_rate(tmp_path):
+    study = study_of(optax.adam(0.1), oracle=IN_TURN, x0=X0, averages={"mean": js.averages.Uniform()})
+    result = js.simulate(study, trajectories=8, seed=0)
+    result.save(tmp_path / "saved.nc")
+    for dataset in (result.dataset, js.load(tmp_path / "saved.nc").dataset):
+        assert np.isnan(dataset["learning_rate"]).all()
+        assert dataset["learning_rate"].attrs["long_name"] == "that of the method, which has no schedule"
+        assert np.isfinite(dataset["risk_mean"]).all()
+    assert np.isnan(study.learning_rates).all()
+    assert study.replace(steps=2).schedule is None
+    for evaluation in js.theory.bounds(study).not_applicable:
+        assert evaluation.reasons == ("a schedule gives eta_t: methods.Optax has a learning rate of its own",)
+    assert not js.theory.bounds(study).applicable
+    with pytest.raises(js.errors.NoExactSolution, match="Optax does not state"):
+        js.theory.exact(study)
+    with pytest.raises(InvalidInput, match=r"eta_t is not known: methods[.]Optax has a learning rate of its own"):
+        js.verify(study)
+    with pytest.raises(InvalidInput, match="no schedule to draw"):
+        js.plot.schedule(study)
+
+
+def test_numbers_are_kept_as_optax_takes_them():
+    """Floats are leaves, an integer for a float is one; integers, flags, functions and what is looked at are not."""
+
+    def mask(params):
+        return jax.tree.map(lambda _: True, params)
+
+    def leaves(make, **numbers):
+        return [
+            leaf.tolist() for leaf in jax.tree.leaves(js.methods.Optax(make, **numbers)) if isinstance(leaf, np.ndarray)
+        ]
+
+    assert leaves(optax.adamw, b1=0, eps=1e-3, mask=mask, nesterov=True, mu_dtype=jnp.float32) == [0.0, 0.001]
+    assert leaves(optax.contrib.prodigy, betas=(0, 0.5), beta3=None) == [0.0, 0.5]
+    assert leaves(optax.adafactor, min_dim_size_to_factor=2, eps=1e-20) == [1e-20]
+    assert leaves(optax.contrib.reduce_on_plateau, factor=0.5, min_scale=0.25) == [0.25]
+    assert leaves(functools.partial(optax.adam, b2=0.5), b1=0.8) == [0.8]
+    same = [js.methods.Optax(functools.partial(optax.adam, b2=0.5)) for _ in range(2)]
+    assert jax.tree.structure(same[0]) == jax.tree.structure(same[1])
+    assert jax.tree.leaves(same[0]) == jax.tree.leaves(same[1])
+    assert repr(js.methods.Optax(optax.adam, b1=0.8).replace(b1=0.7)) == "Optax(optax.adam, b1=0.7)"
+
+
+# refusals
+
+NOISY = js.oracles.AdditiveNoise(js.problems.Quadratic([2.0, 0.5]), js.noise.Gaussian(std=0.3))
+CONSTANT = js.schedules.constant(0.1)
+
+
+def of(method, schedule=CONSTANT, **changes):
+    return js.Study(**({"oracle": NOISY, "x0": X0, "steps": 3, "schedule": schedule, "method": method} | changes))
+
+
+def looks(learning_rate, a):
+    return optax.stateless(lambda g, _: jax.tree.map(lambda leaf: -learning_rate * leaf if a > 0 else leaf, g))
+
+
+def private(learning_rate):
+    """optax.contrib.dpsgd, which optax makes with a deprecated argument."""
+    return optax.chain(optax.contrib.differentially_private_aggregate(1.0, 1.0, key=0), optax.sgd(learning_rate))
+
+
+OPTAX = js.methods.Optax
+REFUSED = {
+    "noisy_sgd": (lambda: of(OPTAX(optax.noisy_sgd, key=0)), "optax.noisy_sgd draws random.*let the oracle draw"),
+    "add_noise": (lambda: of(OPTAX(optax.add_noise, eta=0.1, gamma=0.1, key=0), None), "optax.add_noise draws random"),
+    "dpsgd": (
+        lambda: of(OPTAX(private)),
+        r"private draws random.*let the oracle draw",
+    ),
+    "sophia": (lambda: of(OPTAX(optax.contrib.sophia)), "optax.contrib.sophia draws random"),
+    "a key": (lambda: OPTAX(optax.noisy_sgd, key=jax.random.key(0)), "key of optax.noisy_sgd: it draws random"),
+    "injected": (
+        lambda: of(OPTAX(optax.inject_hyperparams(optax.adam))),
+        "give methods.Optax the function that is inj",
+    ),
+    "no loss": (lambda: of(OPTAX(optax.contrib.momo)), r"optax.contrib.momo: .* needs the loss .*AdditiveNoise draws"),
+    "no loss to call": (lambda: of(OPTAX(line_search)), r"line_search: .* needs the loss of a draw"),
+    "no loss, finished": (lambda: of(optax.lbfgs(), None), "the finished transformation: .* needs the loss of a draw"),
+    "an if in the update": (lambda: of(OPTAX(looks, a=1.0)), r"looks at a number that is traced.*functools.partial\("),
+    "an if on the rate": (
+        lambda: OPTAX(lambda learning_rate: optax.sgd(learning_rate) if learning_rate > 0 else None),
+        "looks at its learning rate, which is traced: give a finished transformation",
+    ),
+    "as a schedule": (lambda: of(js.methods.Sgd(), optax.adam(0.1)), "a function of t.*is a method: give it as Study"),
+    "its function as a schedule": (lambda: of(js.methods.Sgd(), optax.adam), "t = 0.*is a method: give it as Study"),
+    "a schedule besides": (lambda: of(optax.adam(0.1)), "schedule has no use.*Leave the schedule out.*methods.Optax"),
+    "a schedule for a part": (lambda: of(OPTAX(optax.scale_by_adam)), "schedule has no use"),
+    "no schedule": (lambda: of(OPTAX(optax.adam), None), "schedule is needed, eta_t as a function of t"),
+    "no schedule for SGD": (lambda: of(js.methods.Sgd(), None), "schedule is needed"),
+    "not called": (
+        lambda: of(optax.adam),
+        r"got .*adam; give optax.adam\(learning_rate\).*methods.Optax\(optax.adam\)",
+    ),
+    "not called, without a rate": (lambda: of(optax.polyak_sgd), r"give methods.Optax\(optax.polyak_sgd\)"),
+    "a class": (lambda: of(js.methods.Optax), "got jaxsgd.methods.Optax; call it"),
+    "a class of optax": (lambda: of(optax.MultiSteps), "MultiSteps; call it"),
+    "no number of it": (lambda: OPTAX(optax.adam, beta=1), "optax.adam takes no 'beta'; allowed: b1, b2, eps"),
+    "a number of a finished one": (lambda: OPTAX(optax.adam(0.1), b1=0.5), "the finished transformation takes no 'b1'"),
+    "a learning rate": (lambda: OPTAX(optax.adam, learning_rate=0.1), "learning_rate of optax.adam is the schedule of"),
+    "a text": (lambda: OPTAX(optax.adam, b1="high"), "b1 of optax.adam must be a number, got 'high'"),
+    "a flag": (lambda: OPTAX(optax.adam, b1=True), "b1 of optax.adam must be a number, got True"),
+    "no flag": (lambda: OPTAX(optax.adam, nesterov=1), "nesterov of optax.adam must be True or False, got 1"),
+    "no integer": (lambda: OPTAX(optax.adafactor, min_dim_size_to_factor=1.5), "must be an integer.*got 1.5"),
+    "not finite": (lambda: OPTAX(optax.adam, b1=np.nan), "b1 of optax.adam must be finite, got nan"),
+    "out of range": (lambda: OPTAX(optax.contrib.reduce_on_plateau, factor=1.5), "cannot be made: .*range"),
+    "one that is missing": (lambda: OPTAX(optax.contrib.mechanize), "optax.contrib.mechanize needs base_optimizer"),
+    "nothing to make": (lambda: OPTAX(0.1), "make must be a function that makes an optax transformation, got 0.1"),
+    "another function": (lambda: OPTAX(optax.constant_schedule, value=0.1), "optax.constant_schedule made "),
+    "no function of a point": (lambda: OPTAX(optax.adam, points={"x": 1}), r"points\['x'\] must be a function"),
+    "a weight of eta": (
+        lambda: of(optax.adam(0.1), None, averages={"eta": js.averages.StepSizeWeighted()}),
+        r"averages\['eta'\].*needs the learning rates.*Optax.*choose another",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_work_is_refused_with_a_way_out(name):
+    make, message = REFUSED[name]
+    with pytest.raises((InvalidInput, InvalidType), match=message):
+        make()
+
+
+def test_what_needs_no_loss_works_without_one():
+    of(OPTAX(optax.adam))
+    of(optax.chain(optax.clip(1.0), optax.sgd(0.1)), None)
+    of(OPTAX(functools.partial(looks, a=1.0)))
+    of(OPTAX(optax.contrib.sophia, hessian_diagonal_fn=optax.identity()))
