@@ -39,44 +39,46 @@ class WithSlowWeights(NamedTuple):
 
 
 class Optax(Method):
-    """x_{t+1} = x_t + u_t, where (u_t, state) = transformation.update(g_t, state, x_t): any optax transformation.
+    """x_{t+1} = x_t + u_t, where (u_t, state) = transformation.update(g_t, state, x_t): any transformation of optax.
 
-    The transformation is made inside the program, at every step, as ``make(learning_rate=eta_t, **numbers)``: the
+    The transformation is made inside the program, in every update, as ``make(learning_rate=eta_t, **numbers)``: the
     study's schedule is its learning rate, and all its floats can be swept without a new compilation.
 
-    >>> import optax
     >>> Optax(optax.adam, b1=0.8)
     Optax(optax.adam, b1=0.8)
 
-    A finished transformation is taken as it is, ``Study(method=optax.adam(1e-3), ...)``; then its learning rate is its
-    own, the study has no schedule, and what is recorded as `learning_rate` is NaN. So it is with a function `make` that
-    has no argument `learning_rate`, such as ``optax.polyak_sgd``.
+    A finished transformation is taken as it is, ``Study(method=optax.adam(1e-3), ...)``: its learning rate is its own,
+    the study has no schedule, and what is recorded as `learning_rate` is NaN. So it is where `make` has no argument
+    `learning_rate`, as ``optax.polyak_sgd`` has none.
 
     **Arguments**
 
-    - `make`: a function that makes a ``GradientTransformation``, of optax or of one's own; or a finished one.
+    - `make`: a function that makes a transformation, of optax or of one's own; or a finished transformation.
     - `points`: functions of (state, x) by name that give further points to record, such as
-      ``{"average": optax.contrib.schedule_free_eval_params}``. Of `optax.lookahead` the slow weights are recorded
-      under the name ``slow`` in any case.
-    - `numbers`: other arguments of `make`. Floats can be swept; integers, booleans, names and functions are parts of
-      the program, and so are floats that `make` looks at, as ``if factor >= 1:`` does. An integer is a float where
-      the default is one.
+      ``{"x": optax.contrib.schedule_free_eval_params}``. The slow weights of `optax.lookahead` are recorded as ``slow``.
+    - `numbers`: other arguments of `make`. Floats can be swept; an integer is one where the default is. All else is
+      part of the program: integers, booleans, names, functions, the numbers of a ``functools.partial``, and floats
+      that `make` itself looks at, as `optax.contrib.reduce_on_plateau` does at its `factor`.
 
-    The update gets what it takes of ``value`` (the drawn loss at x_t), ``grad`` (g_t), ``value_fn`` and ``obj_fn`` (the
-    drawn loss), and ``grad_fn`` (a function of (x, i), the stochastic gradient). The first, third and fourth need an
-    oracle whose draws have a loss, such as `RandomLoss`, `ExampleSampling` or `FullGradient`.
+    An update is given what it takes of ``value`` (the drawn loss at x_t), ``grad`` (g_t), ``value_fn`` and ``obj_fn``
+    (the drawn loss), and ``grad_fn`` (the stochastic gradient, a function of x and of a count that is ignored). What
+    needs a loss needs an oracle that draws losses, such as `RandomLoss`, `ExampleSampling` or `FullGradient`.
 
-    A transformation need not descend by itself: as in optax, ``optax.scale_by_adam()`` alone adds what should be
-    subtracted. Write a function: ``lambda learning_rate, b1: optax.chain(optax.scale_by_adam(b1),
-    optax.scale_by_learning_rate(learning_rate))``.
+    As in optax, a part of an optimiser does not descend by itself: ``optax.scale_by_adam()`` adds what should be
+    subtracted. Write ``lambda learning_rate, b1: optax.chain(optax.scale_by_adam(b1),
+    optax.scale_by_learning_rate(learning_rate))``. Of `optax.rprop` eta_0 is the first size of steps, and no other eta_t
+    is used; `optax.sm3` takes no leaf of x that is a single number.
 
-    **Refused**, with a way out in the message:
+    **Refused**, each with a way out in the message:
 
-    - `optax.add_noise`, `optax.noisy_sgd`, `optax.contrib.dpsgd`, `optax.contrib.differentially_private_aggregate`, and
-      `optax.contrib.sophia` with Hutchinson's estimator: all trajectories would get the same random numbers.
-    - `optax.inject_hyperparams(f)`: it keeps the learning rate of the first step in its state; give ``f`` itself.
+    - What draws random numbers, as all trajectories would get the same: `optax.noisy_sgd`, `optax.add_noise`,
+      `optax.contrib.dpsgd`, `optax.contrib.differentially_private_aggregate`, and `optax.contrib.sophia` with
+      Hutchinson's estimator, its default. Let the oracle draw; give Sophia another `hessian_diagonal_fn`.
+    - ``optax.inject_hyperparams(f)``, which keeps the first learning rate in its state. Give ``f``.
+    - What needs a loss, with an oracle that draws none: `optax.polyak_sgd`, `optax.lbfgs`, line searches,
+      `optax.contrib.momo`, `momo_adam` and `reduce_on_plateau`.
 
-    Source: DeepMind et al. (2020), The DeepMind JAX Ecosystem, https://github.com/google-deepmind/optax.
+    Source: DeepMind et al. (2020), The DeepMind JAX Ecosystem, https://github.com/google-deepmind.
     """
 
     make: Callable[..., Any]
@@ -219,8 +221,9 @@ class Optax(Method):
         return Optax(**arguments)
 
     def __repr__(self) -> str:
-        points = {"points": self.named} if self.named else {}
-        shown = [f"{name}={brief(value)}" for name, value in (given(self.numbers) | points).items()]
+        shown = [f"{name}={brief(value)}" for name, value in given(self.numbers).items()]
+        if self.named:
+            shown.append(f"points={{{', '.join(f'{name!r}: {name_of(each)}' for name, each in self.named.items())}}}")
         return f"Optax({', '.join([name_of(self.make), *shown])})"
 
 

@@ -24,7 +24,8 @@ CONCRETE = (
 
 RANDOM = (
     "draws random numbers from a key in its state, the same ones in all trajectories, which would then not be "
-    "independent: let the oracle draw, as oracles.AdditiveNoise(problem, noise) or a RandomLoss does"
+    "independent: let the oracle draw, as oracles.AdditiveNoise(problem, noise) or a RandomLoss does, or choose a "
+    "transformation that draws nothing"
 )
 _NONE = inspect.Parameter.empty
 

@@ -96,7 +96,9 @@ class Layout:
 
 def _learning_rate(rates: np.ndarray) -> Variable:
     own = np.isnan(rates).all()
-    return Variable(("step",), rates, about="that of the method, which has no schedule" if own else "")
+    return Variable(
+        ("step",), rates, about="of the schedule; NaN where the method has a learning rate of its own" if own else ""
+    )
 
 
 def labelled(variable: Variable) -> xr.Variable:

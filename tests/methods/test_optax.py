@@ -357,7 +357,10 @@ def test_a_finished_transformation_brings_its_learning_rate(tmp_path):
     result.save(tmp_path / "saved.nc")
     for dataset in (result.dataset, js.load(tmp_path / "saved.nc").dataset):
         assert np.isnan(dataset["learning_rate"]).all()
-        assert dataset["learning_rate"].attrs["long_name"] == "that of the method, which has no schedule"
+        assert (
+            dataset["learning_rate"].attrs["long_name"]
+            == "of the schedule; NaN where the method has a learning rate of its own"
+        )
         assert np.isfinite(dataset["risk_mean"]).all()
     assert np.isnan(study.learning_rates).all()
     assert study.replace(steps=2).schedule is None
