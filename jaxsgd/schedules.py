@@ -23,6 +23,9 @@ from jaxsgd.structure import Skeleton
 # ruff: noqa: N801 - schedules are spelled as they are called
 
 
+_METHOD = "a transformation of gradients, which is a method: give it as Study(method=...)"
+
+
 class Schedule(Module):
     """A learning rate as a function of the update count."""
 
@@ -290,6 +293,8 @@ def tuned_constant(distance: float, gradient_bound: float, steps: int) -> consta
 
 def as_schedule(value: Any) -> Callable[[Any], Any]:
     """``value`` if it can be called with t, otherwise an error."""
+    if hasattr(value, "update") and hasattr(value, "init"):
+        raise InvalidType(f"schedule must be a function of t, got {_METHOD}")
     if not callable(value):
         shown, kind = reprlib.repr(value), "table" if isinstance(value, list | tuple | np.ndarray) else "constant"
         raise InvalidType(f"schedule must be a function of t, got {shown}; for numbers use schedules.{kind}({shown})")
@@ -298,6 +303,8 @@ def as_schedule(value: Any) -> Callable[[Any], Any]:
 
 def _evaluate(schedule: Callable[[Any], Any], t: Any) -> Any:
     rate = schedule(t)
+    if hasattr(rate, "update") and hasattr(rate, "init"):
+        raise TypeError(f"it returned {_METHOD}")
     if rate is None:  # of which NumPy and JAX make a NaN
         raise TypeError("it returned None")
     return rate

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax
 import numpy as np
 
-from jaxsgd import schedules, stated_facts
+from jaxsgd import methods, schedules, stated_facts
 from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput, InvalidType, integer, nearest
 from jaxsgd.folds import PathFold, Sum
 from jaxsgd.methods import Method, Sgd
+from jaxsgd.methods.transformations import is_transformation
 from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
@@ -43,11 +44,12 @@ class Study(AbstractOrFinal):
     **Arguments**
 
     - `oracle`: how g_t is drawn, one of [`jaxsgd.oracles`][].
-    - `schedule`: eta_t, any callable of t, such as those of [`jaxsgd.schedules`][] and of optax.
+    - `schedule`: eta_t, any callable of t, such as those of [`jaxsgd.schedules`][] and of optax; none where the method
+      has its own learning rate, as a finished transformation of optax has: then eta_t is NaN.
     - `steps`: T, the number of updates; or, where examples are sampled, `epochs`: then T is that many times the
       updates of an epoch.
     - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape.
-    - `method`: default plain SGD, one of [`jaxsgd.methods`][].
+    - `method`: default plain SGD, one of [`jaxsgd.methods`][]; or a transformation of optax, ``optax.adam(1e-3)``.
     - `averages`: averaged iterates by name, of [`jaxsgd.averages`][].
     - `record`: a grid of [`jaxsgd.record`][]; default `log_spaced(100)`.
     - `observe`: names of the built-in observables to record; None for all of them.
@@ -59,7 +61,7 @@ class Study(AbstractOrFinal):
     """
 
     oracle: Oracle
-    schedule: Callable[[Any], Any]
+    schedule: Callable[[Any], Any] | None = None
     steps: int = None  # type: ignore[assignment] - from epochs where it is not given
     epochs: dataclasses.InitVar[int | None] = None
     x0: Any = None
@@ -76,13 +78,15 @@ class Study(AbstractOrFinal):
     _tabulated = None  # the learning rates, and what they were tabulated for
 
     def __post_init__(self, epochs: int | None) -> None:
+        if is_transformation(self.method):
+            object.__setattr__(self, "method", methods.Optax(self.method))  # type: ignore[arg-type]
         for name, kind in (("oracle", Oracle), ("method", Method), ("record", Grid)):
             if not isinstance(getattr(self, name), kind):
                 module = {"oracle": "oracles", "method": "methods", "record": "record"}[name]
                 given = getattr(self, name)
-                hint = "; call it" if isinstance(given, type) else ""
+                hint = "; call it" if isinstance(given, type) else _how_to_give(given) if name == "method" else ""
                 raise InvalidType(f"{name} must be one of jaxsgd.{module}, got {brief(given)}{hint}")
-        schedules.as_schedule(self.schedule)
+        self._check_schedule()
         object.__setattr__(self, "steps", self._updates(epochs))
         self._check_named()
         object.__setattr__(self, "x0", self._start())
@@ -94,11 +98,27 @@ class Study(AbstractOrFinal):
         self._check_observed()
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
         rates = self.learning_rates[: self.steps]
-        for average in self.averages.values():
-            average.mixing(rates)
+        for name, average in self.averages.items():
+            if np.isnan(average.mixing(rates)).any() or np.isnan(average.weights(rates)).any():
+                raise InvalidInput(
+                    f"averages[{name!r}], {average!r}, needs the learning rates, and {brief(self.method)} has its own: "
+                    "choose another average, such as averages.Uniform()"
+                )
         for name, function in self.observables.items():
             takes_state(f"observable {name!r}", function, found.blank)
         stated_facts.check(self.oracle, self.method, self.x0)
+
+    def _check_schedule(self) -> None:
+        """An error unless there is a schedule where, and only where, the method takes one."""
+        if not self.method.has_own_learning_rate:
+            if self.schedule is None:
+                raise InvalidType("schedule is needed, eta_t as a function of t, such as schedules.constant(0.1)")
+            schedules.as_schedule(self.schedule)
+        elif self.schedule is not None:
+            raise InvalidInput(
+                f"schedule has no use: the method {brief(self.method)} has its own learning rate. Leave the schedule "
+                "out, or give a method that takes one, such as methods.Optax(optax.adam)"
+            )
 
     def _updates(self, epochs: int | None) -> int:
         """T, from `steps` or `epochs`."""
@@ -162,8 +182,10 @@ class Study(AbstractOrFinal):
     def learning_rates(self) -> np.ndarray:
         """eta_0 .. eta_T (T + 1,), float64; eta_T belongs to the update that is not made.
 
-        They are tabulated once, as long as the schedule reads the same around it.
+        NaN where the method has its own. They are tabulated once, as long as the schedule reads the same around it.
         """
+        if self.schedule is None:
+            return np.full(self.steps + 1, np.nan)
         skeleton, numbers = Skeleton.split(self.schedule)
         key = Surroundings(skeleton), [np.asarray(number).tobytes() for number in numbers]
         if self._tabulated is None or self._tabulated[0] != key:
@@ -249,6 +271,13 @@ _NAMED: dict[str, tuple[type | None, str]] = {
     "folds": (PathFold, "one of jaxsgd.folds"),
 }
 """Arguments by name: of which class their members are, or functions, and how that is said."""
+
+
+def _how_to_give(value: Any) -> str:
+    """What to do with a function that may make a transformation of optax."""
+    from jaxsgd.methods.optax_method import how_to_give
+
+    return how_to_give(value)
 
 
 def _check_rates(rates: np.ndarray) -> None:

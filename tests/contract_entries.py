@@ -11,6 +11,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
 
@@ -313,6 +314,12 @@ METHODS = {
         lambda: methods.Projected(methods.Box(lower=-0.5, upper=[1.5, 1.0])),
         'onto = {kind = "box", lower = -1.0, upper = [0.5, 2.0]}',
         "plain linear projection",
+        exact=False,
+    ),
+    "optax": Entry(
+        lambda: methods.Optax(optax.adam, b1=0.8, eps=1e-3),
+        lambda: methods.Optax(optax.adam, b1=0.5, eps=1e-2),
+        'make = "optax:adam", b1 = 0.8, eps = 1e-3',
         exact=False,
     ),
 }

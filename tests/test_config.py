@@ -29,6 +29,7 @@ VALID = TOP + PROBLEM + NOISE + SCHEDULE
 OWN_MODULE = """
 import jaxsgd as js
 import jax.numpy as jnp
+import optax
 
 half_power = lambda t, initial=0.1: initial / (t + 1) ** 0.5
 cosine = lambda initial: js.schedules.cosine(initial, 20)
@@ -36,6 +37,8 @@ quartic = lambda x: jnp.sum(x**4)
 gaussian = lambda std: js.noise.Gaussian(std)
 loss = lambda xi, x: jnp.sum((x - xi) ** 2)
 sampler = lambda stream: stream.normal((2,))
+heavy_ball = lambda learning_rate, beta: optax.sgd(learning_rate, beta)
+finished = lambda beta=0.5: optax.sgd(0.1, beta)
 first = lambda x: x[0]
 length = lambda update: update.learning_rate
 number = lambda: 3
@@ -127,7 +130,7 @@ EXAMPLES = {
         "scale": "factor = 0.5\nschedule = 'own:half_power'",
         "tuned_constant": "distance = 5.0\ngradient_bound = 10\nsteps = 20",
     },
-    Method: {"sgd": "", "projected": "onto = {kind = 'ball', radius = 9.0}"},
+    Method: {"sgd": "", "projected": "onto = {kind = 'ball', radius = 9.0}", "optax": "make = 'optax:adam'"},
     ConvexSet: {"ball": "radius = 9\ncentre = [0, 0]", "box": "lower = -9\nupper = [9.0, 9.0]"},
     Average: {
         "step_size_weighted": "",
@@ -263,6 +266,41 @@ def test_nested_schedules(write):
     np.testing.assert_allclose(schedule(np.arange(3)), 0.2 / np.sqrt(np.arange(3) + 3))
 
 
+@pytest.mark.parametrize(
+    ("table", "shown"),
+    [
+        ("kind = 'optax:adam'\nb1 = 1\nnesterov = true", "Optax(optax.adam, b1=1, nesterov=True)"),
+        ("kind = 'optax'\nmake = 'optax:lion'\nb2 = 0.5", "Optax(optax.lion, b2=0.5)"),
+        ("kind = 'optax.contrib:prodigy'\nbetas = [0.5, 0.9]", "Optax(optax.contrib.prodigy, betas=[0.5, 0.9])"),
+        ("kind = 'optax.contrib:muon'\npreconditioning = 'aol'", "Optax(optax.contrib.muon, preconditioning='aol')"),
+        ("kind = 'own:heavy_ball'\nbeta = 0.5", "Optax(own.<lambda>, beta=0.5)"),
+        (
+            "kind = 'optax.contrib:schedule_free_sgd'\n"
+            "points = {x = 'optax.contrib:schedule_free_eval_params'}\nb1 = 0.8",
+            "Optax(optax.contrib.schedule_free_sgd, b1=0.8, points={'x': optax.contrib.schedule_free_eval_params})",
+        ),
+    ],
+)
+def test_transformations_of_optax_are_methods(write, table, shown):
+    assert repr(config.read(write(f"{VALID}[method]\n{table}")).study.method) == shown
+
+
+def test_a_finished_transformation_needs_no_schedule(write):
+    study = config.read(write(f"{TOP}{PROBLEM}{NOISE}[method]\nkind = 'own:finished'\nbeta = 0.9")).study
+    assert study.schedule is None
+    assert repr(study.method) == "Optax(own.<lambda>, beta=0.9)"
+
+
+def test_numbers_of_optax_can_be_swept(write):
+    file = config.read(write(f"{VALID}[method]\nkind = 'optax:adam'\n[sweep]\n'method.b1' = [0.5, 0.9]"))
+    assert [repr(file.make(**{"method.b1": b1}).method) for b1 in file.axes["method.b1"]] == [
+        "Optax(optax.adam, b1=0.5)",
+        "Optax(optax.adam, b1=0.9)",
+    ]
+    with pytest.raises(js.errors.InvalidInput, match=r"cell method.beta=0.5: method: optax.adam takes no 'beta'"):
+        config.read(write(f"{VALID}[method]\nkind = 'optax:adam'\n[sweep]\n'method.beta' = [0.5, 0.9]"))
+
+
 def test_arguments_of_simulate_and_short_forms(write):
     top = TOP + 'trajectories = 2_000\nseed = 7\nquantiles = [0.05, 0.95]\nstatistics = ["mean"]\nobserve = ["risk"]\n'
     short = 'x0 = [1, -1]\nnoise = "gaussian"\nmethod = "sgd"\n'
@@ -336,7 +374,7 @@ MISTAKES = {
     "kind not a string": (VALID.replace('"gaussian"', "1"), "noise.kind: expected a string, got 1"),
     "missing argument": (VALID.replace("value = 0.1", ""), "schedule.value: missing; constant needs it"),
     "missing key": (VALID.replace(TOP, ""), "steps is needed, the number of updates; or epochs"),
-    "missing table": (TOP + PROBLEM + NOISE, "schedule: missing; Study needs it"),
+    "missing table": (TOP + PROBLEM + NOISE, "schedule is needed, eta_t as a function of t"),
     "missing noise": (TOP + PROBLEM + SCHEDULE, "oracle.noise: missing; AdditiveNoise needs it"),
     "noise of gradient descent": (VALID + "[oracle]\nkind = 'full_gradient'", "oracle.noise: unknown key of Full"),
     "part given twice": (
@@ -358,6 +396,26 @@ MISTAKES = {
     "wrong nested value": (
         VALID + "[method]\nkind = 'projected'\nonto = {kind = 'ball', radius = -1}",
         "method.onto: radius must be greater than 0, got -1",
+    ),
+    "unknown number of optax": (
+        VALID + "[method]\nkind = 'optax:adam'\nbeta = 1",
+        "method: optax.adam takes no 'beta'; allowed: b1, b2, eps",
+    ),
+    "learning rate of optax": (
+        VALID + "[method]\nkind = 'optax:adam'\nlearning_rate = 0.1",
+        "method: learning_rate of optax.adam is the schedule of the study",
+    ),
+    "table for a number of optax": (
+        VALID + "[method]\nkind = 'optax:adam'\nb1 = {from = 1, to = 'x'}",
+        "method.b1.to: expected a number, got 'x'",
+    ),
+    "unknown function of optax": (
+        VALID + "[method]\nkind = 'optax:adm'",
+        "method.kind: no function 'adm' in 'optax'.*'adam'",
+    ),
+    "schedule of a finished transformation": (
+        VALID + "[method]\nkind = 'own:finished'",
+        r"schedule has no use: the method Optax.* has its own learning rate",
     ),
     "wrong study": (VALID.replace("20", "0"), "steps must be at least 1, got 0"),
     "unknown grid": (VALID + "[record]\nevrey = 10", "record.evrey: unknown key; .*did you mean 'every'"),

@@ -16,6 +16,7 @@ import contract_entries
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from contract_entries import FAMILIES, kind_of
 from contract_facts import FACTS, batches
@@ -384,7 +385,7 @@ def made_from_repr(family, shown):
     others = [vars(module) for module in (problems, noise, orders, methods, schedules, averages, record)]
     modules = [*others, vars(importlib.import_module(".".join(family.__module__.split(".")[:2])))]
     known = {name: item for names in modules for name, item in names.items()}
-    return eval(shown, known, {"contract_entries": contract_entries})
+    return eval(shown, known, {"contract_entries": contract_entries, "optax": optax})
 
 
 @each

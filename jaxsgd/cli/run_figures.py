@@ -19,9 +19,10 @@ Drawings = Mapping[str, Callable[[Axes], object]]
 def of_study(study: js.Study, result: js.Result, exact: xr.Dataset | None, folder: pathlib.Path) -> list[str]:
     """Write the figures that a study has and return their names.
 
-    Paths are drawn for studies of two coordinates, distances where the minimiser is known.
+    Paths are drawn for studies of two coordinates, distances where the minimiser is known, and learning rates where
+    there is a schedule.
     """
-    drawn = {"learning_rate.png": lambda ax: plot.schedule(study, ax=ax)}
+    drawn = {"learning_rate.png": lambda ax: plot.schedule(study, ax=ax)} if study.schedule else {}
     for quantity, name in (("risk", "risk.png"), ("distance_squared", "distance.png")):
         observables = [each for each in study.observed if each == quantity or each.startswith(f"{quantity}_of_")]
         if observables:

@@ -2,12 +2,14 @@
 
 A file has one key or table for each argument of a [`jaxsgd.Study`][] under the argument's own name,
 except that the oracle's `problem` and `noise` are tables of their own, and for the arguments of
-``simulate`` in [`RUN`][jaxsgd.config.RUN]. Three rules cover the rest:
+``simulate`` in [`RUN`][jaxsgd.config.RUN]. Four rules cover the rest:
 
 - An object is a table whose ``kind`` names its constructor, in snake case, and whose other keys are
   the constructor's arguments; a string is short for a table with a ``kind`` alone.
 - ``kind = "module:function"`` calls the user's own function with the other keys; what it returns is
   the object. A schedule's function that takes ``t`` is itself the schedule.
+- As a method, ``kind = "optax:adam"``, or any other function that makes a transformation of optax, stands for
+  `methods.Optax` of it: the other keys are its numbers, and the table `schedule` its learning rate.
 - A function, such as an observable, is the string ``"module:function"``.
 
 A table `sweep` makes it a file of many studies: its keys are paths to keys of the study, such as

@@ -37,10 +37,17 @@ def kinds(family: type) -> dict[str, Callable[..., Any]]:
 @functools.cache
 def hints(constructor: Callable[..., Any]) -> dict[str, Any]:
     """What each argument of a constructor takes, as a type."""
-    known = typing.get_type_hints(constructor)
+    known = typing.get_type_hints(getattr(constructor, "__init__", constructor)) | typing.get_type_hints(constructor)
     # A schedule is annotated as a function, because any function of t will do.
     known["schedule"] = Schedule
-    return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}
+    found = inspect.signature(constructor).parameters.values()
+    return {each.name: known.get(each.name, Any) for each in found if each.kind != each.VAR_KEYWORD}
+
+
+@functools.cache
+def takes_options(constructor: Callable[..., Any]) -> bool:
+    """Whether a constructor takes arguments of any name, ``**options``, and says itself which it knows."""
+    return any(each.kind == each.VAR_KEYWORD for each in inspect.signature(constructor).parameters.values())
 
 
 def study_keys() -> tuple[str, ...]:

@@ -13,11 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxsgd.config.constructors import PARTS, hints, kinds, study_keys
+from jaxsgd import methods
+from jaxsgd.config.constructors import PARTS, hints, kinds, study_keys, takes_options
 from jaxsgd.config.data_files import RESPONSES, with_examples
 from jaxsgd.config.places import UnknownKey, expect, join, located
 from jaxsgd.config.sharing import Shared, content_of
 from jaxsgd.errors import InvalidInput, nearest
+from jaxsgd.methods import Method
+from jaxsgd.methods.transformations import is_transformation
 from jaxsgd.module import Module
 from jaxsgd.record import Grid
 from jaxsgd.schedules import Schedule
@@ -51,15 +54,18 @@ class Reader:
         """The object that a constructor of jaxsgd makes of a table."""
         known = hints(constructor)
         for key in arguments:
-            if key not in known:
+            if key not in known and not takes_options(constructor):
                 options = nearest(key, known) if known else "none is allowed"
                 raise UnknownKey.at(join(where, key), f"unknown key of {constructor.__name__}; {options}")
-        for key, parameter in inspect.signature(constructor).parameters.items():
+        parameters = inspect.signature(constructor).parameters
+        for key in known:
+            parameter = parameters[key]
             if parameter.default is parameter.empty and key not in arguments:
                 raise InvalidInput(f"{join(where, key)}: missing; {constructor.__name__} needs it")
-        values = {key: self.value(value, known[key], join(where, key)) for key, value in arguments.items()}
+        options = {key: self.option(value, join(where, key)) for key, value in arguments.items() if key not in known}
+        values = {key: self.value(arguments[key], known[key], join(where, key)) for key in arguments if key in known}
         with located(where):
-            return constructor(**values)
+            return constructor(**values, **options)
 
     def value(self, value: Any, hint: Any, where: str) -> Any:
         """One value of a file as the type that its argument takes."""
@@ -86,6 +92,12 @@ class Reader:
                 expect(type(value) is scalar, expected, value, where)
                 return value
         return self.numbers(value, where)
+
+    def option(self, value: Any, where: str) -> Any:
+        """An argument that its constructor knows, and this does not: a number, true or false, a name, or a function."""
+        if isinstance(value, str):
+            return self.function(value, where) if ":" in value else value
+        return value if isinstance(value, bool) else self.numbers(value, where)
 
     def numbers(self, value: Any, where: str) -> Any:
         """A number, or lists and tables of numbers: an array or a pytree. Arrays are those of data files."""
@@ -121,6 +133,8 @@ class Reader:
             raise InvalidInput(f"{at}: missing; {nearest('', allowed)}")
         expect(isinstance(kind, str), "a string", kind, at)
         if ":" in kind:
+            if family is Method and _makes_transformation(self.function(kind, at), arguments):
+                return self.call(methods.Optax, {"make": kind} | arguments, where)
             return self.own(family, kind, arguments, at)
         if kind in RESPONSES:
             arguments = with_examples(kind, arguments, where, folder=self.folder, shared=self.shared)
@@ -174,3 +188,14 @@ class Reader:
             names = [key for key, item in vars(module).items() if callable(item) and not key.startswith("_")]
             raise InvalidInput(f"{where}: no function {attribute!r} in {module_name!r}; {nearest(attribute, names)}")
         return function
+
+
+def _makes_transformation(function: Callable[..., Any], arguments: Mapping[str, Any]) -> bool:
+    """Whether a function makes a transformation of optax, and not a method, of these arguments and a learning rate."""
+    given = {key: item for key, item in arguments.items() if key != "points"}
+    if "learning_rate" in inspect.signature(function).parameters:
+        given = {"learning_rate": 0.1} | given
+    try:
+        return is_transformation(function(**given))
+    except Exception:  # then Optax says what is wrong with them
+        return (function.__module__ or "").startswith("optax.")

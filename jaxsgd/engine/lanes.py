@@ -196,7 +196,9 @@ def _dynamic_slice(params: dict, values: list[Value], lanes: int) -> Any:
         last = _shape_of_one(operand)[0] - 1  # the primitive clamps
         return _rows(operand, jnp.clip(starts[0].array, 0, last), lanes)[None]
     # The primitive clamps a negative start; it does not count it from the end.
-    indices, sizes = [*(start.array for start in starts), 0], (*params["slice_sizes"], lanes)
+    of_one = [start.array for start in starts]
+    indices = [*of_one, np.zeros((), jnp.result_type(of_one[0]) if of_one else np.int32)]
+    sizes = (*params["slice_sizes"], lanes)
     return lax.dynamic_slice(operand.array, indices, sizes, allow_negative_indices=False)
 
 

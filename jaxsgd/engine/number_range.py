@@ -24,7 +24,8 @@ def check_range(study: Study, dtype: Any) -> None:
     low, high = float(limits.tiny), float(limits.max)
     if low <= np.finfo(float).tiny:  # as wide as the range of what is given
         return
-    _check_rates(study.learning_rates[: study.steps], low, high, float(limits.eps))
+    if study.schedule is not None:
+        _check_rates(study.learning_rates[: study.steps], low, high, float(limits.eps))
     whole = {"x0": study.x0, "oracle": study.oracle, "method": study.method, "folds": dict(study.folds)}
     for path, leaf in jax.tree_util.tree_leaves_with_path(whole):
         array = np.asarray(leaf)

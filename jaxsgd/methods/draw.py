@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jax.extend.core import get_opaque_trace_state
 
 Function = Callable[[Any], Any]
 
@@ -41,14 +42,15 @@ class Draw:
 
 
 def _once(function: Function) -> Function:
-    """The function, computed once for the same array or pytree."""
-    known: list[tuple[Any, Any]] = []
+    """The function, computed once for the same array or pytree; anew inside a branch or a loop, which keeps its own."""
+    known: list[tuple[Any, Any, Any]] = []
 
     def of(x: Any) -> Any:
-        for point, value in known:
-            if point is x:
+        trace = get_opaque_trace_state()
+        for point, where, value in known:
+            if point is x and where == trace:
                 return value
-        known.append((x, function(x)))
-        return known[-1][1]
+        known.append((x, trace, function(x)))
+        return known[-1][2]
 
     return of

@@ -48,10 +48,12 @@ class Method(MethodFacts, Module):
     ...         return x + velocity, velocity
 
     Numbers among its fields can be swept without a new compilation. It sees x, and gradients, as one flat vector (d,)
-    in ``jax.flatten_util`` order; with the class attribute ``sees_pytree = True`` as the pytree that x0 is.
+    in ``jax.flatten_util`` order; with the class attribute ``sees_pytree = True`` as the pytree that x0 is. One that
+    takes no schedule says ``has_own_learning_rate = True``: then a study with it has none, and its eta_t is NaN.
     """
 
     sees_pytree = False
+    has_own_learning_rate = False
 
     def init(self, x0: Any) -> Any:
         """The state of a trajectory before its first update, a pytree of arrays; () for none.

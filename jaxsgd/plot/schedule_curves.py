@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from jaxsgd.errors import InvalidInput
 from jaxsgd.module import brief
 from jaxsgd.plot import style
 from jaxsgd.study import Study
@@ -15,6 +16,9 @@ def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
     """eta_t of one study or several over t = 0 .. T-1, on a log scale where it spans more than a decade."""
     ax = style.axes(ax)
     studies = [studies] if isinstance(studies, Study) else studies
+    for study in studies:
+        if study.schedule is None:
+            raise InvalidInput(f"there is no schedule to draw: {brief(study.method)} has a learning rate of its own")
     rates = [study.learning_rates[: study.steps] for study in studies]
     for index, (study, values) in enumerate(zip(studies, rates, strict=True)):
         label = textwrap.fill(brief(study.schedule), 60)

@@ -63,7 +63,7 @@ class Layout:
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
         """Estimates of everything that was recorded, by name, and the size of rounding where it may matter."""
         variables = {
-            "learning_rate": Variable(("step",), np.array(self.records.learning_rate)),
+            "learning_rate": _learning_rate(np.array(self.records.learning_rate)),
             "example_gradients": Variable(("step",), np.array(self.records.example_gradients)),
         }
         made: dict[str, dict[str, Variable]] = {}
@@ -94,6 +94,13 @@ class Layout:
         """The same estimates, labelled."""
         variables = {name: labelled(each) for name, each in self.variables(sums, trajectories, rounding).items()}
         return xr.Dataset(variables, self.labels())
+
+
+def _learning_rate(rates: np.ndarray) -> Variable:
+    own = np.isnan(rates).all()
+    return Variable(
+        ("step",), rates, about="of the schedule; NaN where the method has a learning rate of its own" if own else ""
+    )
 
 
 def labelled(variable: Variable) -> xr.Variable:

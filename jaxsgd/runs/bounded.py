@@ -35,7 +35,7 @@ def bounded_of_cells(studies: Sequence[Study], program: Program) -> Roundings:
 def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
     study = studies[0]
     at, cells = study.recorded_steps, (len(studies), 1)
-    rates = np.stack([each.learning_rates[: each.steps] for each in studies])
+    rates = np.stack([_rates(each) for each in studies])
     moving = Moving.of(studies, program, rates)
     motion = moving.motion
     varies = motion.is_random | [not each.constant_covariance for each in moving.declared]
@@ -72,6 +72,11 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
         certain = certain.reshape(cells) | (~moved & (not random_start))
         made[name] = Rounding(spread, relative, absolute, certain, nothing, nothing)
     return made
+
+
+def _rates(study: Study) -> np.ndarray:
+    """eta_t (T,); where the method has its own, such that a path is as long as one gradient."""
+    return study.learning_rates[: study.steps] if study.schedule else np.full(study.steps, study.steps**-0.5)
 
 
 def _of_built_in(kind: str, moving: Moving) -> tuple[np.ndarray, np.ndarray]:

@@ -42,7 +42,7 @@ def claims_of(bound: Bound, study: Study, assumed: Sequence[Assumption] | None =
     >>> claims_of(WeightedAverage(), chapter.study("constant"))
     Claim('weighted_average': E Z <= 0 at step 50)
     """
-    assumed = bound.assumptions(study) if assumed is None else assumed
+    assumed = bound.assumed(study) if assumed is None else assumed
     problem, least = _known(bound, study, assumed)
     c, a = bound.coefficients(study)
     known = c * distance_squared(study) + bound.constant(study)
@@ -79,7 +79,7 @@ def prior_claim(bound: Bound, study: Study, assumed: Sequence[Assumption] | None
 
     **Raises** `InvalidInput` where the bound does not apply, or there is no such L^2.
     """
-    assumed = bound.assumptions(study) if assumed is None else assumed
+    assumed = bound.assumed(study) if assumed is None else assumed
     problem, least = _known(bound, study, assumed)
     largest = a_priori(study)
     if largest is None:

@@ -120,6 +120,8 @@ def convexity(study: Study) -> Statement:
     """sum eta_t (<x_t - x*, grad R(x_t)> - (R(x_t) - R*)) >= 0 along trajectories."""
     problem, x_star = _minimised(study)
     minimum = problem.minimum
+    if study.schedule is None:
+        raise InvalidInput(f"eta_t is not known: methods.{type(study.method).__name__} has a learning rate of its own")
     if not problem.convex or minimum is None:
         raise InvalidInput(f"the problem states convex={problem.convex} and minimum={minimum}")
 
@@ -149,7 +151,7 @@ def convexity(study: Study) -> Statement:
 
 def of_bound(bound: Bound, study: Study) -> Statement:
     """A bound with the gradients of the run, and, where there is one, with an L^2 known before it."""
-    assumed = bound.assumptions(study)
+    assumed = bound.assumed(study)
     claims = [claims_of(bound, study, assumed)]
     with_prior = _prior(bound, claims[0].study, assumed)
     return dataclasses.replace(

@@ -94,7 +94,7 @@ def evaluated(study: Study, result: Result | None, among: Sequence[Bound]) -> Bo
     """What [`jaxsgd.theory.bounds`][] returns for these bounds."""
     if not isinstance(study, Study):
         raise InvalidType(f"bounds(study) needs a jaxsgd.Study, got {study!r}")
-    assumed = [bound.assumptions(study) for bound in among]
+    assumed = [bound.assumed(study) for bound in among]
     reasons = [failing(assumptions) for assumptions in assumed]
     points = {str(i): bound.point(study) for i, bound in enumerate(among) if not reasons[i]}
     moments = _moments(study, {name: point for name, point in points.items() if point is not None})

@@ -101,6 +101,12 @@ def sgd(study: Study, start_inside: bool = False) -> tuple[Assumption, ...]:
     return minimiser_known(study), unbiased(study), descent(study, start_inside)
 
 
+def no_schedule(study: Study) -> Assumption:
+    """Of a method with a learning rate of its own, of which no theorem here speaks."""
+    why = f"methods.{type(study.method).__name__} has a learning rate of its own"
+    return Assumption("a schedule gives eta_t", False, why)
+
+
 def moves(study: Study) -> Assumption:
     """Some learning rate is positive."""
     largest = study.learning_rates[: study.steps].max()

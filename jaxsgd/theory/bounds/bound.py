@@ -9,7 +9,7 @@ from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput
 from jaxsgd.module import AbstractOrFinal
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.assumption import Assumption, failing
+from jaxsgd.theory.bounds.assumption import Assumption, failing, no_schedule
 from jaxsgd.theory.bounds.geometry import distance_squared
 
 
@@ -54,9 +54,13 @@ class Bound(AbstractOrFinal, abc.ABC):
         """e, for such a study."""
         return 0.0
 
+    def assumed(self, study: Study) -> tuple[Assumption, ...]:
+        """The same of any study; every theorem here assumes a schedule."""
+        return (no_schedule(study),) if study.schedule is None else self.assumptions(study)
+
     def reasons(self, study: Study) -> tuple[str, ...]:
         """Why the bound does not apply: the assumptions that fail. Empty where none is known to."""
-        return failing(self.assumptions(study))
+        return failing(self.assumed(study))
 
     def value(self, study: Study, second_moments: Any) -> float:
         """c r^2 + sum_t a_t G_t^2 + e.
