@@ -55,7 +55,7 @@ class Optax(Method):
 
     - `make`: a function that makes a transformation, of optax or of one's own; or a finished transformation.
     - `points`: functions of (state, x) by name that give further points to record, such as
-      ``{"x": optax.contrib.schedule_free_eval_params}``. The slow weights of `optax.lookahead` are recorded as ``slow``.
+      ``{"x": optax.contrib.schedule_free_eval_params}``. Slow weights of `optax.lookahead` are recorded, as ``slow``.
     - `numbers`: other arguments of `make`. Floats can be swept; an integer is one where the default is. All else is
       part of the program: integers, booleans, names, functions, the numbers of a ``functools.partial``, and floats
       that `make` itself looks at, as `optax.contrib.reduce_on_plateau` does at its `factor`.
@@ -66,8 +66,8 @@ class Optax(Method):
 
     As in optax, a part of an optimiser does not descend by itself: ``optax.scale_by_adam()`` adds what should be
     subtracted. Write ``lambda learning_rate, b1: optax.chain(optax.scale_by_adam(b1),
-    optax.scale_by_learning_rate(learning_rate))``. Of `optax.rprop` eta_0 is the first size of steps, and no other eta_t
-    is used; `optax.sm3` takes no leaf of x that is a single number.
+    optax.scale_by_learning_rate(learning_rate))``. Of `optax.rprop` eta_0 is the first size of steps, and no other
+    eta_t is used; `optax.sm3` takes no leaf of x that is a single number.
 
     **Refused**, each with a way out in the message:
 
