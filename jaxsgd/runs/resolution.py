@@ -73,20 +73,20 @@ def bounded(study: Study, program: Program) -> Roundings:
     motion, probe = _motion(study, program, rates)
     at, steps = study.recorded_steps, len(study.recorded_steps)
     deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
-    lost = deterministic and bounds.stagnates(motion)
     method = study.method
     if method.plain or method.projection is not None:
-        whole = bounds.of_iterates(motion)
+        whole, lost = bounds.of_iterates(motion), deterministic and bounds.stagnates(motion)
     else:  # an update is not known to be eta g
-        whole = np.full(len(rates) + 1, np.inf)
+        whole, lost = np.append(0.0, np.full(len(rates), np.inf)), deterministic
     of_x = whole[at]
     of_averages = {
         name: bounds.of_average(motion, average.mixing(rates), whole)[at] for name, average in study.averages.items()
     }
+    of_points = dict.fromkeys(program.points, np.where(at > 0, np.inf, 0.0))  # not known how they depend on x
     undrawn = {event.name: event.takes_state for event in program.observables}
-    everything = np.max([of_x, *of_averages.values()], 0)
+    everything = np.max([of_x, *of_averages.values(), *of_points.values()], 0)
     # An average of x_0 alone is x_0, and so is x after updates with a rate of 0.
-    has_moved = np.append(False, np.cumsum(rates) > 0)
+    has_moved = np.append(False, (np.cumsum(rates) > 0) | ~np.isfinite(whole[1:]))
     made: dict[str, Rounding] = {}
     for name in study.observed:
         constant, (kind, _, average) = False, name.partition("_of_")
@@ -101,10 +101,10 @@ def bounded(study: Study, program: Program) -> Roundings:
             if undrawn[name] and (others or (program.folds and study.steps * EPSILON > 1 / 16)):
                 absolute = np.inf  # not known; or an update of a sum is of the size of its rounding
         else:
-            spread = of_averages[average] if average else of_x
+            spread = (of_averages | of_points)[average] if average else of_x
             relative, absolute = _of_built_in(kind, study, motion, probe)
         random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
-        moved = has_moved[np.maximum(at - 1, 0)] if average or undrawn.get(name) else has_moved[at]
+        moved = has_moved[np.maximum(at - 1, 0)] if average in of_averages or undrawn.get(name) else has_moved[at]
         certain = np.full(steps, deterministic or constant) | (~moved & (not random_start))
         nothing = np.full(steps, np.nan)
         made[name] = Rounding(spread, relative, np.inf if lost else absolute, certain, nothing, nothing)
