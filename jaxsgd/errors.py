@@ -82,7 +82,9 @@ def semidefinite(name: str, matrix: np.ndarray, why: str) -> None:
         raise InvalidInput(f"{name} must have no negative eigenvalue, got {least:g}: {why}")
 
 
-def scalar(name: str, value: Any, *, above: float = -np.inf, at_least: float = -np.inf) -> np.ndarray:
+def scalar(
+    name: str, value: Any, *, above: float = -np.inf, at_least: float = -np.inf, below: float = np.inf
+) -> np.ndarray:
     """``value`` as a finite float64 scalar inside the stated range."""
     array = finite_array(name, value)
     if array.ndim:
@@ -91,6 +93,8 @@ def scalar(name: str, value: Any, *, above: float = -np.inf, at_least: float = -
         raise InvalidInput(f"{name} must be greater than {above:g}, got {float(array):g}")
     if not array >= at_least:
         raise InvalidInput(f"{name} must be at least {at_least:g}, got {float(array):g}")
+    if not array < below:
+        raise InvalidInput(f"{name} must be less than {below:g}, got {float(array):g}")
     return array
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from jaxsgd.errors import InvalidInput
@@ -55,5 +56,19 @@ class OneUpdate(NamedTuple):
 
 def moved_by(method: Method, x: Any, gradient: Any, learning_rate: Any) -> Any:
     """x_1 from x_0 = x, in the form that the method sees, with this gradient wherever it is taken."""
-    draw = Draw(lambda _: gradient, lambda _: jnp.zeros(()), lambda _: gradient)
+    draw = affine_draw(0.0, gradient)
     return method.step(x, jnp.asarray(learning_rate), jnp.int32(0), method.init(x), draw)[0]
+
+
+def affine_draw(curvature: Any, noise: Any) -> Draw:
+    """That of the loss f(x) = curvature ||x||^2 / 2 + <noise, x>; R is the same without the noise."""
+
+    def inner(one: Any, other: Any) -> jax.Array:
+        products = jax.tree.map(lambda a, b: jnp.sum(a * b), one, other)
+        return jax.tree.reduce(jnp.add, products)
+
+    return Draw(
+        lambda x: jax.tree.map(lambda leaf, xi: curvature * leaf + xi, x, noise),
+        lambda x: curvature * inner(x, x) / 2 + inner(noise, x),
+        lambda x: jax.tree.map(lambda leaf: curvature * leaf, x),
+    )

@@ -205,6 +205,18 @@ class Study(AbstractOrFinal):
         """What one step draws."""
         return traced(self).requests
 
+    def example_gradients(self, updates: Any) -> np.ndarray:
+        """The cost of the first `updates` updates, a count or an array of counts, in gradients of single examples.
+
+        A stochastic gradient costs what the oracle says, one of the risk as many as there are examples.
+        """
+        updates, problem = np.asarray(updates, np.int64), self.oracle.problem
+        drawn, full = self.method.gradients(updates, traced(self).gradients)
+        once = self.oracle.example_gradients(updates)
+        each, more = np.divmod(drawn, np.maximum(updates, 1))  # without a product that is too large for an integer
+        of_draws = once * each + np.rint(once * (more / np.maximum(updates, 1))).astype(np.int64)
+        return of_draws + full * (1 if problem is None else problem.examples)
+
     @functools.cached_property
     def recorded_steps(self) -> np.ndarray:
         """The recorded steps, increasing, in 0..T."""

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.methods import Gradients
 from jaxsgd.module import brief
 from jaxsgd.one_update import OneUpdate
 from jaxsgd.remembering import Surroundings, remember
@@ -85,12 +86,14 @@ class Traced(NamedTuple):
     - `points`: the names of further points of the method.
     - `blank`: a State without numbers.
     - `carried`: how many numbers the state of the method and the folds are, but for the path sums.
+    - `gradients`: how many the code of an update asks for.
     """
 
     requests: tuple[Request, ...]
     points: tuple[str, ...]
     blank: Blank
     carried: int
+    gradients: Gradients
 
 
 def traced(study: "Study") -> Traced:
@@ -105,7 +108,7 @@ def _traced(given: Given) -> Traced:
         if trace.is_rewritten:
             for what, function, *arguments in tracing.called:
                 _same_again(what, function, *arguments)
-    return Traced(tracing.requests, tracing.points, tracing.blank, tracing.carried)
+    return Traced(tracing.requests, tracing.points, tracing.blank, tracing.carried, tracing.gradients)
 
 
 class _Tracing:
@@ -117,7 +120,7 @@ class _Tracing:
         self._t, self._rate = jax.ShapeDtypeStruct((), jnp.int32), jax.ShapeDtypeStruct((), given.precision)
         self._x = given.point.like(given.precision)
         self.requests, self._sample = self._trace_draw()
-        state, self.points = self._trace_method()
+        state, self.points, self.gradients = self._trace_method()
         self.carried = _size(state)
         blank = Blank(given.point, given.averages, (), Shapes.of(state), Shapes.of(self._sample), given.precision)
         self.blank = blank._replace(folds=self._trace_folds(blank))
@@ -151,9 +154,9 @@ class _Tracing:
             raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
         return requests, sample
 
-    def _trace_method(self) -> tuple[Any, tuple[str, ...]]:
-        """Its state, and the names of its points."""
-        point = self._given.point
+    def _trace_method(self) -> tuple[Any, tuple[str, ...], Gradients]:
+        """Its state, the names of its points, and how many gradients an update asks for."""
+        point, taken = self._given.point, list[Gradients]()
 
         def update(oracle: Any, method: Any) -> OneUpdate:
             return OneUpdate(oracle, method, point)
@@ -163,7 +166,10 @@ class _Tracing:
         state = self._call(f"{name}: init(x0)", lambda oracle, method, folds, x: method.init(x), x)
 
         def step(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
-            return _pair(name, method.step(x, rate, t, state, update(oracle, method).draw(sample)))
+            draw = update(oracle, method).draw(sample)
+            moved = _pair(name, method.step(x, rate, t, state, draw))
+            taken.append(draw.taken)
+            return moved
 
         x_next, following = self._call(f"{name}: step(...)", step, x, self._rate, self._t, state, self._sample)
         _same(f"{name}: x_next of step(...)", x_next, x)
@@ -173,7 +179,7 @@ class _Tracing:
         )
         for each, value in points.items():
             _same(f"{name}: the point {each!r}", value, x)
-        return state, tuple(points)
+        return state, tuple(points), taken[0]
 
     def _trace_folds(self, blank: Blank) -> tuple[tuple[str, Shapes], ...]:
         """The shapes of the value of each fold."""

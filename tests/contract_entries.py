@@ -26,6 +26,7 @@ class Entry:
     - `exact`: whether there are exact moments of the study that the test makes with it.
     - `silent`: why other numbers do not change what it computes; None where they do.
     - `unprinted`: why its repr does not make it again; None where it does.
+    - `of_losses`: of a method, whether it needs an oracle with losses.
     """
 
     make: Callable[[], Any]
@@ -35,6 +36,7 @@ class Entry:
     exact: bool = True
     silent: str | None = None
     unprinted: str | None = None
+    of_losses: bool = False
 
     @functools.cached_property
     def object(self) -> Any:
@@ -302,6 +304,61 @@ ORDERS = {
 
 METHODS = {
     "sgd": Entry(lambda: methods.Sgd(), None, "", "plain linear"),
+    "heavy_ball": Entry(
+        lambda: methods.HeavyBall(0.9), lambda: methods.HeavyBall(0.5), "momentum = 0.9", "plain linear", exact=False
+    ),
+    "nesterov": Entry(
+        lambda: methods.Nesterov(0.9), lambda: methods.Nesterov(0.5), "momentum = 0.9", "plain linear", exact=False
+    ),
+    "delayed": Entry(lambda: methods.Delayed(2), None, "tau = 2", "plain linear", exact=False),
+    "preconditioned": Entry(
+        lambda: methods.Preconditioned([0.5, 2.0]),
+        lambda: methods.Preconditioned([1.0, 1.5]),
+        "diagonal = [0.5, 2.0]",
+        "plain linear",
+        exact=False,
+    ),
+    "preconditioned: with momentum": Entry(
+        lambda: methods.Preconditioned(2.0, methods.HeavyBall(0.5)),
+        lambda: methods.Preconditioned(1.5, methods.HeavyBall(0.25)),
+        'diagonal = 2.0, method = {kind = "heavy_ball", momentum = 0.5}',
+        "plain linear",
+        exact=False,
+    ),
+    "clipped": Entry(
+        lambda: methods.Clipped(methods.HeavyBall(0.5), norm=1.5),
+        lambda: methods.Clipped(methods.HeavyBall(0.5), norm=0.5),
+        'method = {kind = "heavy_ball", momentum = 0.5}, norm = 1.5',
+        "plain linear",
+        exact=False,
+    ),
+    "clipped: coordinates": Entry(
+        lambda: methods.Clipped(methods.Sgd(), value=1.5),
+        lambda: methods.Clipped(methods.Sgd(), value=0.5),
+        'method = "sgd", value = 1.5',
+        "plain linear",
+        exact=False,
+    ),
+    "sign_sgd": Entry(lambda: methods.SignSgd(), None, "", "plain linear", exact=False),
+    "normalised": Entry(lambda: methods.Normalised(), None, "", "plain linear", exact=False),
+    "polyak_step": Entry(
+        lambda: methods.PolyakStep(c=20.0, minimum=-3.0),
+        lambda: methods.PolyakStep(c=30.0, minimum=-4.0),
+        "c = 20.0, minimum = -3.0",
+        "plain linear",
+        exact=False,
+        of_losses=True,
+    ),
+    "svrg": Entry(lambda: methods.Svrg(2), None, "every = 2", "plain", exact=False),
+    "sam": Entry(lambda: methods.Sam(0.5), lambda: methods.Sam(0.25), "radius = 0.5", "plain linear", exact=False),
+    "reduce_on_plateau": Entry(
+        lambda: methods.ReduceOnPlateau(methods.Sgd(), patience=1, factor=0.5, decay=0.5, threshold=10.0),
+        lambda: methods.ReduceOnPlateau(methods.Sgd(), patience=2, factor=0.25, decay=0.25, threshold=20.0),
+        'method = "sgd", patience = 1, factor = 0.5, decay = 0.5, threshold = 10.0',
+        "plain linear",
+        exact=False,
+        of_losses=True,
+    ),
     "projected": Entry(
         lambda: methods.Projected(methods.Ball(radius=1.5, centre=[0.5, 0.0])),
         lambda: methods.Projected(methods.Ball(radius=1.0, centre=[0.0, 0.5])),

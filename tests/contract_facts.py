@@ -30,7 +30,6 @@ from contract_problems import FACTS_OF_PROBLEMS
 from scipy import stats
 
 from jaxsgd import methods, noise, oracles, orders, problems
-from jaxsgd.one_update import moved_by
 from jaxsgd.streams import Replay
 
 # noise
@@ -210,24 +209,52 @@ def check_shuffled(entry):
 # methods
 
 
-def moves(entry):
-    """x, g and eta at random, x_{t+1}, and that of differences: x, g (3, 500, 2), the third of the first two."""
-    normals = 2 * np.random.default_rng(7).normal(size=(2, 3, 500, D))
-    normals[:, 2] = normals[:, 0] + normals[:, 1]
-    rate = np.full(500, 0.3)
+RATE, CURVATURE = 0.3, 0.5
 
-    def update(method, _, point):
-        return moved_by(method, *point)
+
+def of_method(method, point):
+    """x_1, x_2, .. with gradients x / 2 + g_t of the drawn losses x^2 / 4 + g_t'x, of which R is x^2 / 4."""
+    x, noise, rate = point
+    state, path = method.init(x), []
+    for t, xi in enumerate(noise):
+        draw = methods.Draw(
+            lambda at, xi=xi: CURVATURE * at + xi,
+            lambda at, xi=xi: jnp.sum(CURVATURE / 2 * at * at + xi * at),
+            lambda at: CURVATURE * at,
+        )
+        x, state = method.step(x, rate, jnp.int32(t), state, draw)
+        path.append(x)
+    return jnp.stack(path)
+
+
+@functools.cache
+def moves(entry):
+    """x_0 and xi at random, x_1 .. x_3, and those of 0: x (3, 500, 2), xi (3, 500, 3, 2); the third are sums."""
+    x, noise = (2 * np.random.default_rng(7).normal(size=(3, 500, *shape)) for shape in ((D,), (3, D)))
+    for each in (x, noise):
+        each[2] = each[0] + each[1]
+
+    def path(method, _, point):
+        return of_method(method, (*point, RATE))
 
     with jax.enable_x64(True):
-        moved = [evaluated(update, entry.object, (), (x, g, rate)) for x, g in zip(*normals, strict=True)]
-        still = evaluated(update, entry.object, (), (0 * normals[0, 0], 0 * normals[1, 0], rate))
-    return normals[0], normals[1], np.stack(moved), still
+        moved = [evaluated(path, entry.object, (), point) for point in zip(x, noise, strict=True)]
+        still = evaluated(path, entry.object, (), (0 * x[0], 0 * noise[0]))
+    return x, noise, np.stack(moved), still
+
+
+def of_sgd(x, noise, project=lambda point: point):
+    """x_1, x_2, .. of SGD."""
+    path = []
+    for t in range(noise.shape[-2]):
+        x = project(x - RATE * (CURVATURE * x + noise[..., t, :]))
+        path.append(x)
+    return np.stack(path, -2)
 
 
 def check_plain(entry):
-    x, g, moved, _ = moves(entry)
-    assert np.allclose(moved, x - 0.3 * g, rtol=1e-13, atol=1e-13) == entry.object.plain
+    x, noise, moved, _ = moves(entry)
+    assert np.allclose(moved, of_sgd(x, noise), rtol=1e-13, atol=1e-13) == entry.object.plain
 
 
 def check_linear(entry):
@@ -237,12 +264,14 @@ def check_linear(entry):
 
 
 def check_projection(entry):
-    x, g, moved, _ = moves(entry)
-    with jax.enable_x64(True):
-        projected = evaluated(
-            lambda convex, _, point: convex.project(point), entry.object.projection, (), (x - 0.3 * g).reshape(-1, D)
-        )
-    np.testing.assert_allclose(moved.reshape(-1, D), projected, rtol=1e-13, atol=1e-13)
+    x, noise, moved, _ = moves(entry)
+
+    def project(point):
+        call = lambda convex, _, point: convex.project(point)  # noqa: E731
+        with jax.enable_x64(True):
+            return evaluated(call, entry.object.projection, (), point.reshape(-1, D)).reshape(point.shape)
+
+    np.testing.assert_allclose(moved, of_sgd(x, noise, project), rtol=1e-13, atol=1e-13)
 
 
 # oracles

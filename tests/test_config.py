@@ -130,7 +130,22 @@ EXAMPLES = {
         "scale": "factor = 0.5\nschedule = 'own:half_power'",
         "tuned_constant": "distance = 5.0\ngradient_bound = 10\nsteps = 20",
     },
-    Method: {"sgd": "", "projected": "onto = {kind = 'ball', radius = 9.0}", "optax": "make = 'optax:adam'"},
+    Method: {
+        "sgd": "",
+        "optax": "make = 'optax:adam'",
+        "projected": "onto = {kind = 'ball', radius = 9.0}",
+        "heavy_ball": "momentum = 0.9",
+        "nesterov": "momentum = 0.9",
+        "delayed": "tau = 2",
+        "clipped": "norm = 1.0\nmethod = 'sgd'",
+        "preconditioned": "diagonal = [1, 2.0]\nmethod = {kind = 'nesterov', momentum = 0.5}",
+        "sign_sgd": "",
+        "normalised": "",
+        "polyak_step": "c = 1\nminimum = -1.0",
+        "svrg": "every = 4",
+        "sam": "radius = 0.1",
+        "reduce_on_plateau": "patience = 3\nfactor = 0.1\n[method.method]\nkind = 'clipped'\nvalue = 1\nmethod = 'sgd'",
+    },
     ConvexSet: {"ball": "radius = 9\ncentre = [0, 0]", "box": "lower = -9\nupper = [9.0, 9.0]"},
     Average: {
         "step_size_weighted": "",
@@ -166,7 +181,7 @@ def study_with(family: type, kind: str, keys: str) -> str:
         Average: f"[averages.mine]\n{body}",
         Grid: f"[record]\n{kind} = {keys}\n",
     }
-    if kind == "every_epoch":
+    if kind in ("every_epoch", "polyak_step", "reduce_on_plateau"):  # they need examples, or losses
         return TOP + EXAMPLE_PROBLEM + "[oracle]\nkind = 'example_sampling'\n" + SCHEDULE + table[family]
     return VALID + table[family]
 

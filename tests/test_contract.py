@@ -19,7 +19,7 @@ import numpy as np
 import optax
 import pytest
 from contract_entries import FAMILIES, kind_of
-from contract_facts import FACTS, batches
+from contract_facts import FACTS, batches, of_method
 from contract_false import FALSE
 from contract_measures import (
     BATCH,
@@ -39,7 +39,6 @@ from jaxsgd import averages, methods, noise, oracles, orders, problems, record, 
 from jaxsgd.config.reader import Reader, kinds
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
-from jaxsgd.one_update import moved_by
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton
 
@@ -120,10 +119,6 @@ def of_order(order, point):
     return order.draw(Replay(drawn), t, order.memory(n), n, BATCH)
 
 
-def of_method(method, point):
-    return moved_by(method, *point)
-
-
 def of_set(convex, x):
     return convex.project(x)
 
@@ -158,7 +153,7 @@ def points_of(family, entry):
         n = examples_of(item)
         return variates(lambda stream: item.draw(stream, 0, item.memory(n), n, BATCH), POINTS), counts
     if family is methods.Method:
-        return VECTORS, VECTORS[::-1], np.full(POINTS, 0.3)
+        return VECTORS, np.random.default_rng(3).normal(size=(POINTS, 2, 2)), np.full(POINTS, 0.3)
     return VECTORS if family is methods.ConvexSet else counts
 
 
@@ -496,6 +491,8 @@ def study_of(family, name):
         return BASE.replace(oracle=oracles.ExampleSampling(problems.LeastSquares(*data), item, BATCH))
     if family is averages.Average:
         return with_all_averages()
+    if FAMILIES[family][name].of_losses:
+        return BASE.replace(oracle=FAMILIES[oracles.Oracle]["example_sampling"].object, method=item)
     return BASE.replace(**{"method" if family is methods.Method else "schedule": item})
 
 

@@ -23,7 +23,7 @@ COMPLETE = [
 ]
 ABSTRACT = (
     *FAMILIES, js.orders.Permutation, js.problems.EmpiricalRisk, js.problems.LinearModel, js.problems.CentredConvex,
-    js.theory.Bound, js.theory.bounds.DistanceRecursion,
+    js.methods.Wrapper, js.methods.ChangedGradient, js.theory.Bound, js.theory.bounds.DistanceRecursion,
 )  # fmt: skip
 
 

@@ -1,12 +1,19 @@
 """What a method sees of the draw of its update."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jax.extend.core import get_opaque_trace_state
 
 Function = Callable[[Any], Any]
+
+
+class Gradients(NamedTuple):
+    """How many gradients are taken: stochastic ones, and gradients of the risk."""
+
+    drawn: Any
+    full: Any
 
 
 class Draw:
@@ -19,7 +26,7 @@ class Draw:
     """
 
     def __init__(self, gradient: Function, loss: Function, full_gradient: Function) -> None:
-        self._gradient, self._loss, self._full_gradient = map(_once, (gradient, loss, full_gradient))
+        self._gradient, self._loss, self._full_gradient = map(_Once, (gradient, loss, full_gradient))
 
     def gradient(self, x: Any) -> Any:
         """The stochastic gradient of this update at x: of the same noise, random loss or examples wherever x is."""
@@ -40,17 +47,27 @@ class Draw:
         """The same draw with another stochastic gradient, a function of x."""
         return Draw(gradient, self._loss, self._full_gradient)
 
+    @property
+    def taken(self) -> Gradients:
+        """At how many points gradients have been asked for so far."""
+        return Gradients(self._gradient.count, self._full_gradient.count)
 
-def _once(function: Function) -> Function:
-    """The function, computed once for the same array or pytree; anew inside a branch or a loop, which keeps its own."""
-    known: list[tuple[Any, Any, Any]] = []
 
-    def of(x: Any) -> Any:
+class _Once:
+    """A function, computed once for the same array or pytree; anew inside a branch or a loop, which keeps its own."""
+
+    def __init__(self, function: Function) -> None:
+        self._function, self._known = function, list[tuple[Any, Any, Any]]()
+
+    def __call__(self, x: Any) -> Any:
         trace = get_opaque_trace_state()
-        for point, where, value in known:
+        for point, where, value in self._known:
             if point is x and where == trace:
                 return value
-        known.append((x, trace, function(x)))
-        return known[-1][2]
+        self._known.append((x, trace, self._function(x)))
+        return self._known[-1][2]
 
-    return of
+    @property
+    def count(self) -> int:
+        """At how many points it has been computed."""
+        return len(self._known)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxsgd.methods.convex_sets import ConvexSet
-from jaxsgd.methods.draw import Draw
+from jaxsgd.methods.draw import Draw, Gradients
 from jaxsgd.module import Facts, Module
 
 
@@ -82,6 +82,20 @@ class Method(MethodFacts, Module):
         They are recorded as averages are: `risk_of_<name>`, `distance_squared_of_<name>`.
         """
         return {}
+
+    def gradients(self, updates: Any, in_each: Gradients) -> Gradients:
+        """How many gradients the first `updates` updates take, from which the cost of a run is known.
+
+        They are as many in each update as the code of ``step`` asks for, which is what `in_each` says: at how many
+        points. A method that asks for some of them at certain t only, inside of ``lax.cond``, says so here; and so does
+        one that asks for some in a loop, which are taken for one.
+
+        **Arguments**
+
+        - `updates`: a count, or an array of counts.
+        - `in_each`: how many stochastic gradients, and how many gradients of the risk, ``step`` asks for.
+        """
+        return Gradients(updates * in_each.drawn, updates * in_each.full)
 
     def check(self, dimension: int) -> None:
         """An error unless the method fits parameters with this many coordinates."""

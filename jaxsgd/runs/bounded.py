@@ -40,18 +40,20 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
     motion = moving.motion
     varies = motion.is_random | [not each.constant_covariance for each in moving.declared]
     deterministic = ~varies if program.requests else np.ones_like(varies)
-    lost = deterministic & bounds.stagnates(motion)
-    plain = [each.method.plain or each.method.projection is not None for each in studies]
+    plain = np.array([bool(each.method.plain or each.method.projection is not None) for each in studies])
     # Otherwise an update is not known to be eta g.
-    whole = np.where(np.reshape(plain, cells), bounds.of_iterates(motion), np.inf)
+    lost = deterministic & (bounds.stagnates(motion) | ~plain)
+    unknown = np.append(0.0, np.full(study.steps, np.inf))
+    whole = np.where(plain.reshape(cells), bounds.of_iterates(motion), unknown)
     of_x, of_averages = whole[:, at], {}
     for name in study.averages:
         mixing = np.stack([each.averages[name].mixing(own) for each, own in zip(studies, rates, strict=True)])
         of_averages[name] = bounds.of_average(motion, mixing, whole)[:, at]
+    of_points = dict.fromkeys(program.points, np.broadcast_to(unknown[at], of_x.shape))
     undrawn = {event.name: event.takes_state for event in program.observables}
-    everything = np.max([of_x, *of_averages.values()], 0)
+    everything = np.max([of_x, *of_averages.values(), *of_points.values()], 0)
     # An average of x_0 alone is x_0, and so is x after updates with a rate of 0.
-    has_moved = np.pad(np.cumsum(rates, 1) > 0, ((0, 0), (1, 0)))
+    has_moved = np.pad((np.cumsum(rates, 1) > 0) | np.isinf(whole[:, 1:]), ((0, 0), (1, 0)))
     nothing = np.full(of_x.shape, np.nan)
     made: dict[str, Rounding] = {}
     for name in study.observed:
@@ -64,10 +66,10 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
             if undrawn[name] and (others or (program.folds and study.steps * EPSILON > 1 / 16)):
                 absolute[:] = np.inf  # not known; or an update of a sum is of the size of its rounding
         else:
-            spread = of_averages.get(average, np.full(of_x.shape, np.inf)) if average else of_x  # nothing of points
+            spread = (of_averages | of_points)[average] if average else of_x
             relative, absolute = _of_built_in(kind, moving)
         random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
-        moved = has_moved[:, np.maximum(at - 1, 0) if average or undrawn.get(name) else at]
+        moved = has_moved[:, np.maximum(at - 1, 0) if average in of_averages or undrawn.get(name) else at]
         relative, absolute = relative.reshape(cells), np.where(lost, np.inf, absolute).reshape(cells)
         certain = certain.reshape(cells) | (~moved & (not random_start))
         made[name] = Rounding(spread, relative, absolute, certain, nothing, nothing)

@@ -83,6 +83,9 @@ class _Reaching(Oracle):
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.oracle.risk(x, sample)
 
+    def drawn_loss(self, x: Any, sample: Any) -> jax.Array:
+        return self.oracle.drawn_loss(x, sample)
+
     def example_gradients(self, updates: Any) -> Any:
         return self.oracle.example_gradients(updates)
 

@@ -11,7 +11,7 @@ A check finds contradictions, it proves nothing: a fact that fails elsewhere, or
 
 from typing import Any
 
-from jaxsgd.methods import Method, Sgd
+from jaxsgd.methods import Method, Sgd, Wrapper
 from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
 from jaxsgd.orders import Order
 from jaxsgd.problems import FiniteSum, Function, Problem
@@ -44,8 +44,14 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
         check_oracle(Held.of(oracle), Held.of(x0))
     if isinstance(order, Order) and problem is not None and is_stated(order):
         check_order(Held.of(order), problem.examples, oracle.batch)
-    if is_stated(method):
-        check_method(Held.of(method), Held.of(x0))
+    for each in _with_inner(method):
+        if is_stated(each):
+            check_method(Held.of(each), Held.of(x0))
+
+
+def _with_inner(method: Method) -> list[Method]:
+    """A method, and those inside of it, from whose facts its own are derived."""
+    return [method, *_with_inner(method.method)] if isinstance(method, Wrapper) else [method]
 
 
 def check_alone(oracle: Oracle) -> None:

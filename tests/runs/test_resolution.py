@@ -83,6 +83,18 @@ def test_bounds_leave_open_what_float32_does_not_resolve(hard):
     assert not bounds_settle(hard, 4096, deviation=1e-4, mean=mean)
 
 
+def test_bounds_are_those_of_updates_that_are_known():
+    """Of another method nothing is known after x_0: not of its path, not of its points, not where nothing is random."""
+    momentum = js.methods.Nesterov(0.9)
+    of_noise = study(x0=[1.0])
+    for known in (of_noise, of_noise.replace(oracle=js.oracles.FullGradient(of_noise.oracle.problem))):
+        assert bounds_settle(known, 4096)
+        assert not bounds_settle(known.replace(method=momentum), 4096)
+    assert bounds_settle(of_noise.replace(method=momentum, record=js.record.at([0])), 4096)
+    both = of_noise.replace(method=momentum, observe=["risk", "risk_of_y"])
+    assert np.isinf(resolution.bounded(both, prepare(both, (), {})[0])["risk_of_y"].spread).all()
+
+
 @pytest.mark.parametrize(
     ("hard", "exact"),
     [

@@ -396,6 +396,31 @@ def test_methods_that_keep_the_noise_and_others():
     assert set(reasons(projected)) == set(reasons(noisy(3, method=Halved()))) == {"gradient_norm_squared"}
     assert tails.why_no_moment(noisy(3, method=Scaled(np.array([1.0, 0.5]))), 3)
     assert not tails.why_no_moment(noisy(3, method=Scaled(np.array([1.0, 0.0]))), 3)
+    assert "risk" in reasons(noisy(3, method=js.methods.HeavyBall(0.5)))
+    for bounded in (js.methods.Clipped(js.methods.HeavyBall(0.5), norm=1), js.methods.SignSgd(), js.methods.Svrg(2)):
+        assert set(reasons(noisy(3, method=bounded))) == {"gradient_norm_squared"}
+
+
+def test_of_points_of_a_method_nothing_is_known():
+    found = reasons(noisy(3, method=js.methods.Nesterov(0.5)))
+    assert {"risk", "distance_squared"} <= set(found)
+    assert not {"risk_of_y", "distance_squared_of_y"} & set(found)
+
+
+class Named(js.methods.Method):
+    """Plain SGD on a dict, which is said to be linear only."""
+
+    sees_pytree, linear = True, True
+
+    def step(self, x, learning_rate, t, state, draw):
+        return {"a": x["a"] - learning_rate * draw.gradient(x)["a"]}, state
+
+
+def test_methods_that_see_pytrees_are_asked_in_their_form():
+    problem = js.problems.Function(lambda x: jnp.sum(x["a"] ** 2), minimiser={"a": [0.0, 0.0]})
+    study = sampled(js.oracles.AdditiveNoise(problem, js.noise.Gaussian(1.0)), x0={"a": [1.0, 1.0]}, method=Named())
+    assert tails.why_no_moment(study, np.inf)  # of normal noise every finite one exists
+    assert not tails.why_no_moment(study, 4)
 
 
 def test_risks_that_do_not_grow_as_squares():

@@ -39,7 +39,7 @@ class Records:
             observed=study.observed,
             coordinates=study.coordinates,
             learning_rate=tuple(float(rate) for rate in study.learning_rates[at]),
-            example_gradients=tuple(study.oracle.example_gradients(at).tolist()),
+            example_gradients=tuple(study.example_gradients(at).tolist()),
             undefined={name: steps for name, steps in undefined.items() if steps},
         )
 

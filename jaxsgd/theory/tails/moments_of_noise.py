@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.one_update import moved_by
+from jaxsgd.one_update import OneUpdate, moved_by
+from jaxsgd.structure import Structure
 from jaxsgd.study import Study
 
 _LARGEST = 100  # coordinates up to which it is found out how a method that is linear responds to a gradient
@@ -24,7 +25,7 @@ def why_no_moment(study: Study, order: float, step: int | None = None, average: 
     - `study`: whose oracle declares the tail index of its noise.
     - `order`: k.
     - `step`: s, default the last.
-    - `average`: the name of an average in place of x.
+    - `average`: the name of an average in place of x. Of further points of a method nothing is known.
     """
     index = study.oracle.tail_index
     if index is None or order < index or not _noisy(study, study.steps if step is None else step, average):
@@ -39,6 +40,8 @@ def why_no_moment(study: Study, order: float, step: int | None = None, average: 
 def _noisy(study: Study, step: int, average: str | None) -> bool:
     """Whether x_s, or an average at step s, is known to hold the noise of an update independent of all else in it."""
     last = step  # of the iterates x_0, x_1, .. that it is made of
+    if average is not None and average not in study.averages:
+        return False  # a point of the method, of which it is not known
     if average is not None:
         taken = np.flatnonzero(study.averages[average].mixing(study.learning_rates[: study.steps])[:step] > 0)
         last = int(taken[-1]) if len(taken) else 0
@@ -50,7 +53,12 @@ def _noisy(study: Study, step: int, average: str | None) -> bool:
 
 def _responds(study: Study, rate: float) -> bool:
     """Whether a linear method turns different gradients into different iterates."""
-    zero = np.zeros(study.dimension)
+    one, zero = OneUpdate(study.oracle, study.method, Structure.of(study.x0)), np.zeros(study.dimension)
+
+    def moved_from_0(gradient: jax.Array) -> jax.Array:
+        at, g = (one.as_seen(one.point.unravel(each)) for each in (jnp.asarray(zero), gradient))
+        return one.point.ravel(one.as_pytree(moved_by(study.method, at, g, rate)))
+
     with jax.enable_x64(True):
-        moved = jax.jacobian(lambda gradient: moved_by(study.method, jnp.asarray(zero), gradient, rate))(zero)
+        moved = jax.jacobian(moved_from_0)(zero)
     return bool(np.linalg.matrix_rank(np.asarray(moved)) == study.dimension)
