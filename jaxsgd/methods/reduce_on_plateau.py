@@ -11,6 +11,7 @@ from jaxsgd.errors import InvalidInput, scalar
 from jaxsgd.methods.draw import Draw
 from jaxsgd.methods.method import Method
 from jaxsgd.methods.wrapper import Wrapper, as_method
+from jaxsgd.module import brief
 
 
 class Plateau(NamedTuple):
@@ -64,6 +65,8 @@ class ReduceOnPlateau(Wrapper):
         self.factor = scalar("factor", factor, above=0.0, below=1.0)
         self.decay = scalar("decay", decay, at_least=0.0, below=1.0)
         self.threshold = scalar("threshold", threshold, at_least=0.0)
+        if self.method.has_own_learning_rate:
+            raise InvalidInput(f"the learning rate of {brief(self.method)} is its own, which nothing else can reduce")
         if self.patience % 1:
             raise InvalidInput(f"patience must be a whole number of updates, got {float(self.patience):g}")
 

@@ -1,6 +1,7 @@
 """Methods around another one."""
 
 import abc
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax
 from jaxsgd.errors import InvalidType
 from jaxsgd.methods.draw import Draw, Gradients
 from jaxsgd.methods.method import Method
+from jaxsgd.methods.transformations import is_transformation
 from jaxsgd.module import brief
 
 
@@ -25,6 +27,10 @@ class Wrapper(Method):
     @property
     def sees_pytree(self) -> bool:  # type: ignore[override]
         return self.method.sees_pytree
+
+    @property
+    def has_own_learning_rate(self) -> bool:  # type: ignore[override]
+        return self.method.has_own_learning_rate
 
     def init(self, x0: Any) -> Any:
         return self.method.init(x0)
@@ -59,7 +65,9 @@ class ChangedGradient(Wrapper):
 
 
 def as_method(method: Any) -> Method:
-    """What is wrapped; an error unless it is a method."""
+    """What is wrapped; an error unless it is a method, or a finished transformation of optax."""
+    if is_transformation(method):
+        return importlib.import_module("jaxsgd.methods.optax_method").Optax(method)
     if not isinstance(method, Method):
         hint = "; call it" if isinstance(method, type) else ""
         raise InvalidType(f"method must be one of jaxsgd.methods, got {brief(method)}{hint}")

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from measure import Row, Scale, Section, interleaved
 
 import jaxsgd as js
@@ -36,6 +37,36 @@ def dimensions(scale: Scale) -> Section:
 def gradients(scale: Scale) -> Section:
     """Gradients that jax.grad makes of a user's function."""
     return _section("User-written problems: risk of x and of xbar, every 10th", user_studies(), scale)
+
+
+def moving() -> dict[str, js.methods.Method]:
+    """Methods by name; the first is what the others are compared with."""
+    make, momentum = js.methods.Optax, 0.9
+    return {
+        "Sgd": js.methods.Sgd(),
+        "HeavyBall": js.methods.HeavyBall(momentum),
+        "Nesterov": js.methods.Nesterov(momentum),
+        "Clipped(Sgd)": js.methods.Clipped(js.methods.Sgd(), norm=1.0),
+        "Optax(sgd)": make(optax.sgd),
+        "Optax(sgd, momentum)": make(optax.sgd, momentum=momentum),
+        "Optax(sgd, momentum, nesterov)": make(optax.sgd, momentum=momentum, nesterov=True),
+        "Optax(adam)": make(optax.adam),
+    }
+
+
+def methods(scale: Scale) -> Section:
+    """What a state costs, and what it costs that optax computes the update."""
+    study = bench.three_observables(10).study
+    given = scale.some(moving())
+    plain = {"statistics": ("mean", "variance")}
+    runs = {name: _speed(study.replace(method=method), scale, **plain) for name, method in given.items()}
+    speeds = interleaved(runs, scale.rounds)
+    first = next(iter(speeds))
+    rows: list[Row] = [
+        {"": name, "M trajectory-steps/s": speed / 2e6, f"of {first}": speed / speeds[first]}
+        for name, speed in speeds.items()
+    ]
+    return Section("Methods: the chapter's quadratic, three observables, every 10th", rows)
 
 
 def sweeps(scale: Scale) -> Section:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import jaxsgd as js
@@ -458,6 +459,10 @@ BAD = {
     "clip of 0": (lambda: methods.Clipped(methods.Sgd(), value=0), "value must be greater than 0, got 0"),
     "no clip": (lambda: methods.Clipped(methods.Sgd()), "Clipped needs norm= or value=, one of them, got neither"),
     "two clips": (lambda: methods.Clipped(methods.Sgd(), 1, 2), "one of them, got norm=1 and value=2"),
+    "a rate that is another's": (
+        lambda: methods.ReduceOnPlateau(optax.adam(0.1), 3),
+        "the learning rate of Optax.* is its own, which nothing else can reduce",
+    ),
     "negative delay": (lambda: methods.Delayed(-1), "tau must be at least 0, got -1"),
     "snapshots never": (lambda: methods.Svrg(0), "every must be at least 1, got 0"),
     "no radius": (lambda: methods.Sam(0.0), "radius must be greater than 0, got 0"),
