@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from jaxsgd.structure import Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, why_none
 from jaxsgd.theory.linear import Setting, not_linear, propagation, setting_of
@@ -28,7 +29,9 @@ class QuadraticWithAdditiveNoise(Route):
         return not_linear(study) or why_none(study.oracle)
 
     def moments(self, study: Study) -> xr.Dataset:
-        setting = setting_of(study, Eigenbasis.of(study.oracle))
+        start = MeanAndCovariance(flat(study.x0), np.zeros(study.dimension))
+        point, basis = Structure.of(study.x0), Eigenbasis.of(study.oracle)
+        setting = setting_of(study.method, point, basis, start, study.learning_rates)
         basis = setting.basis
         with np.errstate(over="ignore", invalid="ignore"):
             x, others = _laws(study, setting)

@@ -9,7 +9,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 
 # Linear in all of their arguments together.
 _LINEAR = {"neg", "add", "add_any", "sub", "reduce_sum", "cumsum", "reshape", "broadcast_in_dim", "transpose"}
-_LINEAR |= {"squeeze", "expand_dims", "slice", "rev", "concatenate", "pad", "copy", "split"}
+_LINEAR |= {"squeeze", "expand_dims", "slice", "rev", "concatenate", "pad", "copy", "split", "stack", "tile"}
 # Linear in their first argument, in all but it, or in two of them together, for the others fixed.
 _LINEAR_IN_FIRST = {"div", "dynamic_slice", "gather"}
 _LINEAR_IN_OTHERS = {"select_n"}

@@ -114,6 +114,11 @@ def affine_update(method: Method, point: Structure) -> AffineUpdate:
     return update
 
 
+def changes_with_time(update: AffineUpdate, numbers: Any) -> bool:
+    """Whether the map depends on t other than by the learning rate, by the clock for example."""
+    return _changes_with_time(update, Shapes.of(in_float64(numbers)))
+
+
 def in_float64(numbers: Any) -> list[np.ndarray]:
     """The numbers of a method; copies, as JAX 0.10 remembers an array in the precision in which it was first given."""
     return [np.array(each, np.float64 if np.asarray(each).dtype.kind == "f" else None) for each in numbers]
@@ -152,6 +157,22 @@ def _analysed(skeleton: Skeleton, point: Structure, numbers: Shapes, sees_pytree
             in_clock = left
         update = AffineUpdate(skeleton, point, state, in_clock, sees_pytree, max(at_first, default=0) <= 1)
         return update, above if max(found) > 1 else ""
+
+
+@remember(_REMEMBERED)
+def _changes_with_time(update: AffineUpdate, numbers: Shapes) -> bool:
+    with jax.enable_x64(True):
+        x, z, number = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((update.point.size,), (update.size,), ()))
+        given = jax.tree.leaves(numbers.like)
+        _, clock = jax.eval_shape(update.start, given, x)
+
+        def moved(t: Any, clock: Any, numbers: Any, c: Any, xi: Any, rate: Any, z: Any) -> list[Any]:
+            gradients = Gradients.of_quadratic(jnp.ones_like(c), c, xi)
+            return [update.step(numbers, gradients, rate, t, clock, z)[0], *update.points(numbers, clock, z)]
+
+        fixed = [(given, 0), (x, 0), (x, 0), (number, 0), (z, 0)]
+        found, _ = degrees(moved, (jax.ShapeDtypeStruct((), np.int32), 1), (clock, 1), *fixed)
+        return max(found) > 0
 
 
 def _is_affine_at_random(update: AffineUpdate, numbers: Any) -> bool:

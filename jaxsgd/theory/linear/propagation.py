@@ -104,7 +104,7 @@ def _augmented(
             matrices[:, :, row, k], matrices[:, :, row, row] = c[:, None], 1 - c[:, None]
     enters = np.zeros((L, blocks, size, r))
     enters[..., :m, :] = scales[:, None, None, None] * maps.noise
-    return matrices, offsets, _between(enters, np.broadcast_to(noise, (L, *noise.shape)))
+    return matrices, offsets, conjugated(enters, np.broadcast_to(noise, (L, *noise.shape)))
 
 
 def _laws(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, start: Law) -> Law:
@@ -119,7 +119,7 @@ def _laws(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, st
     means, found = [start.mean], [start.covariance]
     for M, c, Q in zip(matrices, offsets, covariances, strict=True):
         means.append((M @ means[-1][..., None])[..., 0] + c)
-        found.append(_between(M, found[-1]) + Q)
+        found.append(conjugated(M, found[-1]) + Q)
     return Law(np.array(means), np.array(found))
 
 
@@ -184,8 +184,8 @@ def _conjugated(M: np.ndarray, V: np.ndarray) -> np.ndarray:
 # Above, time is the last axis.
 
 
-def _between(M: np.ndarray, V: np.ndarray) -> np.ndarray:
-    """The same with time as the first axis, or without."""
+def conjugated(M: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """M V M', or M_i V_ij M_j' where V holds pairs of blocks; with time as the first axis, or without."""
     left, right = (M[..., :, None, :, :], M[..., None, :, :, :]) if V.ndim > M.ndim else (M, M)
     return left @ V @ right.swapaxes(-1, -2)
 
@@ -200,8 +200,8 @@ def _padded(rows: np.ndarray, size: int) -> np.ndarray:
 
 def _seen(rows: np.ndarray, law: Law, lost: np.ndarray, offset: np.ndarray | float = 0.0) -> MeanAndCovariance:
     """The law of rows z + offset, known where rounding leaves six digits of the sum of the squares."""
-    mean, covariance = (rows @ law.mean[..., None])[..., 0] + offset, _between(rows, law.covariance)
+    mean, covariance = (rows @ law.mean[..., None])[..., 0] + offset, conjugated(rows, law.covariance)
     own = covariance if covariance.ndim == 3 else np.einsum("iijk->ijk", covariance)
     size = np.trace(own, axis1=-2, axis2=-1).sum() + np.sum(mean**2)
-    error = np.trace(_between(rows, lost), axis1=-2, axis2=-1).sum()
+    error = np.trace(conjugated(rows, lost), axis1=-2, axis2=-1).sum()
     return MeanAndCovariance(mean, covariance, not error > DIGITS * size)

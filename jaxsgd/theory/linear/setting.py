@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.structure import Skeleton, Structure, flat
+from jaxsgd.methods import Method
+from jaxsgd.structure import Skeleton, Structure
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
 from jaxsgd.theory.finite_sums.cost_limit import check_cost
@@ -15,6 +16,7 @@ from jaxsgd.theory.linear.blocks import of_coordinates
 from jaxsgd.theory.linear.maps import Law, MapsOfMethod, PlainMaps
 from jaxsgd.theory.linear.traced_maps import MethodOnQuadratic, Places, Quadratic, TracedMaps
 from jaxsgd.theory.linear.treatment import Treatment, treatment
+from jaxsgd.theory.recursion import MeanAndCovariance
 
 
 class Setting(NamedTuple):
@@ -49,40 +51,61 @@ def not_linear(study: Study) -> str | None:
     return None
 
 
-def setting_of(study: Study, basis: Eigenbasis) -> Setting:
-    """A study on a quadratic in blocks as small as its method allows.
+def setting_of(
+    method: Method, point: Structure, basis: Eigenbasis, start: MeanAndCovariance, rates: np.ndarray
+) -> Setting:
+    """A method on a quadratic in blocks as small as it allows.
 
     A method that treats every coordinate for itself has d blocks where the Hessian is a diagonal, and so it has in the
     eigenbasis of any other, if it treats all coordinates alike. Otherwise there is one block.
+
+    **Arguments**
+
+    - `start`: the law of x_0, its covariance (d,) or (d, d).
+    - `rates`: eta_t, one more than there are updates.
     """
-    rates = study.learning_rates
-    start = Law(basis.enter(study.x0)[:, None], np.zeros((study.dimension, 1, 1)))
-    if study.method.plain:
-        return Setting(basis, PlainMaps(basis.eigenvalues, start, rates), _between_coordinates(basis.noise))
-    update, numbers = affine_update(study.method, Structure.of(study.x0)), in_float64(Skeleton.split(study.method)[1])
-    places, Q = of_coordinates(update), basis.vectors
-    treated = Treatment.none if places is None else treatment(update, numbers, places, rates)
-    if places is not None and (treated is Treatment.alike or (treated is Treatment.each and Q is None)):
-        of_x = np.arange(study.dimension)[:, None]
-        quadratic = Quadratic(basis.eigenvalues, basis.minimiser if Q is None else basis.minimiser @ Q)
-        maps = TracedMaps(MethodOnQuadratic(update, numbers, quadratic, rates), start, Places(places, of_x))
-        return Setting(basis, maps, _between_coordinates(basis.noise))
-    return _in_one_block(study, basis, update, numbers)
+    d = point.size
+    if method.plain:
+        maps = PlainMaps(basis.eigenvalues, _in_eigenbasis(start, basis), rates)
+        return Setting(basis, maps, _of_coordinates(basis.noise))
+    update, numbers = affine_update(method, point), in_float64(Skeleton.split(method)[1])
+    of_z = of_coordinates(update)
+    treated = Treatment.mixed if of_z is None else treatment(update, numbers, of_z, rates)
+    if of_z is None or not (treated is Treatment.alike or (treated is Treatment.each and basis.vectors is None)):
+        return _in_one_block(update, numbers, basis, start, rates)
+    Q = basis.vectors
+    quadratic = Quadratic(basis.eigenvalues, basis.minimiser if Q is None else basis.minimiser @ Q)
+    on_it = MethodOnQuadratic(update, numbers, quadratic, rates)
+    maps = TracedMaps(on_it, _in_eigenbasis(start, basis), Places(of_z, np.arange(d)[:, None]))
+    return Setting(basis, maps, _of_coordinates(basis.noise))
 
 
-def _between_coordinates(noise: np.ndarray) -> np.ndarray:
+def _in_eigenbasis(start: MeanAndCovariance, basis: Eigenbasis) -> Law:
+    """The law of e_0, of one coordinate a block."""
+    mean, covariance, Q = start.mean - basis.minimiser, start.covariance, basis.vectors
+    if Q is not None:
+        mean, covariance = mean @ Q, Q.T @ _matrix(covariance) @ Q if covariance.any() else covariance
+    return Law(mean[:, None], _of_coordinates(covariance))
+
+
+def _of_coordinates(covariance: np.ndarray) -> np.ndarray:
     """A covariance (d,) or (d, d) of blocks of one coordinate."""
-    return noise[..., None, None]
+    return covariance[..., None, None]
 
 
-def _in_one_block(study: Study, basis: Eigenbasis, update: AffineUpdate, numbers: Any) -> Setting:
+def _matrix(covariance: np.ndarray) -> np.ndarray:
+    return np.diag(covariance) if covariance.ndim == 1 else covariance
+
+
+def _in_one_block(
+    update: AffineUpdate, numbers: Any, basis: Eigenbasis, start: MeanAndCovariance, rates: np.ndarray
+) -> Setting:
     """All in one block, in the coordinates of x."""
-    Q, S, d = basis.vectors, np.broadcast_to(basis.noise, basis.noise.shape), study.dimension
-    S = np.diag(S) if S.ndim == 1 else S
+    Q, S, d = basis.vectors, _matrix(basis.noise), update.point.size
+    check_cost(float(len(rates)) * update.size**3, "take fewer steps or coordinates")
     basis = dataclasses.replace(basis, noise=S)
     A = basis.eigenvalues if Q is None else (Q * basis.eigenvalues) @ Q.T
-    start = Law((flat(study.x0) - basis.minimiser)[None], np.zeros((1, d, d)))
-    places = Places(np.arange(update.size)[None], np.arange(d)[None])
-    check_cost(float(study.steps) * update.size**3, "take fewer steps or coordinates")
-    method = MethodOnQuadratic(update, numbers, Quadratic(A, basis.minimiser), study.learning_rates)
-    return Setting(basis, TracedMaps(method, start, places), (S if Q is None else Q @ S @ Q.T)[None])
+    x0 = Law((start.mean - basis.minimiser)[None], _matrix(start.covariance)[None])
+    on_it = MethodOnQuadratic(update, numbers, Quadratic(A, basis.minimiser), rates)
+    maps = TracedMaps(on_it, x0, Places(np.arange(update.size)[None], np.arange(d)[None]))
+    return Setting(basis, maps, (S if Q is None else Q @ S @ Q.T)[None])
