@@ -53,8 +53,8 @@ def _laws(study: Study, setting: Setting) -> tuple[MeanAndCovariance, dict[str, 
     """That of x, and those of averages and further points by name; every array has a leading axis of recorded steps."""
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
-    scales = np.ones(study.steps + 1)
-    found = list(propagation.recorded(setting.maps, setting.noise, scales, mixings, study.recorded_steps))
+    noise = propagation.FixedNoise(setting.noise, np.ones(study.steps + 1))
+    found = list(propagation.recorded(setting.maps, noise, mixings, study.recorded_steps))
     names = (*study.averages, *traced(study).points)
     others = zip(*[[*at_step.averages, *at_step.points] for at_step in found], strict=True)
     return (

@@ -1,4 +1,4 @@
-"""The stationary law of SGD with a constant learning rate on a quadratic, how fast, and up to which rate it is reached."""
+"""Linear methods with a constant learning rate on a quadratic: the stationary law, and how fast it is reached."""
 
 from typing import Any
 
@@ -176,7 +176,7 @@ def _checked(method: Any) -> Method:
 
 
 def _of_problem(given: Problem | Oracle, noisy: bool = False) -> tuple[Eigenbasis, Structure]:
-    """The eigenbasis of a problem, or of that of an oracle, and the structure of x; of an oracle that is noisy as it is."""
+    """The eigenbasis of a problem, or of that of an oracle, with its noise or without; and the structure of x."""
     oracle = given if isinstance(given, Oracle) and (noisy or given.problem is None) else None
     if oracle is None:
         oracle = FullGradient(given.problem if isinstance(given, Oracle) else given)  # type: ignore[arg-type]

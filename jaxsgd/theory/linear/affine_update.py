@@ -75,7 +75,31 @@ class AffineUpdate(NamedTuple):
         self, numbers: Any, gradients: Gradients, rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
     ) -> tuple[jax.Array, list[Any]]:
         """z and the clock after update t."""
-        return self._joined(*_moved(self.method.filled(numbers), self.point, gradients, rate, t, *self._apart(z, clock)))
+        return self._joined(
+            *_moved(self.method.filled(numbers), self.point, gradients, rate, t, *self._apart(z, clock))
+        )
+
+    def step_with_gradient(
+        self, numbers: Any, gradient: jax.Array, rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """z after update t with this gradient (d,), and the point at which the update takes it.
+
+        **Raises** `NoExactSolution` unless that is one point.
+        """
+        name = f"methods.{type(self.method.filled(numbers)).__name__}"
+        taken: list[jax.Array] = []
+
+        def drawn(y: jax.Array) -> jax.Array:
+            taken.append(y)
+            return gradient
+
+        def full(_: jax.Array) -> jax.Array:
+            raise NoExactSolution(f"{name} takes the gradient of the risk besides that of sampled examples")
+
+        z_next, _ = self.step(numbers, Gradients(drawn, full), rate, t, clock, z)
+        if len(taken) != 1:
+            raise NoExactSolution(f"{name} does not take the gradient of sampled examples at one point in each update")
+        return z_next, taken[0]
 
     def points(self, numbers: Any, clock: Sequence[Any], z: jax.Array) -> list[jax.Array]:
         """The further points of the method (d,)."""
@@ -148,9 +172,7 @@ def _analysed(skeleton: Skeleton, point: Structure, numbers: Shapes, sees_pytree
         in_clock = tuple(of_leaf == 0 for of_leaf in at_first)
         while True:
             of_state = [(leaf, 0 if fixed else 1) for leaf, fixed in zip(leaves, in_clock, strict=True)]
-            found, above = degrees(
-                step, (given, 0), (A, 0), (x, 0), (number, 0), (t, 0), (x, 1), (x, 1), *of_state
-            )
+            found, above = degrees(step, (given, 0), (A, 0), (x, 0), (number, 0), (t, 0), (x, 1), (x, 1), *of_state)
             left = tuple(fixed and of_leaf == 0 for fixed, of_leaf in zip(in_clock, found[:count], strict=True))
             if left == in_clock:
                 break
@@ -184,7 +206,9 @@ def _is_affine_at_random(update: AffineUpdate, numbers: Any) -> bool:
 
         def moved(point: jax.Array) -> jax.Array:
             z, g = point[: update.size], point[update.size :]
-            z_next, _ = update.step(numbers, Gradients(lambda y: g, lambda y: g), jnp.asarray(0.1), jnp.int32(0), clock, z)
+            z_next, _ = update.step(
+                numbers, Gradients(lambda y: g, lambda y: g), jnp.asarray(0.1), jnp.int32(0), clock, z
+            )
             return jnp.concatenate([z_next, *update.points(numbers, clock, z)])
 
         for scale in _SCALES:

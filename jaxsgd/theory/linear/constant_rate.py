@@ -57,8 +57,10 @@ def stability_limit_of(method: Method, basis: Eigenbasis, point: Structure) -> f
     return float(high)
 
 
-def stationary_law(method: Method, basis: Eigenbasis, point: Structure, rate: float) -> tuple[MeanAndCovariance, Eigenbasis]:
-    """Mean and covariance of e in the stationary law, for a spectral radius below 1; and the eigenbasis in which they are.
+def stationary_law(
+    method: Method, basis: Eigenbasis, point: Structure, rate: float
+) -> tuple[MeanAndCovariance, Eigenbasis]:
+    """Mean and covariance of e in the stationary law, for a spectral radius below 1, and the eigenbasis of both.
 
     m = M m + c, and V = M V M' + N S N' is the sum of M^k N S N' M'^k: with its first n terms in V and M^n it has 2 n
     in V + M^n V M^n'.

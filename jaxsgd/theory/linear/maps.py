@@ -16,12 +16,14 @@ class Maps(NamedTuple):
     - `noise`: N (L, B, m, r).
     - `offsets`: c (L, B, m).
     - `points`: P and p of each further point P z_t + p, less x*: (L, B, r, m) and (L, B, r).
+    - `taken`: of the point at which the gradient is taken, where its noise depends on that point.
     """
 
     matrices: np.ndarray
     noise: np.ndarray
     offsets: np.ndarray
     points: list[tuple[np.ndarray, np.ndarray]]
+    taken: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Law(NamedTuple):
@@ -45,20 +47,21 @@ class MapsOfMethod(abc.ABC):
 
 
 class PlainMaps(MapsOfMethod):
-    """x - eta_t (A (x - x*) + xi_t) in the eigenbasis of A: every coordinate is a block of its own.
+    """x - eta_t (A (x - x*) + drift + xi_t) in the eigenbasis of A: every coordinate is a block of its own.
 
     **Arguments**
 
-    - `eigenvalues`: of A (d,).
+    - `eigenvalues`, `drift`: of A (d,), and (d,).
     - `start`: the law of x_0 - x*, of one coordinate a block.
     - `rates`: eta_t.
     """
 
-    def __init__(self, eigenvalues: np.ndarray, start: Law, rates: np.ndarray) -> None:
-        self._eigenvalues, self._rates, self.start = eigenvalues, rates, start
+    def __init__(self, eigenvalues: np.ndarray, start: Law, rates: np.ndarray, drift: np.ndarray | float = 0.0) -> None:
+        self._eigenvalues, self._rates, self._drift, self.start = eigenvalues, rates, drift, start
 
     def between(self, first: int, last: int) -> Maps:
         rates = self._rates[first:last, None]
-        matrices = 1 - rates * self._eigenvalues
-        noise = np.broadcast_to(-rates, matrices.shape)
-        return Maps(matrices[..., None, None], noise[..., None, None], np.zeros(matrices.shape)[..., None], [])
+        matrices = (1 - rates * self._eigenvalues)[..., None, None]
+        noise, zero = np.broadcast_to(-rates[..., None, None], matrices.shape), np.zeros(matrices.shape[:-1])
+        offsets = -rates[..., None] * (self._drift + zero[..., 0])[..., None]
+        return Maps(matrices, noise, offsets, [], (np.ones(matrices.shape), zero))

@@ -4,6 +4,7 @@ A step takes mean and covariance to M m + c and M V M' + Q. Such pairs of maps c
 that all steps from a start are found in log2 of their number passes over arrays, in place of a loop over steps.
 """
 
+import abc
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -28,8 +29,54 @@ class Recorded(NamedTuple):
     points: list[MeanAndCovariance]
 
 
+class EnteringNoise(abc.ABC):
+    """The noise of gradients, and the laws that it leads to.
+
+    - `correlates`: whether it is correlated between blocks.
+    - `multiplications`: what a step of it costs.
+    """
+
+    correlates: bool
+    multiplications: float
+
+    @abc.abstractmethod
+    def laws(self, first: int, maps: "Augmented", start: Law) -> Law:
+        """The laws of z and averages before each of L steps and after the last of them, from step `first` on."""
+
+
+class Augmented(NamedTuple):
+    """The maps of z and averages: M (L, B, m, m), c (L, B, m), N (L, B, m, r); P and p of where gradients are taken."""
+
+    matrices: np.ndarray
+    offsets: np.ndarray
+    enters: np.ndarray
+    taken: tuple[np.ndarray, np.ndarray] | None
+
+
+class FixedNoise(EnteringNoise):
+    """Cov xi_t = s_t^2 S.
+
+    **Arguments**
+
+    - `covariance`: S (B, r, r); or (B, B, r, r), between all blocks.
+    - `scales`: s_t; of as many steps as there are, and one more.
+    """
+
+    multiplications = 0.0
+
+    def __init__(self, covariance: np.ndarray, scales: np.ndarray) -> None:
+        self._covariance, self._scales, self.correlates = covariance, scales, covariance.ndim == 4
+
+    def laws(self, first: int, maps: Augmented, start: Law) -> Law:
+        enters = self._scales[first : first + len(maps.enters), None, None, None] * maps.enters
+        S = _between_all(self._covariance) if start.covariance.ndim == 4 else self._covariance
+        return passed_on(
+            maps.matrices, maps.offsets, conjugated(enters, np.broadcast_to(S, (len(enters), *S.shape))), start
+        )
+
+
 def recorded(
-    maps: MapsOfMethod, noise: np.ndarray, scales: np.ndarray, mixings: Sequence[np.ndarray], steps: np.ndarray
+    maps: MapsOfMethod, noise: EnteringNoise, mixings: Sequence[np.ndarray], steps: np.ndarray
 ) -> Iterator[Recorded]:
     """The laws at increasing steps; mean and covariance have shapes (B, r) and (B, r, r), or (B, B, r, r).
 
@@ -40,34 +87,30 @@ def recorded(
     **Arguments**
 
     - `maps`: of the method.
-    - `noise`: S (B, r, r); or (B, B, r, r), between all blocks.
-    - `scales`: s_t, with Cov xi_t = s_t^2 S; of as many steps as there are, and one more.
     - `mixings`: c_t of each average (T,).
     - `steps`: at which laws are wanted.
     """
-    blocks, r = noise.shape[0], noise.shape[-1]
-    pairs = noise.ndim == 4 or maps.start.covariance.ndim == 4
-    if pairs:
-        noise = _between_all(noise)
-    m, last = maps.start.mean.shape[-1], int(steps[-1])
+    blocks, m = maps.start.mean.shape
+    last, r = int(steps[-1]), maps.between(0, 1).noise.shape[-1]
     size = m + r * len(mixings)
+    pairs = noise.correlates or maps.start.covariance.ndim == 4
     each = blocks * (blocks if pairs else 1) * size**2
-    check_cost(4.0 * (last + 1) * each * size * (1 if size <= _SMALL else 0.5), "take fewer steps or coordinates")
+    check_cost((last + 1) * (noise.multiplications + each * size * (4.0 if size <= _SMALL else 0.5)))
     law, lost = _with_averages(maps.start, r, len(mixings), pairs), np.zeros((blocks, size, size))
     at_once = 2 ** int(np.log2(max(1, _AT_ONCE / each)))
     for first in range(0, last + 1, at_once):
         end = min(first + at_once, last + 1)
         some = maps.between(first, end)
-        matrices, offsets, covariances = _augmented(some, noise, scales[first:end], [c[first:end] for c in mixings])
-        laws = _laws(matrices, offsets, covariances, law)
-        errors = _errors(matrices, laws, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
+        augmented = _augmented(some, [c[first:end] for c in mixings])
+        found = noise.laws(first, augmented, law)
+        errors = _errors(augmented.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
         for step in steps[(steps >= first) & (steps < end)].tolist():
             at = step - first
-            now, error = Law(laws.mean[at], laws.covariance[at]), errors[at]
-            found = [_seen(_rows(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
+            now, error = Law(found.mean[at], found.covariance[at]), errors[at]
+            seen = [_seen(_rows(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
             points = [_seen(_padded(P[at], size), now, error, p[at]) for P, p in some.points]
-            yield Recorded(found[0], found[1:], points)
-        law, lost = Law(laws.mean[-1], laws.covariance[-1]), errors[-1]
+            yield Recorded(seen[0], seen[1:], points)
+        law, lost = Law(found.mean[-1], found.covariance[-1]), errors[-1]
 
 
 def _with_averages(start: Law, r: int, count: int, pairs: bool) -> Law:
@@ -88,10 +131,8 @@ def _between_all(covariance: np.ndarray) -> np.ndarray:
     return between
 
 
-def _augmented(
-    maps: Maps, noise: np.ndarray, scales: np.ndarray, mixings: Sequence[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """M, c and Q = s_t^2 N S N' of z and averages."""
+def _augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
+    """The maps of z and averages."""
     L, blocks, m, r = maps.noise.shape
     size = m + r * len(mixings)
     matrices, offsets = np.zeros((L, blocks, size, size)), np.zeros((L, blocks, size))
@@ -103,11 +144,11 @@ def _augmented(
             row = m + r * number + k
             matrices[:, :, row, k], matrices[:, :, row, row] = c[:, None], 1 - c[:, None]
     enters = np.zeros((L, blocks, size, r))
-    enters[..., :m, :] = scales[:, None, None, None] * maps.noise
-    return matrices, offsets, conjugated(enters, np.broadcast_to(noise, (L, *noise.shape)))
+    enters[..., :m, :] = maps.noise
+    return Augmented(matrices, offsets, enters, maps.taken and (_padded(maps.taken[0], size), maps.taken[1]))
 
 
-def _laws(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, start: Law) -> Law:
+def passed_on(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, start: Law) -> Law:
     """The laws before each of L steps and after the last of them."""
     if matrices.shape[-1] <= _SMALL:
         M, c, Q = _composed(*(np.moveaxis(each, 0, -1).copy() for each in (matrices, offsets, covariances)))
@@ -137,7 +178,7 @@ def _errors(matrices: np.ndarray, laws: Law, lost: np.ndarray) -> np.ndarray:
     # |M| |W| |M|' 1, from the right.
     local = EPS * np.abs(matrices) @ (moments @ np.abs(matrices).sum(-2)[..., None])
     local = local * np.eye(local.shape[-2])
-    return _laws(matrices, np.zeros(mean.shape), local, Law(np.zeros(mean.shape[1:]), lost)).covariance
+    return passed_on(matrices, np.zeros(mean.shape), local, Law(np.zeros(mean.shape[1:]), lost)).covariance
 
 
 # Below, time is the last axis: NumPy is fast along it.

@@ -64,20 +64,27 @@ def setting_of(
     - `start`: the law of x_0, its covariance (d,) or (d, d).
     - `rates`: eta_t, one more than there are updates.
     """
-    d = point.size
     if method.plain:
         maps = PlainMaps(basis.eigenvalues, _in_eigenbasis(start, basis), rates)
         return Setting(basis, maps, _of_coordinates(basis.noise))
-    update, numbers = affine_update(method, point), in_float64(Skeleton.split(method)[1])
-    of_z = of_coordinates(update)
-    treated = Treatment.mixed if of_z is None else treatment(update, numbers, of_z, rates)
-    if of_z is None or not (treated is Treatment.alike or (treated is Treatment.each and basis.vectors is None)):
+    update, numbers, Q = affine_update(method, point), in_float64(Skeleton.split(method)[1]), basis.vectors
+    places = places_of(update, numbers, rates, rotated=Q is not None)
+    if len(places.of_x) < point.size:
         return _in_one_block(update, numbers, basis, start, rates)
-    Q = basis.vectors
     quadratic = Quadratic(basis.eigenvalues, basis.minimiser if Q is None else basis.minimiser @ Q)
-    on_it = MethodOnQuadratic(update, numbers, quadratic, rates)
-    maps = TracedMaps(on_it, _in_eigenbasis(start, basis), Places(of_z, np.arange(d)[:, None]))
+    maps = TracedMaps(MethodOnQuadratic(update, numbers, quadratic, rates), _in_eigenbasis(start, basis), places)
     return Setting(basis, maps, _of_coordinates(basis.noise))
+
+
+def places_of(update: AffineUpdate, numbers: Any, rates: np.ndarray, rotated: bool) -> Places:
+    """The smallest blocks into which a method falls: one for each coordinate, of x or a rotated one, or one for all."""
+    d, of_z = update.point.size, of_coordinates(update)
+    if of_z is not None:
+        enough = (Treatment.alike,) if rotated else (Treatment.alike, Treatment.each)
+        if treatment(update, numbers, of_z, rates) in enough:
+            return Places(of_z, np.arange(d)[:, None])
+    check_cost(float(len(rates)) * update.size**3)
+    return Places(np.arange(update.size)[None], np.arange(d)[None])
 
 
 def _in_eigenbasis(start: MeanAndCovariance, basis: Eigenbasis) -> Law:
@@ -102,7 +109,6 @@ def _in_one_block(
 ) -> Setting:
     """All in one block, in the coordinates of x."""
     Q, S, d = basis.vectors, _matrix(basis.noise), update.point.size
-    check_cost(float(len(rates)) * update.size**3, "take fewer steps or coordinates")
     basis = dataclasses.replace(basis, noise=S)
     A = basis.eigenvalues if Q is None else (Q * basis.eigenvalues) @ Q.T
     x0 = Law((start.mean - basis.minimiser)[None], _matrix(start.covariance)[None])

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd import compiler
+from jaxsgd.errors import NoExactSolution
 from jaxsgd.remembering import remember
 from jaxsgd.theory.linear.affine_update import AffineUpdate, Gradients
 from jaxsgd.theory.linear.maps import Law, Maps, MapsOfMethod
@@ -16,9 +17,12 @@ _REMEMBERED = 64
 
 
 class Quadratic(NamedTuple):
-    """R(x) = 1/2 (x - c)'A(x - c), A a diagonal (d,) or a matrix, in the coordinates in which the method runs."""
+    """R(x) = 1/2 (x - c)'A(x - c), A a diagonal (d,) or a matrix, in the coordinates in which the method runs.
 
-    curvature: np.ndarray
+    Without A what enters is all of the gradient, in place of the noise, and where it is taken is one more point.
+    """
+
+    curvature: np.ndarray | None
     minimiser: np.ndarray
 
 
@@ -71,9 +75,12 @@ class MethodOnQuadratic:
         """z_{t+1} and the points (L, outputs) from the origin, less it, and their derivatives (L, outputs, K)."""
         given = self._rates[times], times.astype(np.int32), [leaf[times] for leaf in self._clocks]
         with jax.enable_x64(True):
-            found = _derivatives(self._update)(
-                self._numbers, *self.quadratic, self.origin, directions, *jax.tree.map(_padded, given)
-            )
+            try:
+                found = _derivatives(self._update)(
+                    self._numbers, *self.quadratic, self.origin, directions, *jax.tree.map(_padded, given)
+                )
+            except jax.errors.UnexpectedTracerError:
+                raise NoExactSolution("the method takes the gradient of sampled examples at some t only") from None
             values, derivatives = (np.asarray(each)[: len(times)] for each in found)
         size, d = self._update.size, self._update.point.size
         points = (values.shape[1] - size) // d
@@ -104,10 +111,9 @@ class TracedMaps(MapsOfMethod):
         m, d, size = of_z.shape[1], of_x.size, of_z.size
         values, derivatives = self._method.derivatives(np.arange(first, last), self._places.directions)
         of_next = derivatives[:, of_z]
-        points = [
-            (derivatives[:, k + of_x][..., :m], values[:, k + of_x]) for k in range(size, values.shape[1], d)
-        ]  # fmt: skip
-        return Maps(of_next[..., :m], of_next[..., m:], values[:, of_z], points)
+        points = [(derivatives[:, k + of_x][..., :m], values[:, k + of_x]) for k in range(size, values.shape[1], d)]
+        taken = points.pop() if self._method.quadratic.curvature is None else None
+        return Maps(of_next[..., :m], of_next[..., m:], values[:, of_z], points, taken)
 
 
 def _padded(values: np.ndarray) -> np.ndarray:
@@ -126,8 +132,9 @@ def _begun(update: AffineUpdate) -> Callable[..., Any]:
             return origin, []
         nothing = Gradients(jnp.zeros_like, jnp.zeros_like)
 
-        def tick(clock: Any, at: Any) -> Any:
-            return update.step(numbers, nothing, *at, clock, origin)[1], clock
+        def tick(clock: Any, at: tuple[Any, Any]) -> Any:
+            rate, t = at
+            return update.step(numbers, nothing, rate, t, clock, origin)[1], clock
 
         return origin, jax.lax.scan(tick, clock, (rates, times))[1]
 
@@ -154,9 +161,12 @@ def _derivatives(update: AffineUpdate) -> Callable[..., Any]:
     ) -> Any:
         def of_time(rate: Any, t: Any, clock: Any) -> Any:
             def moved(z: Any, xi: Any) -> Any:
-                gradients = Gradients.of_quadratic(curvature, minimiser, xi)
-                z_next, _ = update.step(numbers, gradients, rate, t, clock, z)
-                return jnp.concatenate([z_next, *update.points(numbers, clock, z)])
+                if curvature is not None:
+                    gradients = Gradients.of_quadratic(curvature, minimiser, xi)
+                    z_next, _ = update.step(numbers, gradients, rate, t, clock, z)
+                    return jnp.concatenate([z_next, *update.points(numbers, clock, z)])
+                z_next, taken = update.step_with_gradient(numbers, xi, rate, t, clock, z)
+                return jnp.concatenate([z_next, *update.points(numbers, clock, z), taken])
 
             value, linear = jax.linearize(moved, origin, jnp.zeros_like(minimiser))
             return value, jax.vmap(linear)(directions[:, : update.size], directions[:, update.size :])

@@ -29,7 +29,7 @@ def treatment(update: AffineUpdate, numbers: Any, of_z: np.ndarray, rates: np.nd
     are treated alike if coordinates that exchange their curvatures exchange their maps, and none has an offset where
     x* = 0; then a method commutes with rotations of x.
     """
-    d, m = of_z.shape
+    d = len(of_z)
     random = np.random.default_rng(0)
     digits = (np.arange(d) >> np.arange(max(1, (d - 1).bit_length()))[:, None]) & 1
     sets = np.concatenate([digits, 1 - digits]).astype(bool)
