@@ -123,12 +123,17 @@ class SampledNoise(EnteringNoise):
     def __init__(self, draws: Draws, steps: int) -> None:
         self._draws, self.multiplications = draws, draws.multiplications + OVERHEAD
         self._matrix = draws.matrix if steps >= _COMPILED else None
+        self._length = 0  # of the longest stretch so far: programs are compiled for one length
 
     def laws(self, first: int, maps: Augmented, start: Law) -> Law:
         given = (*maps[:3], *maps.taken)  # type: ignore[misc]
         if self._matrix is not None:
+            count = len(maps.matrices)
+            self._length = max(self._length, count)
+            given = tuple(np.pad(each, [(0, self._length - count), *[(0, 0)] * (each.ndim - 1)]) for each in given)
             with jax.enable_x64(True):
-                return Law(*map(np.asarray, _scanned()(self._matrix, start, given)))
+                found = _scanned()(self._matrix, start, given)
+            return Law(*(np.asarray(each)[: count + 1] for each in found))
         found = [start]
         for of_step in zip(*given, strict=True):
             found.append(_stepped(self._noise, found[-1], *of_step))

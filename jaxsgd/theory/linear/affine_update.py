@@ -47,6 +47,7 @@ class AffineUpdate(NamedTuple):
     - `in_clock`: of each leaf of the state, whether it belongs to the clock.
     - `sees_pytree`: whether the method sees x as a pytree.
     - `starts_affine`: whether its first state is an affine function of x_0, too.
+    - `integer`: the type of t and of counts. With 32 bits JAX takes 1 / (t + 1) in single precision.
     """
 
     method: Skeleton
@@ -55,6 +56,7 @@ class AffineUpdate(NamedTuple):
     in_clock: tuple[bool, ...]
     sees_pytree: bool
     starts_affine: bool
+    integer: str
 
     @property
     def moving(self) -> list[tuple[tuple[int, ...], str]]:
@@ -117,7 +119,8 @@ class AffineUpdate(NamedTuple):
         """z and the clock."""
         leaves = list(zip(jax.tree.leaves(state), self.in_clock, strict=True))
         moving = [jnp.ravel(leaf).astype(float) for leaf, fixed in leaves if not fixed]
-        return jnp.concatenate([x, *moving]), [leaf for leaf, fixed in leaves if fixed]
+        clock = [leaf.astype(_widened(leaf.dtype, self.integer)) for leaf, fixed in leaves if fixed]
+        return jnp.concatenate([x, *moving]), clock
 
 
 def affine_update(method: Method, point: Structure) -> AffineUpdate:
@@ -131,7 +134,11 @@ def affine_update(method: Method, point: Structure) -> AffineUpdate:
     if method.linear is False:
         raise NoExactSolution(f"{name} states that it is not linear")
     skeleton, numbers = Skeleton.split(method)
-    update, above = _analysed(skeleton, point, Shapes.of(in_float64(numbers)), method.sees_pytree)
+    given = skeleton, point, Shapes.of(in_float64(numbers)), method.sees_pytree
+    try:
+        update, above = _analysed(*given, "int64")
+    except TypeError:  # where the method itself makes integers of 32 bits, in one branch of several
+        update, above = _analysed(*given, "int32")
     if above and not (method.linear and _is_affine_at_random(update, numbers)):
         by = "products of them" if above in _PRODUCTS else f"the operation {above!r}"
         raise NoExactSolution(f"{name} is not linear: x_{{t+1}} or its state is made of x_t, its state and g_t by {by}")
@@ -149,18 +156,21 @@ def in_float64(numbers: Any) -> list[np.ndarray]:
 
 
 @remember(_REMEMBERED)
-def _analysed(skeleton: Skeleton, point: Structure, numbers: Shapes, sees_pytree: bool) -> tuple[AffineUpdate, str]:
+def _analysed(
+    skeleton: Skeleton, point: Structure, numbers: Shapes, sees_pytree: bool, integer: str
+) -> tuple[AffineUpdate, str]:
     """The update, and an operation by which it is not affine; "" where there is none."""
     with jax.enable_x64(True):
         d, given = point.size, jax.tree.leaves(numbers.like)
-        x, A, number, t = (jax.ShapeDtypeStruct(*of_one) for of_one in (
-            ((d,), np.float64), ((d, d), np.float64), ((), np.float64), ((), np.int32)))  # fmt: skip
+        x, A, number = (jax.ShapeDtypeStruct(shape, np.float64) for shape in ((d,), (d, d), ()))
+        t = jax.ShapeDtypeStruct((), integer)
 
         def init(numbers: Any, x: Any) -> Any:
             method = skeleton.filled(numbers)
             return method.init(_seen(method, point, x))
 
         state = Shapes.of(jax.eval_shape(init, given, x))
+        state = state._replace(leaves=tuple((shape, _widened(kind, integer)) for shape, kind in state.leaves))
         count, leaves = len(state.leaves), jax.tree.leaves(state.like)
 
         def step(numbers: Any, A: Any, c: Any, rate: Any, t: Any, x: Any, xi: Any, *leaves: Any) -> list[Any]:
@@ -177,8 +187,13 @@ def _analysed(skeleton: Skeleton, point: Structure, numbers: Shapes, sees_pytree
             if left == in_clock:
                 break
             in_clock = left
-        update = AffineUpdate(skeleton, point, state, in_clock, sees_pytree, max(at_first, default=0) <= 1)
+        update = AffineUpdate(skeleton, point, state, in_clock, sees_pytree, max(at_first, default=0) <= 1, integer)
         return update, above if max(found) > 1 else ""
+
+
+def _widened(kind: Any, integer: str) -> str:
+    """The type of a leaf of the state."""
+    return integer if np.dtype(kind) == np.int32 else np.dtype(kind).name
 
 
 @remember(_REMEMBERED)
@@ -193,7 +208,7 @@ def _changes_with_time(update: AffineUpdate, numbers: Shapes) -> bool:
             return [update.step(numbers, gradients, rate, t, clock, z)[0], *update.points(numbers, clock, z)]
 
         fixed = [(given, 0), (x, 0), (x, 0), (number, 0), (z, 0)]
-        found, _ = degrees(moved, (jax.ShapeDtypeStruct((), np.int32), 1), (clock, 1), *fixed)
+        found, _ = degrees(moved, (jax.ShapeDtypeStruct((), update.integer), 1), (clock, 1), *fixed)
         return max(found) > 0
 
 

@@ -60,7 +60,7 @@ class MethodOnQuadratic:
         self._update, self._numbers, self.quadratic = update, numbers, quadratic
         self._rates = np.where(np.isfinite(rates), rates, 0.0)  # a table ends before the update that is not made
         with jax.enable_x64(True):
-            times = np.arange(len(rates), dtype=np.int32)
+            times = np.arange(len(rates), dtype=update.integer)
             begun = _begun(update)(numbers, quadratic.minimiser, _padded(self._rates), _padded(times))
             self.origin, clocks = jax.tree.map(np.array, begun)
         self._clocks = [leaf[: len(rates)] for leaf in clocks]
@@ -73,7 +73,7 @@ class MethodOnQuadratic:
 
     def derivatives(self, times: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z_{t+1} and the points (L, outputs) from the origin, less it, and their derivatives (L, outputs, K)."""
-        given = self._rates[times], times.astype(np.int32), [leaf[times] for leaf in self._clocks]
+        given = self._rates[times], times.astype(self._update.integer), [leaf[times] for leaf in self._clocks]
         with jax.enable_x64(True):
             try:
                 found = _derivatives(self._update)(

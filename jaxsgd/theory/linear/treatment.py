@@ -39,7 +39,7 @@ def treatment(update: AffineUpdate, numbers: Any, of_z: np.ndarray, rates: np.nd
     directions = np.concatenate([inside * random.uniform(0.5, 1.5, inside.shape), places.directions])
     most = max(2, min(_TIMES, _NUMBERS // directions.size))
     times = np.unique(np.geomspace(1, len(rates), most).astype(int)) - 1
-    curvature, order = random.uniform(0.5, 1.5, d), random.permutation(d)
+    curvature, order = random.uniform(0.5, 1.5, d), np.roll(np.arange(d), 1)
 
     def responses(curvature: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         method = MethodOnQuadratic(update, numbers, Quadratic(curvature, np.zeros(d)), rates)
@@ -54,8 +54,11 @@ def treatment(update: AffineUpdate, numbers: Any, of_z: np.ndarray, rates: np.nd
     moved = np.empty(found.shape[1], int)  # where what belongs to coordinate order[i] has what belongs to i
     moved[of_z], moved[update.size :] = of_z[order], _in_order(order, found.shape[1] - update.size, update.size)
     _, exchanged = responses(curvature[order])
-    maps, exchanged = found[:, moved, len(sets) :], exchanged[:, :, len(sets) :]
-    alike = np.abs(maps - exchanged).max() <= _CLOSE * np.abs(maps).max()
+    _, equal = responses(np.full(d, curvature[0]))
+    maps, exchanged, equal = (each[:, :, len(sets) :] for each in (found, exchanged, equal))
+    # Of the others' curvatures the maps of a coordinate must not depend either.
+    off = max(np.abs(maps[:, moved] - exchanged).max(), np.abs((maps - equal)[:, owner == 0]).max())
+    alike = off <= _CLOSE * np.abs(maps).max()
     return Treatment.alike if alike and offset == 0 and update.starts_affine else Treatment.each
 
 
