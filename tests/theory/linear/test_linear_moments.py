@@ -99,8 +99,9 @@ PROBLEMS = {
 
 
 @functools.cache
-def responses(method):
-    """x_s and the points at s (T + 1, 2) of some noises (T, 2), of a curvature (2, 2)."""
+def responses(name):
+    """x_s and the points at s (T + 1, 2) of a method, of noises (T, 2) and a curvature (2, 2)."""
+    method = METHODS[name]
 
     def run(xi, curvature):
         def full(y):
@@ -125,15 +126,15 @@ def _wide(leaf):
     return leaf.astype(jnp.int64) if leaf.dtype == jnp.int32 else leaf
 
 
-def affine_maps(method, curvature):
+def affine_maps(name, curvature):
     """x and the points, by name, as means (T + 1, 2) and maps of all noises (T + 1, 2, 2 T)."""
     units = np.concatenate([np.zeros((1, 2 * T)), np.eye(2 * T)]).reshape(-1, T, 2)
     with jax.enable_x64(True):
-        found = jax.tree.map(np.asarray, responses(method)(units, curvature))
+        found = jax.tree.map(np.asarray, responses(name)(units, curvature))
     return {name: (of[0], np.moveaxis(of[1:] - of[0], 0, -1)) for name, of in found.items()}
 
 
-@pytest.mark.parametrize(("name", "problem"), itertools.product(METHODS, PROBLEMS))
+@pytest.mark.parametrize(("name", "problem"), list(itertools.product(METHODS, PROBLEMS)))
 def test_against_affine_maps(name, problem):
     """Every moment is one of an affine function of all noises, which is found by running the method on each of them."""
     method, (curvature, law, covariance) = METHODS[name], PROBLEMS[problem]
@@ -147,7 +148,7 @@ def test_against_affine_maps(name, problem):
         averages={"u": averages.Uniform()},
         record=record.every(1),
     )
-    found, known = exact(study), affine_maps(method, curvature)
+    found, known = exact(study), affine_maps(name, curvature)
     means, maps = known[""]
     total = np.maximum(np.arange(T + 1), 1)[:, None]
     before = np.concatenate([means[:1], np.cumsum(means, 0)[:-1]]) / total
