@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.methods import Draw, Method
 from jaxsgd.remembering import remember
@@ -219,6 +220,7 @@ def _is_affine_at_random(update: AffineUpdate, numbers: Any) -> bool:
         numbers, drawn = in_float64(numbers), np.random.default_rng(0).normal(size=(2, update.size + d))
         _, clock = update.start(numbers, jnp.zeros(d))
 
+        @compiler.jit
         def moved(point: jax.Array) -> jax.Array:
             z, g = point[: update.size], point[update.size :]
             z_next, _ = update.step(
