@@ -146,3 +146,8 @@ class Variance(Method):
         now = t % 4 == 0
         at, full = jnp.where(now, x, at), jnp.where(now, draw.full_gradient(x), full)
         return x - learning_rate * (draw.gradient(x) - draw.gradient(at) + full), (at, full)
+
+
+def with_wide_counts(tree):
+    """With counts of 64 bits, so that JAX takes fractions of them in double precision."""
+    return jax.tree.map(lambda leaf: leaf.astype(jnp.int64) if leaf.dtype == jnp.int32 else leaf, tree)

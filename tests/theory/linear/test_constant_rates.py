@@ -77,6 +77,6 @@ def test_bad_input():
         stationary(ONE, 0.1, HeavyBall)
     with pytest.raises(NoExactSolution, match="states that it is not linear"):
         stability_limit(TWO, methods.Projected(methods.Ball(1.0)))
+    sampled = oracles.ExampleSampling(problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0]))
     with pytest.raises(NoExactSolution, match="ExampleSampling does not state a covariance"):
-        squares = problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0])
-        stability_limit(oracles.ExampleSampling(squares), HeavyBall(0.5))
+        stability_limit(sampled, HeavyBall(0.5))

@@ -20,6 +20,7 @@ from methods_of_ones_own import (
     ScheduleFree,
     TorchNesterov,
     Variance,
+    with_wide_counts,
 )
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
@@ -111,19 +112,13 @@ def responses(name):
             (x, state), (rate, t, noise_of_t) = before, at
             draw = methods.Draw(lambda y: full(y) + noise_of_t, None, full)
             kept = {"": x, **method.points(x, state)}
-            x, state = method.step(x, rate, t, state, draw)
-            return (x, jax.tree.map(_wide, state)), kept
+            return with_wide_counts(method.step(x, rate, t, state, draw)), kept
 
         x = jnp.asarray(X0)
         times = jnp.asarray(RATES), jnp.arange(T + 1), jnp.concatenate([xi, jnp.zeros((1, 2))])
-        return jax.lax.scan(step, (x, jax.tree.map(_wide, method.init(x))), times)[1]
+        return jax.lax.scan(step, with_wide_counts((x, method.init(x))), times)[1]
 
     return jax.jit(jax.vmap(run, (0, None)), compiler_options={"xla_backend_optimization_level": 0})
-
-
-def _wide(leaf):
-    """Counts with 64 bits, so that fractions of them are numbers in double precision."""
-    return leaf.astype(jnp.int64) if leaf.dtype == jnp.int32 else leaf
 
 
 def affine_maps(name, curvature):
