@@ -31,13 +31,14 @@ class QuadraticWithAdditiveNoise(Route):
     def moments(self, study: Study) -> xr.Dataset:
         start = MeanAndCovariance(flat(study.x0), np.zeros(study.dimension))
         point, basis = Structure.of(study.x0), Eigenbasis.of(study.oracle)
+        factors = np.ones(study.steps + 1)  # of the covariance of the noise, at each t
         setting = setting_of(study.method, point, basis, start, study.learning_rates)
         basis = setting.basis
         with np.errstate(over="ignore", invalid="ignore"):
-            x, others = _laws(study, setting)
+            x, others = _laws(study, setting, factors)
             steps = study.recorded_steps
             observables = basis.observables(x.mean, x.covariance)
-            observables |= basis.gradient_norm(x.mean, x.covariance)
+            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps])
             observables = {name: np.where(x.known, values, np.nan) for name, values in observables.items()}
             for name, law in others.items():
                 average = study.averages.get(name)
@@ -49,11 +50,13 @@ class QuadraticWithAdditiveNoise(Route):
         return labelled(moments, study.coordinates, step=steps)
 
 
-def _laws(study: Study, setting: Setting) -> tuple[MeanAndCovariance, dict[str, MeanAndCovariance]]:
+def _laws(
+    study: Study, setting: Setting, factors: np.ndarray
+) -> tuple[MeanAndCovariance, dict[str, MeanAndCovariance]]:
     """That of x, and those of averages and further points by name; every array has a leading axis of recorded steps."""
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
-    noise = propagation.FixedNoise(setting.noise, np.ones(study.steps + 1))
+    noise = propagation.FixedNoise(setting.noise, factors)
     found = list(propagation.recorded(setting.maps, noise, mixings, study.recorded_steps))
     names = (*study.averages, *traced(study).points)
     others = zip(*[[*at_step.averages, *at_step.points] for at_step in found], strict=True)

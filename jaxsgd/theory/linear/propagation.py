@@ -54,21 +54,21 @@ class Augmented(NamedTuple):
 
 
 class FixedNoise(EnteringNoise):
-    """Cov xi_t = s_t^2 S.
+    """Cov xi_t = c_t S.
 
     **Arguments**
 
     - `covariance`: S (B, r, r); or (B, B, r, r), between all blocks.
-    - `scales`: s_t; of as many steps as there are, and one more.
+    - `factors`: c_t; of as many steps as there are, and one more.
     """
 
     multiplications = 0.0
 
-    def __init__(self, covariance: np.ndarray, scales: np.ndarray) -> None:
-        self._covariance, self._scales, self.correlates = covariance, scales, covariance.ndim == 4
+    def __init__(self, covariance: np.ndarray, factors: np.ndarray) -> None:
+        self._covariance, self._roots, self.correlates = covariance, np.sqrt(factors), covariance.ndim == 4
 
     def laws(self, first: int, maps: Augmented, start: Law) -> Law:
-        enters = self._scales[first : first + len(maps.enters), None, None, None] * maps.enters
+        enters = self._roots[first : first + len(maps.enters), None, None, None] * maps.enters
         S = _between_all(self._covariance) if start.covariance.ndim == 4 else self._covariance
         return passed_on(
             maps.matrices, maps.offsets, conjugated(enters, np.broadcast_to(S, (len(enters), *S.shape))), start

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from methods_of_ones_own import HeavyBall, Nesterov, ScheduleFree
+from methods_of_ones_own import HeavyBall, Nesterov
 
 from jaxsgd import averages, noise, oracles, problems, record, schedules, simulate
 from jaxsgd.study import Study
@@ -31,17 +31,15 @@ def deviations(result, moments, name):
     return (result[f"{name}_mean"].values - moments[f"{name}_mean"].values) / error
 
 
-@pytest.mark.parametrize("method", [HeavyBall(0.7), ScheduleFree()])
-def test_simulations_agree(method):
-    """A mean that is off by 2% of the standard deviation of the risk or more is at |z| > 1.8 + 5 with N = 10^5 paths;
+def test_simulations_agree():
+    """A mean that is off by 9% of the standard deviation of its observable is seen, at |z| > 5, with probability 0.999.
 
-    here the negative control, another method of momentum, is at |z| > 5 with certainty.
+    The moments of another method of momentum are the negative control.
     """
-    study = study_of(method)
+    study = study_of(HeavyBall(0.7))
     result, moments = simulate(study, N, seed=11, progress=False).dataset, exact(study)
     names = [name for name in study.built_in if "gradient" not in name]
     for name in names:
         assert np.abs(deviations(result, moments, name)).max() < 5
-    assert any("average" in name for name in names) == isinstance(method, ScheduleFree)
     other = exact(study.replace(method=Nesterov(0.7)))
     assert np.abs(deviations(result, other, "risk")).min() > 5
