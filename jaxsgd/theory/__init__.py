@@ -17,7 +17,7 @@ from jaxsgd.theory.sampling import (
     exactly_once,
     examples_used,
 )
-from jaxsgd.theory.stationary_law import stability_limit, stationary
+from jaxsgd.theory.stationary_law import spectral_radius, stability_limit, stationary
 
 if TYPE_CHECKING:
     from jaxsgd.theory.bounds import bounds as bounds  # what a call of the package does
@@ -37,6 +37,7 @@ __all__ = [
     "examples_used",
     "growth_probability",
     "slack",
+    "spectral_radius",
     "stability_limit",
     "stationary",
 ]

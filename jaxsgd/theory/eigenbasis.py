@@ -84,10 +84,16 @@ class Eigenbasis:
             **self._form(f"distance_squared{of}", np.ones_like(self.eigenvalues), mean, covariance),
         }
 
-    def gradient_norm(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + S."""
+    def gradient_norm(
+        self, mean: np.ndarray, covariance: np.ndarray, factors: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
+        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + c S.
+
+        The factors c (steps,) are 1 where they are left out.
+        """
         h = columns(self.eigenvalues, self.noise)
-        gradient = self.eigenvalues * mean, h * h.T * covariance + self.noise
+        noise = self.noise if factors is None else np.multiply.outer(factors, self.noise)
+        gradient = self.eigenvalues * mean, h * h.T * covariance + noise
         return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
 
     def _form(

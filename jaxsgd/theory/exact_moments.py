@@ -36,6 +36,15 @@ def exact(study: Study) -> xr.Dataset:
 
     The cost is O(T d) if A and S are diagonal or S is a multiple of the identity, otherwise O(T d^2).
 
+    Any other linear method has exact moments in the same way, a class of one's own as well: its update is traced, and
+    must make x_{t+1} and the next state by sums of x_t, the state and gradients, and by products of these with what
+    depends on t alone. With z = (x - x*, state) it is z_{t+1} = M_t z_t + N_t xi_t + c_t, and
+
+        E z_{t+1} = M_t E z_t + c_t,    Cov z_{t+1} = M_t Cov(z_t) M_t' + N_t S N_t'.
+
+    Averages, and further points of the method, are linear in z. A method that treats every coordinate for itself costs
+    what so many methods of one coordinate do; otherwise O(T n^3), where z has n numbers.
+
     For any other risk of one coordinate the density of x_{t+1} = x_t - eta_t (R'(x_t) + xi_t) is found step by
     step by quadrature, see `jaxsgd.theory.density`. Then averages have no moments, and the attribute
     `quadrature_error` of what is returned estimates the largest relative error; above 1e-6 it is not returned.
@@ -46,7 +55,8 @@ def exact(study: Study) -> xr.Dataset:
     would be needed:
 
     - drawn afresh (`WithReplacement`, `ImportanceSampling`): E Cov(g_t | x_t) is linear in E ee', so that the recursion
-      above goes on with it for S, in O(n d^2) or O(d^4) a step.
+      above goes on with it for S, in O(n d^2) or O(d^4) a step; also of any linear method that takes its gradient at
+      one point.
     - `RandomReshuffling` and `ShuffleOnce` of examples with one Hessian: x_s is a linear function of a random
       permutation of their gradients, for any number of examples.
     - `RandomReshuffling` with different Hessians: a recursion over all subsets of at most 16 examples.
@@ -61,8 +71,8 @@ def exact(study: Study) -> xr.Dataset:
 
     **Arguments**
 
-    - `study`: with a method that is plain SGD, and an oracle that adds noise of a known covariance (or none) to the
-      gradient of a problem with a constant Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or `FullGradient` or
+    - `study`: with a linear method, such as plain SGD, and an oracle that adds noise of a known covariance (or none)
+      to the gradient of a problem with a constant Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or `FullGradient` or
       `ExampleSampling` of quadratic losses of examples; or, of one coordinate, normal noise on any problem. Losses of
       examples count as quadratic if they are computed from x by sums and products alone, with at most two factors x,
       whatever functions of the example they hold. What is asked are the facts that oracle, noise, problem, order and

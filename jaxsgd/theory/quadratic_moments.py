@@ -1,45 +1,72 @@
-"""Exact moments of plain SGD on a quadratic with additive noise, of any law with a known covariance."""
+"""Exact moments of linear methods on a quadratic with additive noise, of any law with a known covariance."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
+from jaxsgd.structure import Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, why_none
-from jaxsgd.theory.recursion import MeanAndCovariance, recursion
-from jaxsgd.theory.route import Route, not_plain
+from jaxsgd.theory.linear import Setting, not_linear, propagation, setting_of
+from jaxsgd.theory.recursion import MeanAndCovariance
+from jaxsgd.theory.route import Route
+from jaxsgd.tracing import traced
 
 
 class QuadraticWithAdditiveNoise(Route):
-    """E e_{t+1} = K E e_t and Cov x_{t+1} = K Cov(x_t) K' + eta_t^2 S, with K = I - eta_t A and S = Cov xi_t."""
+    """E z_{t+1} = M_t E z_t + c_t and Cov z_{t+1} = M_t Cov(z_t) M_t' + N_t S N_t', with z = (x - x*, state).
+
+    Of plain SGD z is x - x*, M = I - eta_t A and N = -eta_t I; of any other method M, N and c are read off its code.
+    """
 
     title = "a quadratic with additive noise"
-    sentence = "The moments of SGD on a quadratic with additive noise follow a recursion."
+    sentence = "The moments of a linear method, such as SGD, on a quadratic with additive noise follow a recursion."
     reference = "Bach and Moulines (2013), arXiv 1306.2119, for the recursion of the moments"
     slow = False
 
     def applies(self, study: Study) -> str | None:
-        return not_plain(study) or why_none(study.oracle)
+        return not_linear(study) or why_none(study.oracle)
 
     def moments(self, study: Study) -> xr.Dataset:
-        basis = Eigenbasis.of(study.oracle)
+        start = MeanAndCovariance(flat(study.x0), np.zeros(study.dimension))
+        point, basis = Structure.of(study.x0), Eigenbasis.of(study.oracle)
+        factors = np.ones(study.steps + 1)  # of the covariance of the noise, at each t
+        setting = setting_of(study.method, point, basis, start, study.learning_rates)
+        basis = setting.basis
         with np.errstate(over="ignore", invalid="ignore"):
-            x, *averages = _recorded(study, basis)
-            observables = basis.observables(x.mean, x.covariance) | basis.gradient_norm(x.mean, x.covariance)
-            for (name, average), found in zip(study.averages.items(), averages, strict=True):
-                unknown = average.undefined(study.recorded_steps, study.steps) | ~found.known
-                for variable, values in basis.observables(found.mean, found.covariance, of=f"_of_{name}").items():
+            x, others = _laws(study, setting, factors)
+            steps = study.recorded_steps
+            observables = basis.observables(x.mean, x.covariance)
+            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps])
+            observables = {name: np.where(x.known, values, np.nan) for name, values in observables.items()}
+            for name, law in others.items():
+                average = study.averages.get(name)
+                unknown = ~law.known | (False if average is None else average.undefined(steps, study.steps))
+                for variable, values in basis.observables(law.mean, law.covariance, of=f"_of_{name}").items():
                     observables[variable] = np.where(unknown, np.nan, values)
             moments = observables | basis.x_moments(x.mean, x.covariance)
-        moments["learning_rate"] = study.learning_rates[study.recorded_steps]
-        return labelled(moments, study.coordinates, step=study.recorded_steps)
+        moments["learning_rate"] = study.learning_rates[steps]
+        return labelled(moments, study.coordinates, step=steps)
 
 
-def _recorded(study: Study, basis: Eigenbasis) -> list[MeanAndCovariance]:
-    """Those of x and of each average, every array with a leading axis of recorded steps."""
+def _laws(
+    study: Study, setting: Setting, factors: np.ndarray
+) -> tuple[MeanAndCovariance, dict[str, MeanAndCovariance]]:
+    """That of x, and those of averages and further points by name; every array has a leading axis of recorded steps."""
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
-    wanted = set(study.recorded_steps.tolist())
-    start = MeanAndCovariance(basis.enter(study.x0), np.zeros_like(basis.noise))
-    found = recursion(basis.eigenvalues, start, lambda _: basis.noise, rates[: max(wanted)], mixings)
-    kept = [moments for step, moments in enumerate(found) if step in wanted]
-    return [MeanAndCovariance(*map(np.stack, zip(*of_point, strict=True))) for of_point in zip(*kept, strict=True)]
+    noise = propagation.FixedNoise(setting.noise, factors)
+    found = list(propagation.recorded(setting.maps, noise, mixings, study.recorded_steps))
+    names = (*study.averages, *traced(study).points)
+    others = zip(*[[*at_step.averages, *at_step.points] for at_step in found], strict=True)
+    return (
+        _stacked([at_step.x for at_step in found], setting),
+        {name: _stacked(of_name, setting) for name, of_name in zip(names, others, strict=True)},
+    )
+
+
+def _stacked(laws: Sequence[MeanAndCovariance], setting: Setting) -> MeanAndCovariance:
+    """The laws (B, r) of all recorded steps in the eigenbasis, (steps, d)."""
+    mean, covariance, known = map(np.array, zip(*laws, strict=True))
+    return MeanAndCovariance(*setting.in_eigenbasis(mean, covariance), known)

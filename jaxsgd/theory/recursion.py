@@ -1,6 +1,5 @@
 """How mean and covariance of an iterate, and of averages of iterates, pass from step to step on a quadratic."""
 
-from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,33 +29,6 @@ class AverageMoments(NamedTuple):
         """That of an average which starts at a point."""
         zero = np.zeros_like(start.covariance)
         return cls(start, zero, MeanAndCovariance(np.zeros_like(start.mean), zero))
-
-
-def recursion(
-    eigenvalues: np.ndarray,
-    start: MeanAndCovariance,
-    noise: Callable[[MeanAndCovariance], np.ndarray],
-    rates: np.ndarray,
-    mixings: Sequence[np.ndarray],
-    drift: np.ndarray | float = 0.0,
-) -> Iterator[tuple[MeanAndCovariance, ...]]:
-    """The law of x_s and those of its averages, for s = 0, 1, ..., where x_{t+1} = x_t - eta_t (A x_t + drift + xi_t).
-
-    **Arguments**
-
-    - `eigenvalues`: of A, in whose eigenbasis all is.
-    - `start`: the law of x_0.
-    - `noise`: Cov xi_t, of the law of x_t, where E[xi_t | x_t] = 0; (d, d), or (d,) for a diagonal.
-    - `rates`, `mixings`: eta_t, and for each average its c_t.
-    """
-    x, averages = start, [AverageMoments.at(start)] * len(mixings)
-    yield x, *(known(average) for average in averages)
-    for t, eta in enumerate(rates.tolist()):
-        k = 1 - eta * eigenvalues
-        K = columns(k, x.covariance)
-        averages = [mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
-        x = MeanAndCovariance(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x))
-        yield x, *(known(average) for average in averages)
 
 
 def columns(k: np.ndarray, covariance: np.ndarray) -> np.ndarray:

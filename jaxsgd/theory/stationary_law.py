@@ -1,4 +1,4 @@
-"""The stationary law of SGD with a constant learning rate on a quadratic, and up to which one there is any."""
+"""Linear methods with a constant learning rate on a quadratic: the stationary law, and how fast it is reached."""
 
 from typing import Any
 
@@ -6,15 +6,17 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd import stated_facts
-from jaxsgd.errors import InvalidInput, NoExactSolution, scalar
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, scalar
+from jaxsgd.methods import Method, Sgd
 from jaxsgd.oracles import FullGradient, Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
-from jaxsgd.theory import finite_sums
+from jaxsgd.structure import Structure
+from jaxsgd.theory import finite_sums, linear
 from jaxsgd.theory.eigenbasis import Eigenbasis, is_negative, labelled, rounding, stated_hessian
 from jaxsgd.theory.recursion import columns
 
 
-def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
+def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr.Dataset:  # noqa: B008 - frozen
     """The law that x_t approaches with a constant learning rate eta: of mean x* and covariance V on a quadratic.
 
         A V + V A - eta A V A = eta S,    v_ij = eta s_ij / (h_i + h_j - eta h_i h_j)
@@ -26,12 +28,17 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
 
     linear in V; the law is not Gaussian, and its variances of observables are not known.
 
+    For any other linear method, with z = (x - x*, state) and z_{t+1} = M z_t + N xi_t + c read off its code, E z and
+    Cov z solve m = M m + c and V = M V M' + N S N'. Of a heavy ball with momentum b, for example,
+    v = eta s (1 + b) / (h (1 - b) (2 (1 + b) - eta h)).
+
     **Arguments**
 
     - `oracle`: one that adds noise of a known covariance, or none, to the gradient of a problem with a constant
       Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or `ExampleSampling` of quadratic losses with an order that
       draws afresh.
     - `learning_rate`: eta, above 0 and below [`jaxsgd.theory.stability_limit`][] of the oracle.
+    - `method`: plain SGD or another linear method whose update does not change with t; of additive noise.
 
     **Returns** `x_mean (coordinate)`, `x_covariance (coordinate, coordinate_2)` unless it would hold over
     10^7 numbers, and the mean and, of Gaussian laws, the variance of `risk`, `distance_squared` and
@@ -50,6 +57,8 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     """
     eta = float(scalar("learning_rate", learning_rate, above=0.0))
     stated_facts.check_alone(oracle)
+    if not _checked(method).plain:
+        return _of_method(oracle, eta, method)
     if finite_sums.why_not(oracle) is None:
         return finite_sums.stationary_moments(oracle, eta)
     basis = Eigenbasis.of(oracle)
@@ -66,7 +75,47 @@ def stationary(oracle: Oracle, learning_rate: Any) -> xr.Dataset:
     return labelled(moments, [f"x[{i}]" for i in range(len(mean))])
 
 
-def stability_limit(problem: Problem | Oracle) -> float:
+def _of_method(oracle: Oracle, eta: float, method: Method) -> xr.Dataset:
+    """The same of a method that is not plain SGD."""
+    basis = Eigenbasis.of(oracle)
+    point = Structure.of(oracle.problem.minimiser)  # type: ignore[union-attr]
+    radius = float(linear.spectral_radii(method, basis, point, np.array([eta]))[0])
+    if radius >= 1:
+        limit = linear.stability_limit_of(method, basis, point)
+        raise InvalidInput(f"learning_rate must be below {limit:g}, got {eta:g}, with which x_t would not settle: the "
+                           f"spectral radius is {radius:g}")  # fmt: skip
+    _check_flat_directions(basis)
+    law, basis = linear.stationary_law(method, basis, point, eta)
+    moments = basis.observables(*law[:2]) | basis.gradient_norm(*law[:2]) | basis.x_moments(*law[:2])
+    return labelled(moments, [f"x[{i}]" for i in range(len(law.mean))])
+
+
+def spectral_radius(problem: Problem | Oracle, learning_rate: Any, method: Method = Sgd()) -> float:  # noqa: B008
+    """The factor by which a linear method contracts in the long run: E z_t - m is at most about radius^t.
+
+    With a constant learning rate z = (x - x*, state) passes to M z + N xi + c, and this is the largest absolute
+    eigenvalue of M; of plain SGD max |1 - eta h|. Its mean error falls like radius^t, the excess risk without noise
+    like radius^(2 t); -log(radius) is the rate of contraction. Directions in which the curvature is 0 are left out
+    where the method treats all coordinates alike.
+
+    **Arguments**
+
+    - `problem`: one with a constant Hessian, such as `Quadratic`, or an oracle of such a problem.
+    - `learning_rate`: eta, above 0.
+    - `method`: a linear method whose update does not change with t.
+
+    **Raises** `NoExactSolution` for any other problem or method.
+
+    >>> from jaxsgd import problems
+    >>> round(spectral_radius(problems.Quadratic([2.0, 4.0]), 0.1), 10)
+    0.8
+    """
+    eta = float(scalar("learning_rate", learning_rate, above=0.0))
+    basis, point = _of_problem(problem)
+    return float(linear.spectral_radii(_checked(method), basis, point, np.array([eta]))[0])
+
+
+def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:  # noqa: B008
     """The learning rate below which, and only there, SGD with a constant one is stable: second moments stay bounded.
 
     On a quadratic whose noise does not depend on x it is 2 / lambda_max(A). With sampled examples of quadratic losses
@@ -78,10 +127,16 @@ def stability_limit(problem: Problem | Oracle) -> float:
     Between it and 2 / lambda_max(H) the mean of x_t settles and its second moment grows without bound: x_t has heavy
     tails. With orders that go through permutations, only examples of one Hessian have a known limit, 2 / lambda_max.
 
+    Of any other linear method it is the first learning rate at which [`jaxsgd.theory.spectral_radius`][] is 1 or more:
+    looked for from 0.001 to 1000 times 2 / lambda_max(A) on a grid of 64 rates, and then between two of them; inf if
+    all are stable, 0 if the lowest is not. Of gradients that are tau updates late it is
+    2 sin(pi / (2 (2 tau + 1))) / lambda_max.
+
     **Arguments**
 
     - `problem`: one with a constant Hessian, such as `Quadratic`; or an oracle, of such a problem with additive noise,
       or `ExampleSampling` of quadratic losses.
+    - `method`: plain SGD, or another linear method whose update does not change with t; then of additive noise.
 
     **Returns** the limit; inf where the mean Hessian is 0, with those of all examples; 0 where no learning rate is
     stable.
@@ -97,6 +152,8 @@ def stability_limit(problem: Problem | Oracle) -> float:
     >>> round(stability_limit(oracle), 10), round(2 / oracle.problem.smoothness, 10)
     (0.5882352941, 0.8)
     """
+    if not _checked(method).plain:
+        return linear.stability_limit_of(method, *_of_problem(problem, noisy=True))
     stated_facts.check_alone(problem if isinstance(problem, Oracle) else FullGradient(problem))
     if isinstance(problem, Oracle):
         if finite_sums.why_not(problem) is None:
@@ -110,6 +167,22 @@ def stability_limit(problem: Problem | Oracle) -> float:
     A = stated_hessian(problem)
     values = A if A.ndim == 1 else np.linalg.eigvalsh(A)
     return 0.0 if is_negative(values) else _limit(float(values.max()))
+
+
+def _checked(method: Any) -> Method:
+    if not isinstance(method, Method):
+        raise InvalidType(f"method must be one of jaxsgd.methods, got {method!r}")
+    return method
+
+
+def _of_problem(given: Problem | Oracle, noisy: bool = False) -> tuple[Eigenbasis, Structure]:
+    """The eigenbasis of a problem, or of that of an oracle, with its noise or without; and the structure of x."""
+    oracle = given if isinstance(given, Oracle) and (noisy or given.problem is None) else None
+    if oracle is None:
+        oracle = FullGradient(given.problem if isinstance(given, Oracle) else given)  # type: ignore[arg-type]
+    stated_facts.check_alone(oracle)
+    basis = Eigenbasis.of(oracle)
+    return basis, Structure.of(oracle.problem.minimiser)  # type: ignore[union-attr]
 
 
 def _limit(largest: float) -> float:

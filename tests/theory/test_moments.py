@@ -358,7 +358,7 @@ def test_studies_without_exact_moments():
     quadratic_problem = study.oracle.problem
     other = problems.Function(lambda x: (x**2).sum(), minimiser=[0.0, 0.0])
     cases = {
-        "with normal noise, since methods.Projected does not state that it is plain SGD$": study.replace(
+        "Projected states that it is not linear; .*methods.Projected does not state that it is plain": study.replace(
             method=methods.Projected(methods.Ball(10.0))
         ),
         "does not state a covariance of the gradient": study.replace(

@@ -1,16 +1,13 @@
-"""Examples drawn afresh for every batch: recursions of the mean and the covariance of the iterate."""
+"""Examples drawn afresh for every batch: the covariance of their gradients."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from jaxsgd.oracles import Oracle
-from jaxsgd.study import Study
-from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD, check_cost
-from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import LARGEST_TABLE, QuadraticExamples
-from jaxsgd.theory.recursion import MeanAndCovariance, recursion
+from jaxsgd.theory.recursion import MeanAndCovariance
 
 
 class Draws:
@@ -26,7 +23,14 @@ class Draws:
     def __init__(self, examples: QuadraticExamples, oracle: Oracle, times: int) -> None:
         weights, self.share = _weights_and_share(oracle, len(examples.gradients))
         self.mean_map = np.column_stack([np.diag(examples.eigenvalues), examples.drift])
-        self.second_moment, self.multiplications = _second_moment(examples, weights, times)
+        self.second_moment, self._table, self.multiplications = _second_moment(examples, weights, times)
+
+    @property
+    def matrix(self) -> np.ndarray | None:
+        """K (d^2, (d + 1)^2) with E Cov(g_t | x_t) = K Z as vectors, where that is the cheaper way."""
+        if self._table is None:
+            return None
+        return self.share * (self._table - np.kron(self.mean_map, self.mean_map))
 
     def noise(self, x: MeanAndCovariance) -> np.ndarray:
         """E Cov(g_t | x_t) (d, d), for a law of e."""
@@ -42,31 +46,6 @@ class Draws:
         H, Z = self.mean_map[:, :-1], np.zeros((len(X) + 1,) * 2)
         Z[:-1, :-1] = X
         return self.share * (self.second_moment(Z) - H @ X @ H)
-
-
-def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
-    """The moments at the recorded steps.
-
-    With h the eigenvalues of the mean Hessian, k = 1 - eta h, and the noise of `Draws`,
-
-        E e+ = k E e - eta E g,    Cov e+ = k k' Cov e + eta^2 E Cov(g | x),
-
-    which is E ee'+ = M - eta (H M + M H) + eta^2 (q Q + (1 - q) H M H) with Q = E g_i g_i' and the share q. Averages
-    follow as in `jaxsgd.theory.recursion`, for which it is enough that the noise has conditional mean 0.
-    """
-    steps, d = int(study.recorded_steps.max()), study.dimension
-    rates = study.learning_rates[: study.steps]
-    mixings = [average.mixing(rates) for average in study.averages.values()]
-    draws = Draws(examples, study.oracle, steps)
-    check_cost(steps * (OVERHEAD + draws.multiplications + d**2 * (4 + 10 * len(mixings))))
-    start = MeanAndCovariance(examples.enter(study.x0), np.zeros((d, d)))
-    wanted = set(study.recorded_steps.tolist())
-    found = recursion(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
-    for step, (x, *averages) in enumerate(found):
-        if step in wanted:
-            h = examples.eigenvalues
-            squared_norm = np.sum((h * x.mean + examples.drift) ** 2) + h**2 @ np.diag(x.covariance)
-            yield Snapshot(x, squared_norm + np.trace(draws.noise(x)), averages)
 
 
 def drawn_afresh(oracle: Oracle) -> bool:
@@ -92,14 +71,14 @@ def _weights_and_share(oracle: Any, n: int) -> tuple[np.ndarray, float]:
 
 def _second_moment(
     examples: QuadraticExamples, weights: np.ndarray, times: int
-) -> tuple[Callable[[np.ndarray], np.ndarray], float]:
-    """Z -> sum_i weights_i G_i Z G_i' in the cheaper of two ways, O(n d^2) or by a table O(d^4); and its cost."""
+) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray | None, float]:
+    """Z -> sum_i weights_i G_i Z G_i' in the cheaper of two ways, O(n d^2) or by a table O(d^4); that, and its cost."""
     n, d = examples.gradients.shape
     size = (d * (d + 1)) ** 2
     if size > LARGEST_TABLE or size * (times + n / 8) > examples.multiplications * times:
-        return lambda Z: examples.second_moment(weights, Z), examples.multiplications
+        return lambda Z: examples.second_moment(weights, Z), None, examples.multiplications
     table = _table(examples, weights)
-    return lambda Z: (table @ Z.ravel()).reshape(d, d), float(size)
+    return lambda Z: (table @ Z.ravel()).reshape(d, d), table, float(size)
 
 
 def _table(examples: QuadraticExamples, weights: np.ndarray) -> np.ndarray:

@@ -7,7 +7,10 @@ from jaxsgd.theory.recursion import MeanAndCovariance
 
 
 class Snapshot(NamedTuple):
-    """What is known of x_s, in the eigenbasis: its law, E||g_s||^2 of the gradient drawn there, laws of averages."""
+    """What is known of x_s, in the eigenbasis: its law, E||g_s||^2 of the gradient drawn there, and other laws.
+
+    - `averages`: those of averages, and then of further points of the method.
+    """
 
     x: MeanAndCovariance
     gradient_norm_squared: float

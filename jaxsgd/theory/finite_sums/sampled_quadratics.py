@@ -9,15 +9,17 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled, overflowed
-from jaxsgd.theory.finite_sums import common_hessian, every_arrangement, fresh_batches, subsets
+from jaxsgd.theory.finite_sums import common_hessian, every_arrangement, sampled_gradients, subsets
 from jaxsgd.theory.finite_sums.batches_of_an_epoch import fits
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
 from jaxsgd.theory.finite_sums.mean_square_stability import limit_of
 from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
 from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
+from jaxsgd.theory.linear import not_linear
 from jaxsgd.theory.recursion import MeanAndCovariance
-from jaxsgd.theory.route import Route, not_plain
+from jaxsgd.theory.route import Route
+from jaxsgd.tracing import traced
 
 
 class QuadraticLossesOfExamples(Route):
@@ -29,7 +31,7 @@ class QuadraticLossesOfExamples(Route):
     slow = True
 
     def applies(self, study: Study) -> str | None:
-        return not_plain(study) or why_not(study.oracle)
+        return not_linear(study) or why_not(study.oracle) or _why_no_permutations(study)
 
     def moments(self, study: Study) -> xr.Dataset:
         examples = examples_of(study.oracle.problem, study.x0)  # type: ignore[arg-type]
@@ -68,10 +70,18 @@ def why_not(oracle: Oracle) -> str | None:
     )
 
 
+def _why_no_permutations(study: Study) -> str | None:
+    """Why the order of a study does not go with its method."""
+    order = study.oracle.order
+    if order is None or order.shuffled is None or study.method.plain:
+        return None
+    return f"with orders.{type(order).__name__} moments are known of plain SGD alone"
+
+
 def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     order = study.oracle.order
     if order is None or order.shuffled is None:
-        return fresh_batches.snapshots(examples, study)
+        return sampled_gradients.snapshots(examples, study)
     if order.shuffled != "never" and examples.common_hessian:
         return common_hessian.snapshots(examples, study)
     return (subsets if order.shuffled == "every epoch" else every_arrangement).snapshots(examples, study)
@@ -81,10 +91,10 @@ def _row(
     examples: QuadraticExamples, study: Study, snapshot: Snapshot, test_risks: Mapping[str, HeldOut], wide: bool
 ) -> dict[str, np.ndarray | float]:
     """What is returned of one step, by name."""
-    x, squared_norm, averages = snapshot
+    x, squared_norm, others = snapshot
     row = _observables(examples, study, x)
     row["gradient_norm_squared_mean"] = overflowed(squared_norm)
-    for name, law in zip(study.averages, averages, strict=True):
+    for name, law in zip((*study.averages, *traced(study).points), others, strict=True):
         row |= _observables(examples, study, law, of=f"_of_{name}")
     row |= {f"{name}_mean": overflowed(risk.mean(x)) for name, risk in test_risks.items()}
     row["x_mean"] = examples.centre + examples.vectors @ x.mean
@@ -106,6 +116,8 @@ def _observables(
 
 def _stability(examples: QuadraticExamples, study: Study) -> dict[str, bool | str]:
     """Attributes that warn of moments which grow although x may settle."""
+    if not study.method.plain:
+        return {}
     oracle, largest = study.oracle, float(study.learning_rates[: study.steps].max())
     if oracle.order is None or oracle.order.shuffled is not None:
         return {}

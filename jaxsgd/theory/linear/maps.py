@@ -1,0 +1,67 @@
+"""Affine maps of many steps at once, as arrays, block by block."""
+
+import abc
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Maps(NamedTuple):
+    """z_{t+1} = M_t z_t + N_t xi_t + c_t for L steps t, separately in each of B blocks.
+
+    A block holds m numbers of z, of which the first r are those of x, and r of the noise. Centred: z is the distance to
+    what the method makes of x_0 = x*.
+
+    - `matrices`: M (L, B, m, m).
+    - `noise`: N (L, B, m, r).
+    - `offsets`: c (L, B, m).
+    - `points`: P and p of each further point P z_t + p, less x*: (L, B, r, m) and (L, B, r).
+    - `taken`: of the point at which the gradient is taken, where its noise depends on that point.
+    """
+
+    matrices: np.ndarray
+    noise: np.ndarray
+    offsets: np.ndarray
+    points: list[tuple[np.ndarray, np.ndarray]]
+    taken: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Law(NamedTuple):
+    """Mean (.., B, m) of z, and its covariance: (.., B, m, m), or (.., B, B, m, m) between all blocks."""
+
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+class MapsOfMethod(abc.ABC):
+    """The maps of a study.
+
+    - `start`: the law of z_0.
+    """
+
+    start: Law
+
+    @abc.abstractmethod
+    def between(self, first: int, last: int) -> Maps:
+        """Those of the steps first .. last - 1."""
+
+
+class PlainMaps(MapsOfMethod):
+    """x - eta_t (A (x - x*) + drift + xi_t) in the eigenbasis of A: every coordinate is a block of its own.
+
+    **Arguments**
+
+    - `eigenvalues`, `drift`: of A (d,), and (d,).
+    - `start`: the law of x_0 - x*, of one coordinate a block.
+    - `rates`: eta_t.
+    """
+
+    def __init__(self, eigenvalues: np.ndarray, start: Law, rates: np.ndarray, drift: np.ndarray | float = 0.0) -> None:
+        self._eigenvalues, self._rates, self._drift, self.start = eigenvalues, rates, drift, start
+
+    def between(self, first: int, last: int) -> Maps:
+        rates = self._rates[first:last, None]
+        matrices = (1 - rates * self._eigenvalues)[..., None, None]
+        noise, zero = np.broadcast_to(-rates[..., None, None], matrices.shape), np.zeros(matrices.shape[:-1])
+        offsets = -rates[..., None] * (self._drift + zero[..., 0])[..., None]
+        return Maps(matrices, noise, offsets, [], (np.ones(matrices.shape), zero))
