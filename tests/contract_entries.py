@@ -305,25 +305,21 @@ ORDERS = {
 METHODS = {
     "sgd": Entry(lambda: methods.Sgd(), None, "", "plain linear"),
     "heavy_ball": Entry(
-        lambda: methods.HeavyBall(0.9), lambda: methods.HeavyBall(0.5), "momentum = 0.9", "plain linear", exact=False
+        lambda: methods.HeavyBall(0.9), lambda: methods.HeavyBall(0.5), "momentum = 0.9", "plain linear"
     ),
-    "nesterov": Entry(
-        lambda: methods.Nesterov(0.9), lambda: methods.Nesterov(0.5), "momentum = 0.9", "plain linear", exact=False
-    ),
-    "delayed": Entry(lambda: methods.Delayed(2), None, "tau = 2", "plain linear", exact=False),
+    "nesterov": Entry(lambda: methods.Nesterov(0.9), lambda: methods.Nesterov(0.5), "momentum = 0.9", "plain linear"),
+    "delayed": Entry(lambda: methods.Delayed(2), None, "tau = 2", "plain linear"),
     "preconditioned": Entry(
         lambda: methods.Preconditioned([0.5, 2.0]),
         lambda: methods.Preconditioned([1.0, 1.5]),
         "diagonal = [0.5, 2.0]",
         "plain linear",
-        exact=False,
     ),
     "preconditioned: with momentum": Entry(
         lambda: methods.Preconditioned(2.0, methods.HeavyBall(0.5)),
         lambda: methods.Preconditioned(1.5, methods.HeavyBall(0.25)),
         'diagonal = 2.0, method = {kind = "heavy_ball", momentum = 0.5}',
         "plain linear",
-        exact=False,
     ),
     "clipped": Entry(
         lambda: methods.Clipped(methods.HeavyBall(0.5), norm=1.5),
@@ -349,7 +345,7 @@ METHODS = {
         exact=False,
         of_losses=True,
     ),
-    "svrg": Entry(lambda: methods.Svrg(2), None, "every = 2", "plain", exact=False),
+    "svrg": Entry(lambda: methods.Svrg(2), None, "every = 2", "plain"),
     "sam": Entry(lambda: methods.Sam(0.5), lambda: methods.Sam(0.25), "radius = 0.5", "plain linear", exact=False),
     "reduce_on_plateau": Entry(
         lambda: methods.ReduceOnPlateau(methods.Sgd(), patience=1, factor=0.5, decay=0.5, threshold=10.0),

@@ -132,7 +132,6 @@ EXAMPLES = {
     },
     Method: {
         "sgd": "",
-        "optax": "make = 'optax:adam'",
         "projected": "onto = {kind = 'ball', radius = 9.0}",
         "heavy_ball": "momentum = 0.9",
         "nesterov": "momentum = 0.9",
@@ -285,7 +284,7 @@ def test_nested_schedules(write):
     ("table", "shown"),
     [
         ("kind = 'optax:adam'\nb1 = 1\nnesterov = true", "Optax(optax.adam, b1=1, nesterov=True)"),
-        ("kind = 'optax'\nmake = 'optax:lion'\nb2 = 0.5", "Optax(optax.lion, b2=0.5)"),
+        ("kind = 'optax:lion'\nb2 = 0.5", "Optax(optax.lion, b2=0.5)"),
         ("kind = 'optax.contrib:prodigy'\nbetas = [0.5, 0.9]", "Optax(optax.contrib.prodigy, betas=[0.5, 0.9])"),
         ("kind = 'optax.contrib:muon'\npreconditioning = 'aol'", "Optax(optax.contrib.muon, preconditioning='aol')"),
         ("kind = 'own:heavy_ball'\nbeta = 0.5", "Optax(own.<lambda>, beta=0.5)"),
