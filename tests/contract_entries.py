@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,6 +65,18 @@ def pull(xi, x):
 
 def two_normals(stream):
     return stream.normal((2,))
+
+
+def displacement(update):
+    return update.x_next - update.x
+
+
+def beyond(x):
+    return x[0] > 0.5
+
+
+def longest(carry, update):
+    return jnp.maximum(carry, jnp.sum(displacement(update) ** 2))
 
 
 # data
@@ -338,6 +350,31 @@ AVERAGES = {
     "exponential": Entry(lambda: averages.Exponential(0.8), lambda: averages.Exponential(0.5), "decay = 0.8"),
 }
 
+OF_DISPLACEMENT = 'function = "contract_entries:displacement"'
+FOLDS = {
+    "fold": Entry(
+        lambda: folds.Fold(init=0.5, update=longest),
+        lambda: folds.Fold(init=80.0, update=longest),
+        'init = 0.5, update = "contract_entries:longest"',
+    ),
+    "first_time": Entry(lambda: folds.FirstTime(beyond), None, 'event = "contract_entries:beyond"'),
+    "batch_means": Entry(
+        lambda: folds.BatchMeans(displacement, 2),
+        lambda: folds.BatchMeans(displacement, 3),
+        f"{OF_DISPLACEMENT}, length = 2",
+    ),
+    **{
+        kind: Entry(make, None, OF_DISPLACEMENT)
+        for kind, make in {
+            "sum": lambda: folds.Sum(displacement),
+            "maximum": lambda: folds.Maximum(displacement),
+            "minimum": lambda: folds.Minimum(displacement),
+            "last": lambda: folds.Last(displacement),
+            "running_covariance": lambda: folds.RunningCovariance(displacement),
+        }.items()
+    },
+}
+
 SCHEDULES = {
     "constant": Entry(lambda: schedules.constant(0.2), lambda: schedules.constant(0.3), "value = 0.2"),
     "piecewise_constant": Entry(
@@ -427,6 +464,7 @@ FAMILIES: dict[type, dict[str, Entry]] = {
     methods.Method: METHODS,
     methods.ConvexSet: SETS,
     averages.Average: AVERAGES,
+    folds.PathFold: FOLDS,
     schedules.Schedule: SCHEDULES,
     record.Grid: GRIDS,
 }

@@ -1,9 +1,9 @@
 """One contract for every registered kind of every family: noise, problems, oracles, orders, methods, sets, averages,
-schedules and grids.
+folds, schedules and grids.
 
 The tables of contract_entries.py say how each is made and what is expected of it; a kind that is not in them fails.
 Averages and grids are tabulated on the host, in NumPy: of them no function is compiled, and none is differentiated.
-Orders give integers, which have no derivative. All other checks run for every entry.
+Orders give integers, and folds counts and times, which have no derivative. All other checks run for every entry.
 """
 
 import dataclasses
@@ -34,17 +34,18 @@ from contract_measures import (
 )
 
 import jaxsgd as js
-from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules
 from jaxsgd.config.reader import Reader, kinds
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
 from jaxsgd.one_update import moved_by
+from jaxsgd.state import State, Update
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton
 
 EACH = [(family, name) for family, entries in FAMILIES.items() for name in entries]
 ON_THE_HOST = (averages.Average, record.Grid)
-NOT_DIFFERENTIABLE = (*ON_THE_HOST, orders.Order)
+NOT_DIFFERENTIABLE = (*ON_THE_HOST, orders.Order, folds.PathFold)
 COMPILED = [(family, name) for family, name in EACH if family not in ON_THE_HOST]
 DIFFERENTIABLE = [(family, name) for family, name in EACH if family not in NOT_DIFFERENTIABLE]
 
@@ -127,6 +128,18 @@ def of_set(convex, x):
     return convex.project(x)
 
 
+def of_fold(fold, path):
+    """What is seen after five updates along a path."""
+
+    def update(t):
+        return Update(jnp.int32(t), jnp.float32(0.1), path[t], path[t], path[t + 1])
+
+    carry = jax.tree.map(jnp.asarray, fold.begin(State(path[0], {}, {}), update(0)))
+    for t in range(5):
+        carry = fold.take(carry, update(t))
+    return fold.value(carry)
+
+
 def of_schedule(schedule, t):
     return schedule(t)
 
@@ -138,6 +151,7 @@ CALLS = {
     orders.Order: of_order,
     methods.Method: of_method,
     methods.ConvexSet: of_set,
+    folds.PathFold: of_fold,
     schedules.Schedule: of_schedule,
 }
 
@@ -158,6 +172,8 @@ def points_of(family, entry):
         return variates(lambda stream: item.draw(stream, 0, item.memory(n), n, BATCH), POINTS), counts
     if family is methods.Method:
         return VECTORS, VECTORS[::-1], np.full(POINTS, 0.3)
+    if family is folds.PathFold:
+        return np.random.default_rng(3).normal(size=(POINTS, 6, 2)) + 1
     return VECTORS if family is methods.ConvexSet else counts
 
 
@@ -526,7 +542,7 @@ def simulated(study):
     return js.simulate(study, TRAJECTORIES, statistics=("mean", "variance"), plan=PLAN, progress=False)
 
 
-IN_STUDIES = [(family, name) for family, name in EACH if family not in (methods.ConvexSet, record.Grid)]
+IN_STUDIES = [(family, name) for family, name in EACH if family not in (methods.ConvexSet, record.Grid, folds.PathFold)]
 
 
 @pytest.mark.parametrize(("family", "name"), IN_STUDIES, ids=shown)

@@ -73,7 +73,7 @@ def of_studies(task: Task) -> list[OfStudy]:
         of_cell = inputs.coefficients[cell] if varied.coefficients else inputs.coefficients
         rates, *averages = (_digest_of(column) for column in of_cell.T)
         digest.update(rates)
-        named = zip(task.program.averages, averages, strict=True)
+        named = zip(task.program.averages, averages, strict=False)  # what folds see of them follows
         prints.append(OfStudy(digest.hexdigest()[:32], {name: weights.hex()[:32] for name, weights in named}))
     return prints
 
