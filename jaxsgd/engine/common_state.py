@@ -26,7 +26,8 @@ def _common_leaves(skeleton: Skeleton, leaves: Shapes, blank: Blank, requests: t
     point, structure = blank.point, blank.method.treedef
     x, shapes = point.like(blank.precision), jax.tree.leaves(blank.method.like)
     served = tuple(request.structure.like(DTYPES.get(request.kind, blank.precision)) for request in requests)
-    oracle, method, _ = skeleton.filled(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), leaves.like))
+    numbers = [jnp.zeros(shape, jax.dtypes.canonicalize_dtype(dtype)) for shape, dtype in leaves.leaves]
+    oracle, method, _ = skeleton.filled(numbers)
     one = OneUpdate(oracle, method, point)
     common = tuple(not varies for varies in varying_results(lambda x: method.init(one.as_seen(x)), x))
     t, rate = jnp.int32(0), jnp.zeros((), blank.precision)

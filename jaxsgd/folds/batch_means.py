@@ -40,8 +40,8 @@ class BatchMeans(PathFold):
     """The means m_1 .. m_k of k consecutive batches of b updates each, of each number of f; k = floor(s / b) at step s.
 
     With mbar the mean of these, b / (k - 1) sum_i (m_i - mbar)^2 estimates the long-run variance of f along the
-    trajectory, and mbar +- t_{k-1} sqrt(sum_i (m_i - mbar)^2 / (k (k - 1))) is an interval for its stationary mean, where
-    batches are long against the time in which f forgets. Updates of a batch that is not complete are left out.
+    trajectory, and mbar +- t_{k-1} sqrt(sum_i (m_i - mbar)^2 / (k (k - 1))) is an interval for its stationary mean,
+    where batches are long against the time in which f forgets. Updates of a batch that is not complete are left out.
 
     **Arguments**
 

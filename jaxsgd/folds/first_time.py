@@ -26,8 +26,8 @@ class FirstTime(PathFold):
 
     - `event`: a boolean function of x, or of a [`jaxsgd.State`][].
 
-    With ``folds={"exit": FirstTime(lambda x: jnp.abs(x[0]) > 1)}`` the event ``lambda state: state.folds["exit"] <= 100``
-    has the probability that a trajectory has left the strip by step 100.
+    With ``folds={"exit": FirstTime(lambda x: jnp.abs(x[0]) > 1)}`` the probability of the event
+    ``lambda state: state.folds["exit"] <= 100`` at a step from 100 on is that of having left the strip by step 100.
     """
 
     event: Callable[[Any], Any]
