@@ -25,6 +25,7 @@ from jaxsgd.runs.own_functions import with_own_functions
 from jaxsgd.runs.probe import Probe
 from jaxsgd.runs.rounding_bounds import EPSILON, Motion
 from jaxsgd.runs.trajectories import every_trajectory
+from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 
@@ -72,7 +73,8 @@ def bounded(study: Study, program: Program) -> Roundings:
     rates = study.learning_rates[: study.steps]
     motion, probe = _motion(study, program, rates)
     at, steps = study.recorded_steps, len(study.recorded_steps)
-    deterministic = not program.requests or not (motion.noise.any() or _noise_varies(study))
+    drawn = isinstance(study.x0, Start)
+    deterministic = not drawn and (not program.requests or not (motion.noise.any() or _noise_varies(study)))
     lost = deterministic and bounds.stagnates(motion)
     method = study.method
     if method.plain or method.projection is not None:
@@ -103,7 +105,7 @@ def bounded(study: Study, program: Program) -> Roundings:
         else:
             spread = of_averages[average] if average else of_x
             relative, absolute = _of_built_in(kind, study, motion, probe)
-        random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
+        random_start = drawn or name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
         moved = has_moved[np.maximum(at - 1, 0)] if average or undrawn.get(name) else has_moved[at]
         certain = np.full(steps, deterministic or constant) | (~moved & (not random_start))
         nothing = np.full(steps, np.nan)
@@ -152,13 +154,14 @@ def _errors(single: np.ndarray, double: np.ndarray) -> tuple[float, float]:
 
 def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, Probe | None]:
     problem, d = study.oracle.problem, study.dimension
-    start = flat(study.x0)
+    starts = study.starting_points
+    start = starts[0]
     minimiser = None if problem is None or problem.minimiser is None else flat(problem.minimiser)
     mu = float((problem and problem.strong_convexity) or 0.0)
     smoothness = float((problem and problem.smoothness) or np.inf)
     noise, error = _of_declared(study, d)
     known = isinstance(problem, _RELATIVE) and noise is not None
-    distance = np.zeros(d) if minimiser is None else np.abs(start - minimiser)
+    distance = np.zeros(d) if minimiser is None else np.abs(starts - minimiser).max(0)
     probe = None
     if not known or program.observables:
         centres = [start] if minimiser is None else [start, minimiser]
@@ -166,10 +169,12 @@ def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, 
         size = np.ones(d) if noise is None else noise
         probe = Probe.of(study, program, centres, width * size)
     if known:
-        drift = _drift(problem, start, minimiser, d)
+        drift = np.max([_drift(problem, each, minimiser, d) for each in starts], 0)
     elif probe is None:
         unknown = np.zeros(d)
-        return Motion(rates, unknown, np.ones(d), np.abs(start), unknown, unknown, mu, smoothness, False, False), None
+        return Motion(
+            rates, unknown, np.ones(d), np.abs(starts).max(0), unknown, unknown, mu, smoothness, False, False
+        ), None
     else:
         with np.errstate(invalid="ignore", over="ignore"):
             gradient = np.nan_to_num(probe.double.gradient.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
@@ -181,7 +186,7 @@ def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, 
     if minimiser is None:
         distance = np.minimum(rates.sum() * drift, np.finfo(np.float32).max)
     assert noise is not None
-    centre = np.abs(start if minimiser is None else minimiser)
+    centre = np.abs(starts).max(0) if minimiser is None else np.abs(minimiser)
     normal = bool(study.oracle.normal) if hasattr(study.oracle, "normal") else False
     return Motion(rates, noise, drift, centre, distance, error, mu, smoothness, normal, known), probe
 
@@ -197,7 +202,11 @@ def _of_declared(study: Study, d: int) -> tuple[np.ndarray | None, np.ndarray]:
         if oracle.averages_examples and oracle.batch < problem.examples:
             return np.sqrt(np.var(X * slopes[:, None], 0) / oracle.batch), error
     elif isinstance(problem, Quadratic) and problem.curvature.ndim == 2:
-        error = EPSILON * np.abs(problem.curvature).max(1) * np.linalg.norm(flat(study.x0) - problem.minimiser)
+        error = (
+            EPSILON
+            * np.abs(problem.curvature).max(1)
+            * np.linalg.norm(study.starting_points - flat(problem.minimiser), axis=1).max()
+        )
     covariance = oracle.gradient_covariance(d)
     if covariance is None:
         return None, error

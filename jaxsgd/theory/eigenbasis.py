@@ -15,7 +15,9 @@ from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.oracles import Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.structure import flat
-from jaxsgd.theory.recursion import columns
+from jaxsgd.study import Study
+from jaxsgd.theory.recursion import MeanAndCovariance, columns
+from jaxsgd.theory.starts import law_of_start
 
 NEGATIVE = 1e-12
 """Eigenvalues of a Hessian below this share of the largest, with a minus sign, are not the rounding of 0."""
@@ -66,6 +68,18 @@ class Eigenbasis:
         """e = Q'(x - x*), of x in the structure of the parameters."""
         error = flat(x) - self.minimiser
         return error if self.vectors is None else error @ self.vectors
+
+    def with_start(self, study: Study) -> tuple[Self, MeanAndCovariance]:
+        """The law of e_0, and the basis with covariances as full as that of x_0 is, normal if x_0 is, too."""
+        mean, C, normal = law_of_start(study)
+        Q, noise = self.vectors, self.noise
+        full = noise.ndim == 2 or C.ndim == 2 or (Q is not None and np.ptp(C) > 0)
+        if full:
+            noise = np.diag(noise) if noise.ndim == 1 else noise
+            C = np.diag(C) if C.ndim == 1 else C
+            C = C if Q is None else Q.T @ C @ Q
+        basis = dataclasses.replace(self, noise=noise, normal=self.normal and normal)
+        return basis, MeanAndCovariance(self.enter(study.point.unravel(mean)), C)
 
     def x_moments(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
         """x_mean (..., d) and, up to `LARGEST_COVARIANCE` numbers, x_covariance (..., d, d)."""

@@ -7,6 +7,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, why_none
 from jaxsgd.theory.recursion import MeanAndCovariance, recursion
 from jaxsgd.theory.route import Route, not_plain
+from jaxsgd.theory.starts import unknown_start
 
 
 class QuadraticWithAdditiveNoise(Route):
@@ -18,12 +19,12 @@ class QuadraticWithAdditiveNoise(Route):
     slow = False
 
     def applies(self, study: Study) -> str | None:
-        return not_plain(study) or why_none(study.oracle)
+        return not_plain(study) or why_none(study.oracle) or unknown_start(study)
 
     def moments(self, study: Study) -> xr.Dataset:
-        basis = Eigenbasis.of(study.oracle)
+        basis, start = Eigenbasis.of(study.oracle).with_start(study)
         with np.errstate(over="ignore", invalid="ignore"):
-            x, *averages = _recorded(study, basis)
+            x, *averages = _recorded(study, basis, start)
             observables = basis.observables(x.mean, x.covariance) | basis.gradient_norm(x.mean, x.covariance)
             for (name, average), found in zip(study.averages.items(), averages, strict=True):
                 unknown = average.undefined(study.recorded_steps, study.steps) | ~found.known
@@ -34,12 +35,11 @@ class QuadraticWithAdditiveNoise(Route):
         return labelled(moments, study.coordinates, step=study.recorded_steps)
 
 
-def _recorded(study: Study, basis: Eigenbasis) -> list[MeanAndCovariance]:
+def _recorded(study: Study, basis: Eigenbasis, start: MeanAndCovariance) -> list[MeanAndCovariance]:
     """Those of x and of each average, every array with a leading axis of recorded steps."""
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
     wanted = set(study.recorded_steps.tolist())
-    start = MeanAndCovariance(basis.enter(study.x0), np.zeros_like(basis.noise))
     found = recursion(basis.eigenvalues, start, lambda _: basis.noise, rates[: max(wanted)], mixings)
     kept = [moments for step, moments in enumerate(found) if step in wanted]
     return [MeanAndCovariance(*map(np.stack, zip(*of_point, strict=True))) for of_point in zip(*kept, strict=True)]

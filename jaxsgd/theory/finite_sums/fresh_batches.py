@@ -59,7 +59,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     mixings = [average.mixing(rates) for average in study.averages.values()]
     draws = Draws(examples, study.oracle, steps)
     check_cost(steps * (OVERHEAD + draws.multiplications + d**2 * (4 + 10 * len(mixings))))
-    start = MeanAndCovariance(examples.enter(study.x0), np.zeros((d, d)))
+    start = examples.start_of(study)
     wanted = set(study.recorded_steps.tolist())
     found = recursion(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
     for step, (x, *averages) in enumerate(found):

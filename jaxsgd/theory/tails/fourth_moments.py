@@ -14,6 +14,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.cost_limit import MOST
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
+from jaxsgd.theory.starts import drawn_start
 from jaxsgd.theory.tails.moments_of_maps import Shares, raw_moments
 from jaxsgd.theory.tails.moments_of_maps import multiplications as multiplications_of_moments
 from jaxsgd.theory.tails.quartic_recursion import QuarticRecursion, multiplications
@@ -69,7 +70,7 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
 
 def _found(study: Study) -> Mapping[str, np.ndarray] | None:
     oracle, d = study.oracle, study.dimension
-    if not study.method.plain or oracle.full_gradient:
+    if not study.method.plain or oracle.full_gradient or drawn_start(study):
         return None
     if isinstance(oracle.problem, EmpiricalRisk) and oracle.averages_examples and drawn_afresh(oracle):
         costs = multiplications_of_moments(oracle.problem.examples, d * (d + 1))
