@@ -11,6 +11,7 @@ from typing import Any
 from jaxsgd.noise import Noise
 from jaxsgd.problems import Problem
 from jaxsgd.schedules import Schedule
+from jaxsgd.start import Start
 from jaxsgd.study import Study
 
 PARTS = {"problem": Problem, "noise": Noise}
@@ -40,6 +41,8 @@ def hints(constructor: Callable[..., Any]) -> dict[str, Any]:
     known = typing.get_type_hints(constructor)
     # A schedule is annotated as a function, because any function of t will do.
     known["schedule"] = Schedule
+    if constructor is Study:
+        known["x0"] = Start  # or a point, of numbers alone
     return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}
 
 

@@ -171,10 +171,8 @@ def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, 
     if known:
         drift = np.max([_drift(problem, each, minimiser, d) for each in starts], 0)
     elif probe is None:
-        unknown = np.zeros(d)
-        return Motion(
-            rates, unknown, np.ones(d), np.abs(starts).max(0), unknown, unknown, mu, smoothness, False, False
-        ), None
+        unknown, centre = np.zeros(d), np.abs(starts).max(0)
+        return Motion(rates, unknown, np.ones(d), centre, unknown, unknown, mu, smoothness, False, False), None
     else:
         with np.errstate(invalid="ignore", over="ignore"):
             gradient = np.nan_to_num(probe.double.gradient.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
