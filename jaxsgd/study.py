@@ -91,6 +91,7 @@ class Study(AbstractOrFinal):
         self._check_named()
         object.__setattr__(self, "x0", self._start())
         self.oracle.check(list(self.point.shapes))
+        self.oracle.check_updates(self.steps + 1)
         self.method.check(self.dimension)
         found = traced(self)
         object.__setattr__(self, "_points", found.points)

@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules, start
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,6 +61,11 @@ def banana(x):
 def pull(xi, x):
     """|x|^2 / 2 - xi'x, of mean |x|^2 / 2."""
     return jnp.sum(x * x) / 2 - jnp.sum(xi * x)
+
+
+def pull_in_turn(xi, x, t):
+    """The same, but 3 times as strong at every third update."""
+    return jnp.where(t % 3 == 1, 3.0, -1.0) * pull(xi, x)
 
 
 def two_normals(stream):
@@ -236,7 +241,18 @@ ORACLES = {
         lambda: oracles.AdditiveNoise(problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5])),
         lambda: oracles.AdditiveNoise(problems.Quadratic([1.0, 2.5]), noise.Gaussian(std=[1.5, 0.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}',
-        "unbiased normal batch gradient_covariance tail_index",
+        "unbiased normal batch gradient_covariance gradient_covariances tail_index",
+    ),
+    "additive_noise: that changes with time": Entry(
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5]), schedules.inverse_sqrt(2.0)
+        ),
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5]), schedules.inverse_sqrt(3.0)
+        ),
+        'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}, '
+        'scale = {kind = "inverse_sqrt", initial = 2.0}',
+        "unbiased normal batch gradient_covariances tail_index",
     ),
     "random_loss": Entry(
         lambda: oracles.RandomLoss(pull, two_normals, problems.Quadratic([1.0, 1.0])),
@@ -251,6 +267,14 @@ ORACLES = {
         None,
         'loss = "contract_entries:pull", sampler = "contract_entries:two_normals"',
         "unbiased batch",
+        exact=False,
+    ),
+    "random_loss: that changes with time": Entry(
+        lambda: oracles.RandomLoss(pull_in_turn, two_normals, problems.Quadratic([1.0, 1.0])),
+        lambda: oracles.RandomLoss(pull_in_turn, two_normals, problems.Quadratic([1.0, 2.0])),
+        'loss = "contract_entries:pull_in_turn", sampler = "contract_entries:two_normals", '
+        'problem = {kind = "quadratic", curvature = [1.0, 1.0]}',
+        "batch",
         exact=False,
     ),
     "example_sampling": Entry(
@@ -280,7 +304,7 @@ ORACLES = {
         lambda: oracles.FullGradient(problems.Quadratic([2.0, 0.5])),
         lambda: oracles.FullGradient(problems.Quadratic([1.0, 2.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}',
-        "unbiased normal full_gradient batch gradient_covariance tail_index",
+        "unbiased normal full_gradient batch gradient_covariance gradient_covariances tail_index",
     ),
 }
 
@@ -326,6 +350,30 @@ METHODS = {
         'onto = {kind = "box", lower = -1.0, upper = [0.5, 2.0]}',
         "plain linear projection",
         exact=False,
+    ),
+}
+
+STARTS = {
+    "normal": Entry(
+        lambda: start.Normal(mean=[3.0, -8.0], std=[1.0, 0.5]),
+        lambda: start.Normal(mean=[0.0, 2.0], std=[1.5, 0.1]),
+        "mean = [3.0, -8.0], std = [1.0, 0.5]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "normal: of a shape": Entry(
+        lambda: start.Normal(mean=6.0, std=0.5, shape=(2,)),
+        lambda: start.Normal(mean=5.0, std=1.0, shape=(2,)),
+        "mean = 6.0, std = 0.5, shape = [2]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "uniform": Entry(
+        lambda: start.Uniform(low=5.0, high=[7.0, 9.0]),
+        lambda: start.Uniform(low=4.0, high=[8.0, 8.0]),
+        "low = 5.0, high = [7.0, 9.0]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "sampler": Entry(
+        lambda: start.Sampler(two_normals), None, 'function = "contract_entries:two_normals"', exact=False
     ),
 }
 
@@ -463,6 +511,7 @@ FAMILIES: dict[type, dict[str, Entry]] = {
     orders.Order: ORDERS,
     methods.Method: METHODS,
     methods.ConvexSet: SETS,
+    start.Start: STARTS,
     averages.Average: AVERAGES,
     folds.PathFold: FOLDS,
     schedules.Schedule: SCHEDULES,

@@ -34,7 +34,7 @@ from contract_measures import (
 )
 
 import jaxsgd as js
-from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules, start
 from jaxsgd.config.reader import Reader, kinds
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
@@ -124,6 +124,10 @@ def of_method(method, point):
     return moved_by(method, *point)
 
 
+def of_start(law, drawn):
+    return law.sample(Replay(drawn), LIKE)
+
+
 def of_set(convex, x):
     return convex.project(x)
 
@@ -151,6 +155,7 @@ CALLS = {
     orders.Order: of_order,
     methods.Method: of_method,
     methods.ConvexSet: of_set,
+    start.Start: of_start,
     folds.PathFold: of_fold,
     schedules.Schedule: of_schedule,
 }
@@ -172,6 +177,8 @@ def points_of(family, entry):
         return variates(lambda stream: item.draw(stream, 0, item.memory(n), n, BATCH), POINTS), counts
     if family is methods.Method:
         return VECTORS, VECTORS[::-1], np.full(POINTS, 0.3)
+    if family is start.Start:
+        return variates(lambda stream: item.sample(stream, LIKE), POINTS)
     if family is folds.PathFold:
         return np.random.default_rng(3).normal(size=(POINTS, 6, 2)) + 1
     return VECTORS if family is methods.ConvexSet else counts
@@ -397,7 +404,7 @@ def test_study_file_gives_the_same_object(family, name, study_file):
 
 def made_from_repr(family, shown):
     """What an expression gives where the modules of all families are known, that of its own first."""
-    others = [vars(module) for module in (problems, noise, orders, methods, schedules, averages, record)]
+    others = [vars(module) for module in (problems, noise, orders, methods, schedules, averages, record, start)]
     modules = [*others, vars(importlib.import_module(".".join(family.__module__.split(".")[:2])))]
     known = {name: item for names in modules for name, item in names.items()}
     return eval(shown, known, {"contract_entries": contract_entries})
@@ -511,7 +518,7 @@ def study_of(family, name):
         return BASE.replace(oracle=oracles.ExampleSampling(problems.LeastSquares(*data), item, BATCH))
     if family is averages.Average:
         return with_all_averages()
-    return BASE.replace(**{"method" if family is methods.Method else "schedule": item})
+    return BASE.replace(**{{methods.Method: "method", start.Start: "x0"}.get(family, "schedule"): item})
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxsgd.noise import Noise
+from jaxsgd.oracles import AdditiveNoise
 from jaxsgd.problems import Problem
 from jaxsgd.schedules import Schedule
 from jaxsgd.start import Start
@@ -41,6 +42,8 @@ def hints(constructor: Callable[..., Any]) -> dict[str, Any]:
     known = typing.get_type_hints(constructor)
     # A schedule is annotated as a function, because any function of t will do.
     known["schedule"] = Schedule
+    if constructor is AdditiveNoise:
+        known["scale"] = Schedule
     if constructor is Study:
         known["x0"] = Start  # or a point, of numbers alone
     return {name: known.get(name, Any) for name in inspect.signature(constructor).parameters}

@@ -16,6 +16,7 @@ import numpy as np
 from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import KeptValues
 from jaxsgd.errors import Unresolved
+from jaxsgd.oracles import RandomLoss
 from jaxsgd.problems import AbsoluteValue, Huber, LeastSquares, LogisticRegression, Quadratic
 from jaxsgd.problems.linear_model import LinearModel
 from jaxsgd.results.result import Result
@@ -166,7 +167,7 @@ def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, 
     if not known or program.observables:
         centres = [start] if minimiser is None else [start, minimiser]
         width = np.sqrt(min(float(np.sum(rates**2)), rates.max() / (2 * mu) if mu else np.inf))
-        size = np.ones(d) if noise is None else noise
+        size = np.ones(d) if noise is None or (program.requests and not noise.any()) else noise
         probe = Probe.of(study, program, centres, width * size)
     if known:
         drift = np.max([_drift(problem, each, minimiser, d) for each in starts], 0)
@@ -179,6 +180,8 @@ def _motion(study: Study, program: Program, rates: np.ndarray) -> tuple[Motion, 
             gap = np.nan_to_num(probe.single.gradient - gradient, nan=0.0, posinf=0.0, neginf=0.0)
         half = gradient[len(gradient) % 2 :: 2] if minimiser is None else gradient[1::2]
         noise = half.std(0) / np.sqrt(study.oracle.batch) if noise is None else noise
+        if isinstance(study.oracle, RandomLoss) and study.oracle.changes:
+            noise = np.zeros(d)  # what was looked at is one time of many: with this no bound settles anything
         drift = np.abs(gradient).max(0)
         error = np.abs(gap.mean(0))
     if minimiser is None:
@@ -205,10 +208,13 @@ def _of_declared(study: Study, d: int) -> tuple[np.ndarray | None, np.ndarray]:
             * np.abs(problem.curvature).max(1)
             * np.linalg.norm(study.starting_points - flat(problem.minimiser), axis=1).max()
         )
-    covariance = oracle.gradient_covariance(d)
-    if covariance is None:
+    stated = oracle.gradient_covariances(d, study.steps)
+    if stated is None:
         return None, error
-    return np.sqrt(covariance if covariance.ndim == 1 else np.diag(covariance)).astype(float), error
+    covariance, factors = stated
+    # The least of all updates, beside which rounding is largest.
+    variances = np.min(factors) * (covariance if covariance.ndim == 1 else np.diag(covariance))
+    return np.sqrt(variances).astype(float), error
 
 
 def _slopes(problem: LinearModel) -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,7 @@ class AverageMoments(NamedTuple):
 def recursion(
     eigenvalues: np.ndarray,
     start: MeanAndCovariance,
-    noise: Callable[[MeanAndCovariance], np.ndarray],
+    noise: Callable[[MeanAndCovariance, int], np.ndarray],
     rates: np.ndarray,
     mixings: Sequence[np.ndarray],
     drift: np.ndarray | float = 0.0,
@@ -46,7 +46,7 @@ def recursion(
 
     - `eigenvalues`: of A, in whose eigenbasis all is.
     - `start`: the law of x_0.
-    - `noise`: Cov xi_t, of the law of x_t, where E[xi_t | x_t] = 0; (d, d), or (d,) for a diagonal.
+    - `noise`: Cov xi_t, a function of the law of x_t and of t, where E[xi_t | x_t] = 0; (d, d), or (d,) for a diagonal.
     - `rates`, `mixings`: eta_t, and for each average its c_t.
     """
     x, averages = start, [AverageMoments.at(start)] * len(mixings)
@@ -55,7 +55,7 @@ def recursion(
         k = 1 - eta * eigenvalues
         K = columns(k, x.covariance)
         averages = [mixed(average, x, mixing[t], K) for average, mixing in zip(averages, mixings, strict=True)]
-        x = MeanAndCovariance(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x))
+        x = MeanAndCovariance(k * x.mean - eta * drift, K * K.T * x.covariance + eta**2 * noise(x, t))
         yield x, *(known(average) for average in averages)
 
 

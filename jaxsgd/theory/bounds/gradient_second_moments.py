@@ -17,7 +17,7 @@ from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
-from jaxsgd.theory.eigenbasis import stated_covariance
+from jaxsgd.theory.eigenbasis import stated_covariances
 from jaxsgd.theory.exact_moments import exact
 
 
@@ -100,8 +100,9 @@ def in_advance(study: Study) -> float:
 
 
 def _noise_trace(study: Study) -> float | None:
-    """tr Cov(g_t | x_t), where it is the same at every x."""
-    covariance = stated_covariance(study.oracle, study.dimension)
-    if covariance is None:
+    """The largest tr Cov(g_t | x_t) of the updates, where it is the same at every x."""
+    stated = stated_covariances(study.oracle, study.dimension, study.steps)
+    if stated is None:
         return None
-    return float(covariance.sum() if covariance.ndim == 1 else np.trace(covariance))
+    covariance, factors = stated
+    return float((covariance.sum() if covariance.ndim == 1 else np.trace(covariance)) * factors.max())

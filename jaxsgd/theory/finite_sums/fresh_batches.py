@@ -61,7 +61,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     check_cost(steps * (OVERHEAD + draws.multiplications + d**2 * (4 + 10 * len(mixings))))
     start = examples.start_of(study)
     wanted = set(study.recorded_steps.tolist())
-    found = recursion(examples.eigenvalues, start, draws.noise, rates[:steps], mixings, examples.drift)
+    found = recursion(examples.eigenvalues, start, lambda x, _: draws.noise(x), rates[:steps], mixings, examples.drift)
     for step, (x, *averages) in enumerate(found):
         if step in wanted:
             h = examples.eigenvalues

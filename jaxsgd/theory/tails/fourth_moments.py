@@ -79,7 +79,7 @@ def _found(study: Study) -> Mapping[str, np.ndarray] | None:
     if d > _LARGEST:
         return None
     # Noise of one law at every x is only added to x, and does not grow.
-    if oracle.order is not None or oracle.gradient_covariance(d) is not None or (oracle.tail_index or math.inf) < 4:
+    if oracle.order is not None or oracle.gradient_covariances(d, 1) is not None or (oracle.tail_index or math.inf) < 4:
         return None
     costs = multiplications_of_moments(DRAWS, d * (d + 1)) + GROUPS * _cost(study, None)
     return _of_draws(study) if costs <= _MOST else None
