@@ -165,7 +165,7 @@ def prepare(
         built_in=study.built_in,
         points=found.points,
         sees_pytree=study.method.sees_pytree,
-        common=common_leaves(skeleton, Shapes.of(leaves), blank, found.requests),
+        common=common_leaves(skeleton, Shapes.of(leaves), blank),
         partial_averages=bool(np.any(undefined)),
         positive_risk=problem is not None and problem.minimum == 0 and (problem.strong_convexity or 0.0) > 0,
         observables=observables,
