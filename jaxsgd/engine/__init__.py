@@ -18,7 +18,7 @@ a run under way: its jobs, ledgers and shelves.
 
 **Files**, by the question that they answer.
 
-- What does a tile do? `kernel`: draw, observe, update, path sums. `lanes`: how a function of one trajectory is mapped
+- What does a tile do? `kernel`: draw, observe, update, folds. `lanes`: how a function of one trajectory is mapped
   over many. `program`: what of a study is compiled, and what is a number. `statistics`: one file for each, from the
   argument that asks for it to its estimates. `draw_counts`: a kernel that only draws examples.
 - How is it cut? `plan`: by platform, dimension and number of trajectories. `cells`: many studies of one program.
