@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "averages", "chapter", "data", "errors", "folds", "inference", "methods", "noise", "oracles", "orders", "plot",
-    "problems", "record", "schedules", "streams", "theory",
+    "problems", "record", "schedules", "start", "streams", "theory",
 )  # fmt: skip
 _NAMES = {
     "Study": "study",
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from jaxsgd import problems as problems
     from jaxsgd import record as record
     from jaxsgd import schedules as schedules
+    from jaxsgd import start as start
     from jaxsgd import streams as streams
     from jaxsgd import theory as theory
     from jaxsgd.engine import Plan as Plan

@@ -154,6 +154,22 @@ class Request(NamedTuple):
         dtype = DTYPES.get(self.kind)
         return values if dtype is None else _bitcast(values, dtype)
 
+    def by_numpy(self, random: np.random.Generator, count: int) -> Any:
+        """So many draws by NumPy, along the first axis: of the same law, for what is looked at before a run."""
+
+        def leaf(shape: tuple[int, ...]) -> np.ndarray:
+            size = (count, *shape)
+            if self.kind == "integers":
+                return random.integers(self.bound, size=size).astype(np.int32)
+            if self.kind == "bits":
+                return random.integers(2**32, size=size, dtype=np.uint32)
+            if self.kind == "rademacher":
+                return random.choice([-1.0, 1.0], size).astype(np.float32)
+            made = random.normal(size=size) if self.kind == "normal" else random.uniform(size=size)
+            return made.astype(np.float32)
+
+        return jax.tree.unflatten(self.structure.treedef, [leaf(shape) for shape in self.structure.shapes])
+
 
 class Stream:
     """The random numbers of one step of one trajectory; each call takes fresh ones.

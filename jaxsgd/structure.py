@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsgd.errors import InvalidType
+
 
 class Structure(NamedTuple):
     """A pytree of arrays without its numbers; leaves in ``jax.flatten_util`` order."""
@@ -74,7 +76,12 @@ class Shapes(NamedTuple):
 
 
 def flat(tree: Any) -> np.ndarray:
-    """The numbers of a pytree as one float64 vector (d,), in ``jax.flatten_util`` order."""
+    """The numbers of a pytree as one float64 vector (d,), in ``jax.flatten_util`` order.
+
+    **Raises** `InvalidType` for the law of a random start, whose numbers are not those of a point.
+    """
+    if getattr(tree, "is_law_of_points", False):
+        raise InvalidType(f"one point is needed, and x_0 is drawn anew for each trajectory, by {tree!r}")
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(tree)])
 
 

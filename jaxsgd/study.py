@@ -19,9 +19,10 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
 from jaxsgd.remembering import Surroundings
+from jaxsgd.start import Start, as_law, drawn_by, starting_points
 from jaxsgd.state import Update
 from jaxsgd.streams import Request
-from jaxsgd.structure import Skeleton
+from jaxsgd.structure import Skeleton, Structure
 from jaxsgd.tracing import takes_state, traced
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Study(AbstractOrFinal):
       has its own learning rate, as a finished transformation of optax has: then eta_t is NaN.
     - `steps`: T, the number of updates; or, where examples are sampled, `epochs`: then T is that many times the
       updates of an epoch.
-    - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape.
+    - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape. Or a law, from which
+      each trajectory draws its own: one of [`jaxsgd.start`][], or a function of a [`jaxsgd.streams.Stream`][].
     - `method`: default plain SGD, one of [`jaxsgd.methods`][]; or a transformation of optax, ``optax.adam(1e-3)``.
     - `averages`: averaged iterates by name, of [`jaxsgd.averages`][].
     - `record`: a grid of [`jaxsgd.record`][]; default `log_spaced(100)`.
@@ -75,6 +77,8 @@ class Study(AbstractOrFinal):
 
     _points: ClassVar[tuple[str, ...]] = ()  # further points of the method, and numbers that it and folds carry
     _carried: ClassVar[int] = 0
+    point: ClassVar[Structure]  # of x
+    start_requests: ClassVar[tuple[Request, ...]] = ()  # what a start takes from its stream where it is drawn
     _tabulated = None  # the learning rates, and what they were tabulated for
 
     def __post_init__(self, epochs: int | None) -> None:
@@ -90,7 +94,8 @@ class Study(AbstractOrFinal):
         object.__setattr__(self, "steps", self._updates(epochs))
         self._check_named()
         object.__setattr__(self, "x0", self._start())
-        self.oracle.check([leaf.shape for leaf in jax.tree.leaves(self.x0)])
+        self.oracle.check(list(self.point.shapes))
+        self.oracle.check_updates(self.steps + 1)
         self.method.check(self.dimension)
         found = traced(self)
         object.__setattr__(self, "_points", found.points)
@@ -106,7 +111,7 @@ class Study(AbstractOrFinal):
                 )
         for name, function in self.observables.items():
             takes_state(f"observable {name!r}", function, found.blank)
-        stated_facts.check(self.oracle, self.method, self.x0)
+        stated_facts.check(self.oracle, self.method, self.near_start)
 
     def _check_schedule(self) -> None:
         """An error unless there is a schedule where, and only where, the method takes one."""
@@ -166,17 +171,40 @@ class Study(AbstractOrFinal):
         start = self.x0 if self.x0 is not None or problem is None else problem.start
         if start is None:
             raise InvalidInput("x0 is needed, a pytree of arrays: the problem does not know where to start")
-        start = as_point("x0", start)
-        if not jax.tree.leaves(start):
+        law = as_law(start)
+        start = as_point("x0", start) if law is None else law
+        point, requests = (Structure.of(start), ()) if law is None else drawn_by(law, self._structure_known)
+        if not point.shapes:
             raise InvalidInput(f"x0 must hold at least one number, got {start!r}")
-        known = None if problem is None else problem.minimiser
-        if known is not None and _shapes(start) != _shapes(known):
+        shapes, known = point.like(jax.numpy.result_type(float)), None if problem is None else problem.minimiser
+        if known is not None and _shapes(shapes) != _shapes(known):
             raise InvalidInput(
-                f"x0 must have the shape of the problem's minimiser, {_shapes(known)}, got {_shapes(start)}"
+                f"x0 must have the shape of the problem's minimiser, {_shapes(known)}, got {_shapes(shapes)}"
             )
-        if any(leaf.size == 0 for leaf in jax.tree.leaves(start)):
-            raise InvalidInput(f"x0 must hold at least one number in every array, got shapes {_shapes(start)}")
+        if any(0 in shape for shape in point.shapes):
+            raise InvalidInput(f"x0 must hold at least one number in every array, got shapes {_shapes(shapes)}")
+        object.__setattr__(self, "point", point)
+        object.__setattr__(self, "start_requests", requests)
+        if law is not None and not np.isfinite(starting_points(law, shapes)).all():
+            raise InvalidInput(f"x0 must be drawn as finite numbers, and some draws of {law!r} are not")
         return start
+
+    @property
+    def _structure_known(self) -> Any:
+        """The structure of x as the problem knows it, None where it does not."""
+        problem = self.oracle.problem
+        known = None if problem is None else problem.minimiser if problem.minimiser is not None else problem.start
+        return None if known is None else Structure.of(known).like(jax.numpy.result_type(float))
+
+    @property
+    def starting_points(self) -> np.ndarray:
+        """Points (n, d) that stand for x_0: itself, or some draws of its law."""
+        return starting_points(self.x0, self.point.like(jax.numpy.result_type(float)))
+
+    @property
+    def near_start(self) -> Any:
+        """A point in the structure of x: x_0, or a draw of its law by NumPy."""
+        return self.point.unravel(self.starting_points[0]) if isinstance(self.x0, Start) else self.x0
 
     @property
     def learning_rates(self) -> np.ndarray:
@@ -241,7 +269,7 @@ class Study(AbstractOrFinal):
     @property
     def dimension(self) -> int:
         """d, the number of coordinates."""
-        return sum(leaf.size for leaf in jax.tree.leaves(self.x0))
+        return self.point.size
 
     @property
     def width(self) -> int:
@@ -253,7 +281,7 @@ class Study(AbstractOrFinal):
     def coordinates(self) -> tuple[str, ...]:
         """The names of the coordinates: pytree paths, such as "w[0,1]"; "x[0]" for a plain vector."""
         names = []
-        for path, leaf in jax.tree_util.tree_leaves_with_path(self.x0):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(self.point.like(np.float32)):
             stem = ".".join(str(getattr(key, "key", getattr(key, "idx", getattr(key, "name", key)))) for key in path)
             indices = (f"[{','.join(map(str, index))}]" if index else "" for index in np.ndindex(leaf.shape))
             names += [(stem or "x") + index for index in indices]
@@ -302,4 +330,4 @@ def _check_rates(rates: np.ndarray) -> None:
 
 
 def _shapes(tree: Any) -> Any:
-    return jax.tree.map(np.shape, tree) if not isinstance(tree, np.ndarray) else tree.shape
+    return tree.shape if hasattr(tree, "shape") else jax.tree.map(np.shape, tree)

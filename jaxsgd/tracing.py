@@ -76,7 +76,7 @@ class Given(NamedTuple):
         precision = np.dtype(jnp.result_type(float))
         shapes = tuple(_as_in_programs(number, precision) for number in numbers)
         names = tuple(study.averages), tuple(study.path_sums)
-        return cls(parts, shapes, Structure.of(study.x0), *names, precision)
+        return cls(parts, shapes, study.point, *names, precision)
 
 
 class Traced(NamedTuple):

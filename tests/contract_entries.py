@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules, start
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,8 +66,25 @@ def pull(xi, x):
     return jnp.sum(x * x) / 2 - jnp.sum(xi * x)
 
 
+def pull_in_turn(xi, x, t):
+    """The same, but 3 times as strong at every third update."""
+    return jnp.where(t % 3 == 1, 3.0, -1.0) * pull(xi, x)
+
+
 def two_normals(stream):
     return stream.normal((2,))
+
+
+def displacement(update):
+    return update.x_next - update.x
+
+
+def beyond(x):
+    return x[0] > 0.5
+
+
+def longest(carry, update):
+    return jnp.maximum(carry, jnp.sum(displacement(update) ** 2))
 
 
 # data
@@ -227,7 +244,18 @@ ORACLES = {
         lambda: oracles.AdditiveNoise(problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5])),
         lambda: oracles.AdditiveNoise(problems.Quadratic([1.0, 2.5]), noise.Gaussian(std=[1.5, 0.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}',
-        "unbiased normal batch gradient_covariance tail_index",
+        "unbiased normal batch gradient_covariance gradient_covariances tail_index",
+    ),
+    "additive_noise: that changes with time": Entry(
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5]), schedules.inverse_sqrt(2.0)
+        ),
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5]), schedules.inverse_sqrt(3.0)
+        ),
+        'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}, '
+        'scale = {kind = "inverse_sqrt", initial = 2.0}',
+        "unbiased normal batch gradient_covariances tail_index",
     ),
     "random_loss": Entry(
         lambda: oracles.RandomLoss(pull, two_normals, problems.Quadratic([1.0, 1.0])),
@@ -242,6 +270,14 @@ ORACLES = {
         None,
         'loss = "contract_entries:pull", sampler = "contract_entries:two_normals"',
         "unbiased batch",
+        exact=False,
+    ),
+    "random_loss: that changes with time": Entry(
+        lambda: oracles.RandomLoss(pull_in_turn, two_normals, problems.Quadratic([1.0, 1.0])),
+        lambda: oracles.RandomLoss(pull_in_turn, two_normals, problems.Quadratic([1.0, 2.0])),
+        'loss = "contract_entries:pull_in_turn", sampler = "contract_entries:two_normals", '
+        'problem = {kind = "quadratic", curvature = [1.0, 1.0]}',
+        "batch",
         exact=False,
     ),
     "example_sampling": Entry(
@@ -271,7 +307,7 @@ ORACLES = {
         lambda: oracles.FullGradient(problems.Quadratic([2.0, 0.5])),
         lambda: oracles.FullGradient(problems.Quadratic([1.0, 2.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}',
-        "unbiased normal full_gradient batch gradient_covariance tail_index",
+        "unbiased normal full_gradient batch gradient_covariance gradient_covariances tail_index",
     ),
 }
 
@@ -377,6 +413,30 @@ METHODS = {
     ),
 }
 
+STARTS = {
+    "normal": Entry(
+        lambda: start.Normal(mean=[3.0, -8.0], std=[1.0, 0.5]),
+        lambda: start.Normal(mean=[0.0, 2.0], std=[1.5, 0.1]),
+        "mean = [3.0, -8.0], std = [1.0, 0.5]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "normal: of a shape": Entry(
+        lambda: start.Normal(mean=6.0, std=0.5, shape=(2,)),
+        lambda: start.Normal(mean=5.0, std=1.0, shape=(2,)),
+        "mean = 6.0, std = 0.5, shape = [2]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "uniform": Entry(
+        lambda: start.Uniform(low=5.0, high=[7.0, 9.0]),
+        lambda: start.Uniform(low=4.0, high=[8.0, 8.0]),
+        "low = 5.0, high = [7.0, 9.0]",
+        "normal mean_vector covariance_matrix",
+    ),
+    "sampler": Entry(
+        lambda: start.Sampler(two_normals), None, 'function = "contract_entries:two_normals"', exact=False
+    ),
+}
+
 SETS = {
     "ball": Entry(
         lambda: methods.Ball(radius=1.5, centre=[0.5, 0.0]),
@@ -396,6 +456,31 @@ AVERAGES = {
     "suffix": Entry(lambda: averages.Suffix(0.5), lambda: averages.Suffix(0.25), "fraction = 0.5"),
     "polynomial": Entry(lambda: averages.Polynomial(3), lambda: averages.Polynomial(1.5), "power = 3"),
     "exponential": Entry(lambda: averages.Exponential(0.8), lambda: averages.Exponential(0.5), "decay = 0.8"),
+}
+
+OF_DISPLACEMENT = 'function = "contract_entries:displacement"'
+FOLDS = {
+    "fold": Entry(
+        lambda: folds.Fold(init=0.5, update=longest),
+        lambda: folds.Fold(init=80.0, update=longest),
+        'init = 0.5, update = "contract_entries:longest"',
+    ),
+    "first_time": Entry(lambda: folds.FirstTime(beyond), None, 'event = "contract_entries:beyond"'),
+    "batch_means": Entry(
+        lambda: folds.BatchMeans(displacement, 2),
+        lambda: folds.BatchMeans(displacement, 3),
+        f"{OF_DISPLACEMENT}, length = 2",
+    ),
+    **{
+        kind: Entry(make, None, OF_DISPLACEMENT)
+        for kind, make in {
+            "sum": lambda: folds.Sum(displacement),
+            "maximum": lambda: folds.Maximum(displacement),
+            "minimum": lambda: folds.Minimum(displacement),
+            "last": lambda: folds.Last(displacement),
+            "running_covariance": lambda: folds.RunningCovariance(displacement),
+        }.items()
+    },
 }
 
 SCHEDULES = {
@@ -486,7 +571,9 @@ FAMILIES: dict[type, dict[str, Entry]] = {
     orders.Order: ORDERS,
     methods.Method: METHODS,
     methods.ConvexSet: SETS,
+    start.Start: STARTS,
     averages.Average: AVERAGES,
+    folds.PathFold: FOLDS,
     schedules.Schedule: SCHEDULES,
     record.Grid: GRIDS,
 }

@@ -29,7 +29,7 @@ from contract_measures import (
 from contract_problems import FACTS_OF_PROBLEMS
 from scipy import stats
 
-from jaxsgd import methods, noise, oracles, orders, problems
+from jaxsgd import methods, noise, oracles, orders, problems, start
 from jaxsgd.streams import Replay
 
 # noise
@@ -51,6 +51,15 @@ def check_covariance_matrix(entry):
     samples = drawn_noise(entry)
     assert worst_score(samples, np.zeros(D)) < LIMIT
     has_covariance(samples, entry.object.covariance_matrix(D))
+
+
+def check_mean_vector(entry):
+    assert worst_score(drawn_noise(entry), entry.object.mean_vector(D)) < LIMIT
+
+
+def check_covariance_of_start(entry):
+    samples = drawn_noise(entry)
+    has_covariance(samples - samples.mean(0), entry.object.covariance_matrix(D))
 
 
 def check_normal(entry):
@@ -329,6 +338,14 @@ def check_gradient_covariance(entry):
         has_covariance(gradients[t, :, t] - full[t], entry.object.gradient_covariance(D))
 
 
+def check_gradient_covariances(entry):
+    """Of each of two updates its own, and so at both points."""
+    gradients, full = drawn_gradients(entry)
+    covariance, factors = entry.object.gradient_covariances(D, 2)
+    for t in range(2):
+        has_covariance(gradients[t, :, t] - full[t], factors[t] * covariance)
+
+
 def check_oracle_tail_index(entry):
     """At both points, of each of two draws."""
     gradients, _ = drawn_gradients(entry)
@@ -376,6 +393,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "averages_examples": check_order_and_batch,
         "tail_index": check_oracle_tail_index,
         "gradient_covariance": check_gradient_covariance,
+        "gradient_covariances": check_gradient_covariances,
     },
     orders.Order: {
         "fresh": check_fresh,
@@ -385,6 +403,11 @@ FACTS: dict[type, dict[str, Callable]] = {
         "weights": check_weights,
         "shuffled": check_shuffled,
         "probabilities_of": check_probabilities_of,
+    },
+    start.Start: {
+        "normal": check_normal,
+        "mean_vector": check_mean_vector,
+        "covariance_matrix": check_covariance_of_start,
     },
     methods.Method: {"plain": check_plain, "projection": check_projection, "linear": check_linear},
 }

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from contract_entries import FEATURES, TARGETS, Entry
 
-from jaxsgd import methods, noise, oracles, orders, problems
+from jaxsgd import methods, noise, oracles, orders, problems, start
 
 
 def entry_of(make):
@@ -22,6 +22,21 @@ class Skewed(noise.Noise):
 
     def sample(self, stream, like):
         return -jnp.log(stream.uniform((2,)))
+
+    def covariance_matrix(self, dimension):
+        return np.ones(dimension)
+
+
+class Elsewhere(start.Start):
+    """A uniform point of the unit square, which is neither normal nor around 0, with a smaller variance than 1."""
+
+    normal = True
+
+    def sample(self, stream, like):
+        return stream.uniform((2,))
+
+    def mean_vector(self, dimension):
+        return np.zeros(dimension)
 
     def covariance_matrix(self, dimension):
         return np.ones(dimension)
@@ -135,13 +150,14 @@ FALSE: dict[type, dict[str, Entry]] = {
     oracles.Oracle: dict.fromkeys(
         (
             "unbiased", "normal", "full_gradient", "order", "batch", "averages_examples", "gradient_covariance",
-            "tail_index",
+            "gradient_covariances", "tail_index",
         ),
         entry_of(Shifted),
     ),
     orders.Order: dict.fromkeys(
         ("fresh", "unbiased", "uniform", "distinct", "weights", "shuffled", "probabilities_of"), _TURNS
     ),
+    start.Start: dict.fromkeys(("normal", "mean_vector", "covariance_matrix"), entry_of(Elsewhere)),
     methods.Method: dict.fromkeys(("plain", "linear", "projection"), entry_of(Doubled)),
 }  # fmt: skip
 """For each fact a member that declares it and of which it is not true."""

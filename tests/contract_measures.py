@@ -60,8 +60,10 @@ def declared(item, fact, dimension):
     if fact == "kinks" and dimension > 1:
         return None
     value = getattr(item, fact)
-    if fact in ("covariance_matrix", "gradient_covariance"):
+    if fact in ("covariance_matrix", "gradient_covariance", "mean_vector"):
         return value(dimension)
+    if fact == "gradient_covariances":
+        return value(dimension, 3)
     return value(examples_of(item)) if fact == "probabilities_of" else value
 
 

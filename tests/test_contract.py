@@ -1,9 +1,9 @@
 """One contract for every registered kind of every family: noise, problems, oracles, orders, methods, sets, averages,
-schedules and grids.
+folds, schedules and grids.
 
 The tables of contract_entries.py say how each is made and what is expected of it; a kind that is not in them fails.
 Averages and grids are tabulated on the host, in NumPy: of them no function is compiled, and none is differentiated.
-Orders give integers, which have no derivative. All other checks run for every entry.
+Orders give integers, and folds counts and times, which have no derivative. All other checks run for every entry.
 """
 
 import dataclasses
@@ -35,16 +35,17 @@ from contract_measures import (
 from economy import QUICK
 
 import jaxsgd as js
-from jaxsgd import averages, methods, noise, oracles, orders, problems, record, schedules
+from jaxsgd import averages, folds, methods, noise, oracles, orders, problems, record, schedules, start
 from jaxsgd.config.reader import Reader, kinds
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.module import AbstractOrFinal, Module, facts_of, is_abstract
+from jaxsgd.state import State, Update
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton
 
 EACH = [(family, name) for family, entries in FAMILIES.items() for name in entries]
 ON_THE_HOST = (averages.Average, record.Grid)
-NOT_DIFFERENTIABLE = (*ON_THE_HOST, orders.Order)
+NOT_DIFFERENTIABLE = (*ON_THE_HOST, orders.Order, folds.PathFold)
 COMPILED = [(family, name) for family, name in EACH if family not in ON_THE_HOST]
 DIFFERENTIABLE = [(family, name) for family, name in EACH if family not in NOT_DIFFERENTIABLE]
 
@@ -119,8 +120,24 @@ def of_order(order, point):
     return order.draw(Replay(drawn), t, order.memory(n), n, BATCH)
 
 
+def of_start(law, drawn):
+    return law.sample(Replay(drawn), LIKE)
+
+
 def of_set(convex, x):
     return convex.project(x)
+
+
+def of_fold(fold, path):
+    """What is seen after five updates along a path."""
+
+    def update(t):
+        return Update(jnp.int32(t), jnp.float32(0.1), path[t], path[t], path[t + 1])
+
+    carry = jax.tree.map(jnp.asarray, fold.begin(State(path[0], {}, {}), update(0)))
+    for t in range(5):
+        carry = fold.take(carry, update(t))
+    return fold.value(carry)
 
 
 def of_schedule(schedule, t):
@@ -134,6 +151,8 @@ CALLS = {
     orders.Order: of_order,
     methods.Method: of_method,
     methods.ConvexSet: of_set,
+    start.Start: of_start,
+    folds.PathFold: of_fold,
     schedules.Schedule: of_schedule,
 }
 
@@ -154,6 +173,10 @@ def points_of(family, entry):
         return variates(lambda stream: item.draw(stream, 0, item.memory(n), n, BATCH), POINTS), counts
     if family is methods.Method:
         return VECTORS, np.random.default_rng(3).normal(size=(POINTS, 2, 2)), np.full(POINTS, 0.3)
+    if family is start.Start:
+        return variates(lambda stream: item.sample(stream, LIKE), POINTS)
+    if family is folds.PathFold:
+        return np.random.default_rng(3).normal(size=(POINTS, 6, 2)) + 1
     return VECTORS if family is methods.ConvexSet else counts
 
 
@@ -377,7 +400,7 @@ def test_study_file_gives_the_same_object(family, name, study_file):
 
 def made_from_repr(family, shown):
     """What an expression gives where the modules of all families are known, that of its own first."""
-    others = [vars(module) for module in (problems, noise, orders, methods, schedules, averages, record)]
+    others = [vars(module) for module in (problems, noise, orders, methods, schedules, averages, record, start)]
     modules = [*others, vars(importlib.import_module(".".join(family.__module__.split(".")[:2])))]
     known = {name: item for names in modules for name, item in names.items()}
     return eval(shown, known, {"contract_entries": contract_entries, "optax": optax})
@@ -493,7 +516,7 @@ def study_of(family, name):
         return with_all_averages()
     if FAMILIES[family][name].of_losses:
         return BASE.replace(oracle=FAMILIES[oracles.Oracle]["example_sampling"].object, method=item)
-    return BASE.replace(**{"method" if family is methods.Method else "schedule": item})
+    return BASE.replace(**{{methods.Method: "method", start.Start: "x0"}.get(family, "schedule"): item})
 
 
 @functools.cache
@@ -524,7 +547,7 @@ def simulated(study):
     return js.simulate(study, TRAJECTORIES, statistics=("mean", "variance"), plan=PLAN, progress=False)
 
 
-IN_STUDIES = [(family, name) for family, name in EACH if family not in (methods.ConvexSet, record.Grid)]
+IN_STUDIES = [(family, name) for family, name in EACH if family not in (methods.ConvexSet, record.Grid, folds.PathFold)]
 
 
 @pytest.mark.parametrize(("family", "name"), IN_STUDIES, ids=shown)

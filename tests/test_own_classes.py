@@ -15,7 +15,7 @@ from jaxsgd.theory.bounds import EVERY
 
 FAMILIES = (
     js.noise.Noise, js.methods.Method, js.methods.ConvexSet, js.orders.Order, js.oracles.Oracle, js.problems.Problem,
-    js.averages.Average, js.schedules.Schedule, js.record.Grid,
+    js.averages.Average, js.folds.PathFold, js.start.Start, js.schedules.Schedule, js.record.Grid,
 )  # fmt: skip
 COMPLETE = [
     *(kind for family in FAMILIES for kind in kinds(family).values() if inspect.isclass(kind)),

@@ -7,13 +7,14 @@ except that the oracle's `problem` and `noise` are tables of their own, and for 
 - An object is a table whose ``kind`` names its constructor, in snake case, and whose other keys are
   the constructor's arguments; a string is short for a table with a ``kind`` alone.
 - ``kind = "module:function"`` calls the user's own function with the other keys; what it returns is
-  the object. A schedule's function that takes ``t`` is itself the schedule.
+  the object. A schedule's function that takes ``t`` is itself the schedule, and one of `x0` that takes ``stream`` the
+  law of the start.
 - As a method, ``kind = "optax:adam"``, or any other function that makes a transformation of optax, stands for
   `methods.Optax` of it: the other keys are its numbers, and the table `schedule` its learning rate.
 - A function, such as an observable, is the string ``"module:function"``.
 
 A table `sweep` makes it a file of many studies: its keys are paths to keys of the study, such as
-``"schedule.initial"`` or ``"x0[0]"``, and each has a list of values, or a range as a table ``{from,
+``"schedule.initial"``, ``"x0[0]"`` or ``"x0.std"``, and each has a list of values, or a range as a table ``{from,
 to, count, spacing}``. All combinations are run; [`SWEEP`][jaxsgd.config.SWEEP] has what else may be said.
 
 What equal tables at one place describe, in several cells or files, is made once, and a data file is read once.

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 
 from jaxsgd.noise import Noise
+from jaxsgd.oracles import AdditiveNoise
 from jaxsgd.problems import Problem
 from jaxsgd.schedules import Schedule
+from jaxsgd.start import Start
 from jaxsgd.study import Study
 
 PARTS = {"problem": Problem, "noise": Noise}
@@ -40,6 +42,10 @@ def hints(constructor: Callable[..., Any]) -> dict[str, Any]:
     known = typing.get_type_hints(getattr(constructor, "__init__", constructor)) | typing.get_type_hints(constructor)
     # A schedule is annotated as a function, because any function of t will do.
     known["schedule"] = Schedule
+    if constructor is AdditiveNoise:
+        known["scale"] = Schedule
+    if constructor is Study:
+        known["x0"] = Start  # or a point, of numbers alone
     found = inspect.signature(constructor).parameters.values()
     return {each.name: known.get(each.name, Any) for each in found if each.kind != each.VAR_KEYWORD}
 

@@ -24,6 +24,7 @@ from jaxsgd.methods.transformations import is_transformation
 from jaxsgd.module import Module
 from jaxsgd.record import Grid
 from jaxsgd.schedules import Schedule
+from jaxsgd.start import Start
 from jaxsgd.study import Study
 
 
@@ -74,6 +75,8 @@ class Reader:
         kind, parts = typing.get_origin(hint) or hint, typing.get_args(hint)
         if isinstance(value, Module):
             return value
+        if kind is Start and not _is_law(value):
+            return self.numbers(value, where)
         if inspect.isclass(kind) and issubclass(kind, Module | Grid):
             return self.make(kind, value, where)
         if kind is Mapping:
@@ -155,13 +158,14 @@ class Reader:
     def own(self, family: type, kind: str, arguments: dict[str, Any], where: str) -> Any:
         """The user's own object: a function of t as a schedule, otherwise what the function returns."""
         function = self.function(kind, where)
-        if family is Schedule and "t" in inspect.signature(function).parameters:
+        argument = {Schedule: "t", Start: "stream"}.get(family)
+        if argument is not None and argument in inspect.signature(function).parameters:
             return functools.partial(function, **arguments) if arguments else function
         try:
             made = function(**arguments)
         except Exception as error:
             raise InvalidInput(f"{where}: {kind} failed: {type(error).__name__}: {error}") from error
-        suits = callable(made) if family is Schedule else isinstance(made, family)
+        suits = isinstance(made, family) or (family in (Schedule, Start) and callable(made))
         expect(suits, f"{kind} to return a {family.__name__}", made, where)
         return made
 
@@ -199,3 +203,8 @@ def _makes_transformation(function: Callable[..., Any], arguments: Mapping[str, 
         return is_transformation(function(**given))
     except Exception:  # then Optax says what is wrong with them
         return (function.__module__ or "").startswith("optax.")
+
+
+def _is_law(value: Any) -> bool:
+    """Whether x0 is said by a kind, and not by numbers."""
+    return isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("kind"), str))

@@ -20,6 +20,7 @@ from jaxsgd.one_update import OneUpdate
 from jaxsgd.reading import Reading
 from jaxsgd.state import Update
 from jaxsgd.streams import DTYPES, Replay
+from jaxsgd.structure import Skeleton
 from jaxsgd.tracing import Blank
 
 
@@ -36,7 +37,7 @@ def fingerprint(task: Task) -> str:
 
     It depends on the version of JAX.
     """
-    digest = hashlib.sha256(_of_program(task.program, _shapes_of_leaves(task)).whole)
+    digest = hashlib.sha256(_of_program(task.program, *_shapes_of_leaves(task)).whole)
     for number in (*jax.tree.leaves(task.inputs), task.key):
         _add(digest, number)
     return digest.hexdigest()
@@ -59,11 +60,11 @@ class OfStudy(NamedTuple):
 
 def of_studies(task: Task) -> list[OfStudy]:
     """Those of the cells of a task."""
-    printed = _of_program(task.program, _shapes_of_leaves(task))
+    printed = _of_program(task.program, *_shapes_of_leaves(task))
     varied = jax.tree.unflatten(jax.tree.structure(task.inputs), task.varied or (False,) * len(_leaves(task)))
     inputs = task.inputs
     used = [(inputs.leaves[i], varied.leaves[i]) for i in printed.used]
-    used.append((inputs.start, varied.start))
+    used += [(inputs.start, varied.start), *zip(inputs.law, varied.law, strict=True)]
     shared = [None if varies else _digest_of(number) for number, varies in used]
     prints = []
     for cell in range(task.cells):
@@ -73,7 +74,7 @@ def of_studies(task: Task) -> list[OfStudy]:
         of_cell = inputs.coefficients[cell] if varied.coefficients else inputs.coefficients
         rates, *averages = (_digest_of(column) for column in of_cell.T[: 1 + len(task.program.averages)])
         digest.update(rates)
-        named = zip(task.program.averages, averages, strict=True)
+        named = zip(task.program.averages, averages, strict=False)  # what folds see of them follows
         prints.append(OfStudy(digest.hexdigest()[:32], {name: weights.hex()[:32] for name, weights in named}))
     return prints
 
@@ -88,15 +89,16 @@ def _digest_of(number: Any) -> bytes:
     return digest.digest()
 
 
-def _shapes_of_leaves(task: Task) -> tuple[jax.ShapeDtypeStruct, ...]:
-    """Those of oracle, method and folds, of one cell."""
+def _shapes_of_leaves(task: Task) -> tuple[tuple[jax.ShapeDtypeStruct, ...], tuple[jax.ShapeDtypeStruct, ...]]:
+    """Those of oracle, method and folds, and those of the law of x_0, of one cell."""
     numbers, structure = jax.tree.flatten(task.inputs)
     varied = task.varied or (False,) * len(numbers)
     of_one_cell = [
         jax.ShapeDtypeStruct(array.shape[1:] if varies else array.shape, array.dtype)
         for array, varies in zip(map(np.asarray, numbers), varied, strict=True)
     ]
-    return jax.tree.unflatten(structure, of_one_cell).leaves
+    inputs = jax.tree.unflatten(structure, of_one_cell)
+    return inputs.leaves, inputs.law
 
 
 class _Printed(NamedTuple):
@@ -112,8 +114,10 @@ class _Printed(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> _Printed:
-    """``leaves`` are the shapes of those of oracle, method and folds."""
+def _of_program(
+    program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...], of_law: tuple[jax.ShapeDtypeStruct, ...]
+) -> _Printed:
+    """``leaves`` are the shapes of those of oracle, method and folds; ``of_law`` those of the law of x_0."""
     named = (*program.observables, *program.events)
     asked = (
         *(program.recorded_steps, program.precision, program.point, program.requests),
@@ -129,6 +133,10 @@ def _of_program(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> _
             _add_jaxpr(digest, closed.jaxpr, closed.consts)
             if index < _OF_THE_STUDY:
                 _add_jaxpr(alone, closed.jaxpr, closed.consts, _used_names(closed.jaxpr, len(leaves), used))
+        if program.start is not None:
+            drawing = _trace_of_start(program, program.start, of_law)
+            for each in (digest, alone):
+                _add_jaxpr(each, drawing.jaxpr, drawing.consts)
     return _Printed(digest.digest(), alone.digest(), tuple(used))
 
 
@@ -210,6 +218,16 @@ def _traces(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Itera
 
         yield traced(take, carry, *fields)[0]
         yield traced(lambda oracle, method, folds, carry, name=name: folds[name].value(carry), carry)[0]
+
+
+def _trace_of_start(program: Program, law: Skeleton, numbers: tuple[jax.ShapeDtypeStruct, ...]) -> ClosedJaxpr:
+    """How x_0 is drawn."""
+    dtype, requests = jnp.dtype(program.precision), program.start_requests
+    served = tuple(request.structure.like(DTYPES.get(request.kind, dtype)) for request in requests)
+    like = program.point.like(dtype)
+    return jax.make_jaxpr(lambda numbers, served: law.filled(numbers).sample(Replay(served, requests), like))(
+        numbers, served
+    )
 
 
 def _evaluated(event: Event, blank: Blank, *parts: Any) -> Any:

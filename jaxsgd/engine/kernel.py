@@ -27,7 +27,8 @@ from jaxsgd.engine.program import Inputs, Program
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.one_update import OneUpdate
 from jaxsgd.state import State, Update
-from jaxsgd.streams import DTYPES, Replay
+from jaxsgd.streams import DTYPES, Replay, Request
+from jaxsgd.structure import Skeleton
 
 REVISION = 2
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
@@ -104,28 +105,37 @@ class Kernel:
 
     def draw(self, t: jax.Array) -> tuple[jax.Array, ...]:
         """The packed random numbers of step t."""
-        packed, counter = [], t.astype(jnp.uint32) * np.uint32(self.program.words)
-        for request in self.program.requests:
+        counter = t.astype(jnp.uint32) * np.uint32(self.program.words)
+        return self.packed(self.program.requests, self.key[:2], counter)
+
+    def packed(self, requests: tuple[Request, ...], key: jax.Array, counter: jax.Array) -> tuple[jax.Array, ...]:
+        """The packed random numbers of some requests, from a counter on."""
+        packed = []
+        for request in requests:
             shape = (request.words, len(self.ids))
             counters = counter + lax.broadcasted_iota(jnp.uint32, shape, 0)
             ids = jnp.broadcast_to(self.ids, shape)
-            packed.append(request.draw((self.key[0], self.key[1]), ids, counters))
+            packed.append(request.draw((key[0], key[1]), ids, counters))
             counter = counter + np.uint32(request.words)
         return tuple(packed)
 
-    def sample(self, packed: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any]:
-        """xi_t and the next memory of every lane."""
+    def served(self, requests: tuple[Request, ...], packed: tuple[jax.Array, ...]) -> tuple[Any, ...]:
+        """What a stream hands out, of packed random numbers."""
         served = []
-        for request, pairs in zip(self.program.requests, packed, strict=True):
+        for request, pairs in zip(requests, packed, strict=True):
             values = request.unpack(pairs)
             values = values if request.kind in DTYPES else values.astype(self.dtype)
             served.append(request.structure.unflatten(values))
+        return tuple(served)
+
+    def sample(self, packed: tuple[jax.Array, ...], t: jax.Array, memory: Any) -> tuple[Any, Any]:
+        """xi_t and the next memory of every lane."""
         like = self.program.point.like(self.dtype)
 
         def of_one(numbers: Any, memory: Any, _: jax.Array) -> tuple[Any, Any]:
             return self.oracle.sample(Replay(numbers, self.program.requests), like, t, memory)
 
-        return over_lanes(of_one)(tuple(served), memory, self.ids)
+        return over_lanes(of_one)(self.served(self.program.requests, packed), memory, self.ids)
 
     def current_sample(self, carry: Carry, t: jax.Array) -> tuple[Any, Any]:
         """xi_t and the memory after it: carried, or made where it is needed."""
@@ -220,9 +230,20 @@ class Kernel:
 
     # the whole run
 
+    def drawn_start(self, law: Skeleton) -> jax.Array:
+        """x_0 of every lane, under a key of its own."""
+        requests, like = self.program.start_requests, self.program.point.like(self.dtype)
+
+        def of_one(numbers: Any, _: jax.Array) -> Any:
+            drawn = law.filled(self.inputs.law).sample(Replay(numbers, requests), like)
+            return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn)
+
+        packed = self.packed(requests, self.key[2:], jnp.uint32(0))
+        return self.program.point.flatten(over_lanes(of_one)(self.served(requests, packed), self.ids))
+
     def start(self) -> Carry:
         program, lanes, first = self.program, len(self.ids), jnp.int32(0)
-        x = _to_lanes(self.inputs.start, lanes)
+        x = _to_lanes(self.inputs.start, lanes) if program.start is None else self.drawn_start(program.start)
         memory = jax.tree.map(lambda leaf: _to_lanes(leaf, lanes), self.oracle.memory())
 
         def begin_method(x: Any) -> Any:

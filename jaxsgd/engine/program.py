@@ -19,6 +19,7 @@ from jaxsgd.engine.number_range import check_range
 from jaxsgd.engine.statistics import Statistic
 from jaxsgd.folds import PathFold
 from jaxsgd.remembering import Surroundings
+from jaxsgd.start import Start
 from jaxsgd.structure import Shapes, Skeleton, Structure, flat
 from jaxsgd.study import Study
 from jaxsgd.tracing import Blank, takes_state, traced, what_is_read
@@ -32,6 +33,7 @@ class Inputs(NamedTuple):
       (T + 1, 1 + averages). Where folds see averages that have no value at some steps, as many columns say whether
       they have one after the update: 1, or NaN. Schedules and averages enter a program as numbers only.
     - `visible`: NaN where an average has no value at a record, otherwise 1: (records, averages).
+    - `law`: of x_0 where it is drawn; then `start` is its mean, or 0 where that is not known, as a point that there is.
     """
 
     leaves: tuple[np.ndarray, ...]
@@ -39,6 +41,7 @@ class Inputs(NamedTuple):
     minimiser: np.ndarray | None
     coefficients: np.ndarray
     visible: np.ndarray
+    law: tuple[np.ndarray, ...] = ()
 
 
 class Event(NamedTuple):
@@ -61,6 +64,7 @@ class Program:
     - `blank`: the structure of x, of the folds and of the method's state; and the names of averages.
     - `points`: the names of further points of the method; `sees_pytree`: whether it sees x as a pytree.
     - `common`: which leaves of the method's state are the same for all trajectories.
+    - `start`: where x_0 is drawn, its law without numbers, and `start_requests`: what that draws.
     - `around`: what the functions of the user read when this was made, such as globals.
     - `positive_risk`: whether the risk is known to be positive everywhere but at the minimiser.
     """
@@ -80,6 +84,8 @@ class Program:
     events: tuple[Event, ...]
     statistics: tuple[Statistic, ...]
     precision: str
+    start: Skeleton | None
+    start_requests: tuple[streams.Request, ...]
     around: Surroundings
 
     @property
@@ -135,10 +141,11 @@ def prepare(
 ) -> tuple[Program, Inputs]:
     """The program and the numbers of a study, in the precision that JAX is set to."""
     # Again, as functions may read something else than when the study was made.
-    stated_facts.check(study.oracle, study.method, study.x0)
+    stated_facts.check(study.oracle, study.method, study.near_start)
     dtype = np.dtype(jnp.result_type(float))
     check_range(study, dtype)
     skeleton, numbers = Skeleton.split(study.parts)
+    law, of_law = Skeleton.split(study.x0) if isinstance(study.x0, Start) else (None, ())
     found = traced(study)
     blank = found.blank
     undefined = [average.undefined(study.recorded_steps, study.steps) for average in study.averages.values()]
@@ -158,26 +165,37 @@ def prepare(
         built_in=study.built_in,
         points=found.points,
         sees_pytree=study.method.sees_pytree,
-        common=common_leaves(skeleton, Shapes.of(leaves), blank, found.requests),
+        common=common_leaves(skeleton, Shapes.of(leaves), blank),
         partial_averages=bool(np.any(undefined)),
         positive_risk=problem is not None and problem.minimum == 0 and (problem.strong_convexity or 0.0) > 0,
         observables=observables,
         events=asked,
         statistics=statistics,
         precision=dtype.name,
-        around=Surroundings((skeleton, observables, asked)),
+        start=law,
+        start_requests=study.start_requests,
+        around=Surroundings((skeleton, observables, asked, law)),
     )
     columns = [np.append(average.mixing(study.learning_rates[:-1]), 0.0) for average in study.averages.values()]
     if np.any(undefined) and study.folds:
         columns += [_visible(average, study.steps) for average in study.averages.values()]
     inputs = Inputs(
         leaves=leaves,
-        start=flat(study.x0).astype(dtype),
+        start=_one_start(study).astype(dtype),
         minimiser=None if problem is None or problem.minimiser is None else flat(problem.minimiser).astype(dtype),
         coefficients=np.stack([study.learning_rates, *columns], -1).astype(dtype),
+        law=tuple(_cast(number, dtype) for number in of_law),
         visible=np.where(np.array(undefined, bool).reshape(-1, len(study.recorded_steps)).T, np.nan, 1.0).astype(dtype),
     )
     return program, inputs
+
+
+def _one_start(study: Study) -> np.ndarray:
+    """x_0 (d,); where it is drawn, its mean, or 0."""
+    if not isinstance(study.x0, Start):
+        return flat(study.x0)
+    mean = study.x0.mean_vector(study.dimension)
+    return np.zeros(study.dimension) if mean is None else np.asarray(mean, np.float64)
 
 
 def _visible(average: Average, steps: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd import streams
 from jaxsgd.engine.compiled import CompiledTile, compiled
 from jaxsgd.engine.devices import own_device
 from jaxsgd.engine.kernel import Span
@@ -21,7 +22,7 @@ class Task:
     """Everything that a worker needs to run any trajectories of a study, or of several cells at once.
 
     - `program`, `inputs`, `plan`: what is run, with which numbers, and how it is cut.
-    - `key`: of the random numbers, two uint32 words.
+    - `key`: of the random numbers, two uint32 words; two more where x_0 is drawn, see `random_key`.
     - `varied`: of cells, which leaves of `inputs` have a leading axis of cells, at least one; empty for a study.
 
     The sums of cells are those of one study with the records of all cells one after the other: statistics mix
@@ -104,6 +105,12 @@ class Task:
             return kept
         joined = {each.name: each.joined(kept[each.name]) for each in self.statistics}
         return kept | joined | {"finite": kept["finite"].all()}
+
+
+def random_key(program: Program, seed: int, of: str = "") -> np.ndarray:
+    """The key of a task: of gradients, and of starts where they are drawn; ``of`` which cell, if it has its own."""
+    purposes = ("gradient", "start") if program.start is not None else ("gradient",)
+    return np.concatenate([streams.make_key(seed, purpose + of) for purpose in purposes])
 
 
 def cut(start: int, stop: int, size: int) -> Iterator[Range]:

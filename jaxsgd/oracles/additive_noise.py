@@ -1,28 +1,34 @@
 """Gradients with additive noise, as in the code of the chapter."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.errors import InvalidType
+from jaxsgd import schedules
+from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.noise import Noise
-from jaxsgd.oracles.oracle import Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
 
 class AdditiveNoise(Oracle):
-    """g_t = grad R(x_t) + xi_t, with xi_t from `noise`, independent of everything before.
+    """g_t = grad R(x_t) + s_t xi_t, with xi_t from `noise`, independent of everything before.
 
     **Arguments**
 
     - `problem`: whose gradient is taken.
     - `noise`: the law of xi_t, of mean zero.
+    - `scale`: s_t, any function of t, such as those of [`jaxsgd.schedules`][]; 1 where it is left out. With batches of
+      B_t examples it is B_t^(-1/2).
     """
 
     problem: Problem
     noise: Noise
+    scale: Callable[[Any], Any] | None = None
     unbiased = True
 
     def __check_init__(self) -> None:
@@ -30,6 +36,8 @@ class AdditiveNoise(Oracle):
             raise InvalidType(f"problem must be one of jaxsgd.problems, got {self.problem!r}")
         if not isinstance(self.noise, Noise):
             raise InvalidType(f"noise must be one of jaxsgd.noise, got {self.noise!r}")
+        if not (self.scale is None or callable(self.scale)):
+            raise InvalidType(f"scale must be a function of t, such as schedules.constant(2.0), got {self.scale!r}")
 
     @property
     def normal(self) -> bool | None:
@@ -40,10 +48,25 @@ class AdditiveNoise(Oracle):
         return self.noise.tail_index
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
-        return self.noise.covariance_matrix(dimension)
+        return self.noise.covariance_matrix(dimension) if self.scale is None else None
+
+    def gradient_covariances(self, dimension: int, updates: int) -> CovarianceOverTime | None:
+        if self.scale is None:
+            return super().gradient_covariances(dimension, updates)
+        covariance = self.noise.covariance_matrix(dimension)
+        return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
+
+    def _scales(self, updates: int) -> np.ndarray:
+        """s_0 .. s_{updates - 1}."""
+        assert self.scale is not None
+        return schedules.learning_rates(self.scale, updates)
 
     def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
-        return self.noise.sample(stream, like), memory
+        xi = self.noise.sample(stream, like)
+        if self.scale is None:
+            return xi, memory
+        s = jnp.asarray(self.scale(t), float)
+        return jax.tree.map(lambda leaf: s * leaf, xi), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
         return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)
@@ -53,3 +76,11 @@ class AdditiveNoise(Oracle):
 
     def check(self, shapes: list[tuple[int, ...]]) -> None:
         self.noise.check(shapes)
+
+    def check_updates(self, updates: int) -> None:
+        if self.scale is None:
+            return
+        scales = self._scales(updates)
+        bad = np.flatnonzero(~np.isfinite(scales))
+        if len(bad):
+            raise InvalidInput(f"the scale of the noise must be finite, got {scales[bad[0]]:g} at t = {bad[0]}")

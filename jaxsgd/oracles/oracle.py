@@ -1,7 +1,7 @@
 """The interface of an oracle."""
 
 import abc
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,6 +12,13 @@ from jaxsgd.module import Facts, Module
 from jaxsgd.orders import Order
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
+
+
+class CovarianceOverTime(NamedTuple):
+    """Cov g_t = c_t C for t = 0, 1, ..: C (d, d), or (d,) if it is diagonal, and c (updates,)."""
+
+    covariance: np.ndarray
+    factors: np.ndarray
 
 
 class OracleFacts(Facts):
@@ -36,11 +43,16 @@ class OracleFacts(Facts):
     tail_index: float | None = None
 
     def gradient_covariance(self, dimension: int) -> np.ndarray | None:
-        """Cov g_t given everything before, where it is the same at every x: (d, d), or (d,) if it is diagonal.
+        """Cov g_t given everything before, where it is the same at every x and t: (d, d), or (d,) if it is diagonal.
 
-        None stands for one that depends on x, or is not known.
+        None stands for one that depends on x or t, or is not known.
         """
         return None
+
+    def gradient_covariances(self, dimension: int, updates: int) -> CovarianceOverTime | None:
+        """The same of the first updates, where it is the same at every x, and but for a factor at every t."""
+        covariance = self.gradient_covariance(dimension)
+        return None if covariance is None else CovarianceOverTime(covariance, np.ones(updates))
 
 
 class Oracle(OracleFacts, Module):
@@ -92,3 +104,6 @@ class Oracle(OracleFacts, Module):
 
     def check(self, shapes: list[tuple[int, ...]]) -> None:
         """An error unless the oracle fits parameters whose leaves have these shapes."""
+
+    def check_updates(self, updates: int) -> None:
+        """An error unless the oracle can draw for so many updates."""

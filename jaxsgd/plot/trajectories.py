@@ -29,13 +29,13 @@ def paths(study: Study, trajectories: int = 5, seed: int = 0, ax: Axes | None = 
         ax.plot(*path.T, color=style.COLOURS[index % len(style.COLOURS)], linewidth=0.9, label=label)
     problem = study.oracle.problem
     if problem is not None:
-        descent = sample_paths(study.replace(oracle=FullGradient(problem)), 1)["x"].values[0]
+        descent = sample_paths(study.replace(oracle=FullGradient(problem)), 1, seed)["x"].values[0]
         ax.plot(*descent.T, "--", color="black", linewidth=1.6, label="gradient descent")
         if problem.minimiser is not None:
             ax.plot(*ravel_pytree(problem.minimiser)[0], "*", color="black", markersize=11, label="minimiser")
     ax.plot(*drawn[0, 0], "o", color="black", markersize=6, label="start")
     if problem is not None:
-        landscape(problem, ax.get_xlim(), ax.get_ylim(), like=study.x0, ax=ax)
+        landscape(problem, ax.get_xlim(), ax.get_ylim(), like=study.near_start, ax=ax)
     first, second = study.coordinates
     ax.set(xlabel=first, ylabel=second)
     ax.legend(frameon=False, fontsize="small")

@@ -13,7 +13,7 @@ from jaxsgd.engine.job import Job
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program, prepare
 from jaxsgd.engine.statistics import KeptValues
-from jaxsgd.engine.task import Task
+from jaxsgd.engine.task import Task, random_key
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.sweep_result import Cell
@@ -81,10 +81,10 @@ def arrange(
         study = study_of(made[members[0][0]])
         most = engine_cells.most(study.dimension) if common_random_numbers else 1
         for launch in engine_cells.launches(list(inputs), most):
-            purpose = "gradient" if common_random_numbers else f"gradient of cell {launch[0]}"
+            of = "" if common_random_numbers else f" of cell {launch[0]}"
             stacked = engine_cells.stack([inputs[position] for position in launch], varied)
             plan = Plan.choose(study.width, study.steps, first + trajectories, len(launch))
-            task = Task(program, stacked, plan, streams.make_key(seed, purpose), varied)
+            task = Task(program, stacked, plan, random_key(program, seed, of), varied)
             launches.append(launch)
             jobs.append(Job(study_of(made[launch[0]]), events, task))
     return Arranged(layouts, kept, step, launches, jobs)

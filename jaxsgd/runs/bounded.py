@@ -14,6 +14,7 @@ from jaxsgd.runs import rounding_bounds as bounds
 from jaxsgd.runs.motions import Moving
 from jaxsgd.runs.probe import Probe
 from jaxsgd.runs.rounding_bounds import EPSILON
+from jaxsgd.start import Start
 from jaxsgd.study import Study
 
 _FEW = 2 * EPSILON  # what a sum of squares is off, relative to itself
@@ -39,7 +40,8 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
     moving = Moving.of(studies, program, rates)
     motion = moving.motion
     varies = motion.is_random | [not each.constant_covariance for each in moving.declared]
-    deterministic = ~varies if program.requests else np.ones_like(varies)
+    drawn = np.array([isinstance(each.x0, Start) for each in studies])
+    deterministic = ~drawn & (~varies if program.requests else np.ones_like(varies))
     plain = np.array([bool(each.method.plain or each.method.projection is not None) for each in studies])
     # Otherwise an update is not known to be eta g.
     lost = deterministic & (bounds.stagnates(motion) | ~plain)
@@ -68,10 +70,10 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
         else:
             spread = (of_averages | of_points)[average] if average else of_x
             relative, absolute = _of_built_in(kind, moving)
-        random_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
+        varied_at_start = name == "gradient_norm_squared" or (kind == "risk" and study.oracle.problem is None)
         moved = has_moved[:, np.maximum(at - 1, 0) if average in of_averages or undrawn.get(name) else at]
         relative, absolute = relative.reshape(cells), np.where(lost, np.inf, absolute).reshape(cells)
-        certain = certain.reshape(cells) | (~moved & (not random_start))
+        certain = certain.reshape(cells) | (~moved & ~(drawn | varied_at_start).reshape(cells))
         made[name] = Rounding(spread, relative, absolute, certain, nothing, nothing)
     return made
 

@@ -52,7 +52,7 @@ class Probe(NamedTuple):
         if isinstance(study.oracle, ExampleSampling):
             chosen = np.linspace(0, count(study.oracle.problem.data) - 1, points).astype(int)
             example = jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], study.oracle.problem.data)
-        served = tuple(_drawn(request, points, random) for request in program.requests)
+        served = tuple(request.by_numpy(random, points) for request in program.requests)
         _, leaves = Skeleton.split(study.parts)
         rate = study.learning_rates[: study.steps].mean()
         # What a sum over all updates loses, as from independent roundings.
@@ -75,21 +75,6 @@ class Probe(NamedTuple):
 
 def _examples(study: Study) -> int:
     return 1 if study.oracle.problem is None else study.oracle.problem.examples
-
-
-def _drawn(request: Any, points: int, random: np.random.Generator) -> Any:
-    def leaf(shape: tuple[int, ...]) -> np.ndarray:
-        size = (points, *shape)
-        if request.kind == "integers":
-            return random.integers(request.bound, size=size).astype(np.int32)
-        if request.kind == "bits":
-            return random.integers(2**32, size=size, dtype=np.uint32)
-        if request.kind == "rademacher":
-            return random.choice([-1.0, 1.0], size).astype(np.float32)
-        made = random.normal(size=size) if request.kind == "normal" else random.uniform(size=size)
-        return made.astype(np.float32)
-
-    return jax.tree.unflatten(request.structure.treedef, [leaf(shape) for shape in request.structure.shapes])
 
 
 def _shapes(tree: Any) -> Any:

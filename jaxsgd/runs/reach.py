@@ -19,6 +19,7 @@ from jaxsgd.oracles import Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.record import at
 from jaxsgd.runs.trajectories import trajectory_values
+from jaxsgd.start import Start
 from jaxsgd.streams import Request, Stream
 from jaxsgd.study import Study
 
@@ -101,9 +102,21 @@ class _Reaching(Oracle):
         self.oracle.check(shapes)
 
 
+class _ReachingStart(Start):
+    """Another law of x_0, with stretched draws."""
+
+    law: Start
+
+    def sample(self, stream: Stream, like: Any) -> Any:
+        return self.law.sample(_Stretched(stream, None, 0.0, 0), like)
+
+
 def can_reach(study: Study) -> bool:
     """Whether a study draws anything that can be stretched."""
-    return any(request.kind in ("normal", "uniform") or _is_index(study, request) for request in study.requests)
+    of_starts = any(request.kind in ("normal", "uniform") for request in study.start_requests)
+    return of_starts or any(
+        request.kind in ("normal", "uniform") or _is_index(study, request) for request in study.requests
+    )
 
 
 def _is_index(study: Study, request: Request) -> bool:
@@ -118,7 +131,7 @@ def _largest(study: Study) -> np.ndarray | None:
         return None
 
     def size(example: Any) -> jax.Array:
-        return jnp.sum(ravel_pytree(problem.example_gradient(study.x0, example))[0] ** 2)
+        return jnp.sum(ravel_pytree(problem.example_gradient(study.near_start, example))[0] ** 2)
 
     order = np.argsort(np.asarray(jax.jit(jax.vmap(size))(problem.data)))
     return np.resize(order[::-1][:_EXAMPLES], _EXAMPLES)
@@ -128,7 +141,10 @@ def reaching_values(study: Study, seed: int, first: int) -> np.ndarray:
     """What is observed along stretched trajectories at each record: (records, observables, PROBES)."""
     oracle = study.oracle
     chance = 1 / (max(study.steps, 1) * oracle.batch)
-    reaching = study.replace(oracle=_Reaching(oracle.problem, oracle, _largest(study), chance))
+    reaching = study.replace(
+        oracle=_Reaching(oracle.problem, oracle, _largest(study), chance),
+        x0=_ReachingStart(study.x0) if isinstance(study.x0, Start) else study.x0,
+    )
     return trajectory_values(reaching, PROBES, seed, first_trajectory=first)
 
 

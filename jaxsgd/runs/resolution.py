@@ -103,7 +103,7 @@ def _compared(study: Study, found: Roundings, open_: Mapping[str, np.ndarray], s
             overflows = np.isfinite(double[:, i]).all(-1) & ~np.isfinite(single[:, i]).all(-1)
         mean = np.where(overflows, np.inf, mean)
         certain = found[name].certain.copy()
-        certain[records] |= constant
+        certain[records] |= constant & open_[name][records]
         made[name] = dataclasses.replace(
             found[name],
             certain=certain,

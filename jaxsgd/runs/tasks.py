@@ -9,7 +9,7 @@ from jaxsgd import streams
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import prepare
 from jaxsgd.engine.statistics import Statistic
-from jaxsgd.engine.task import Task
+from jaxsgd.engine.task import Task, random_key
 from jaxsgd.errors import InvalidType, integer
 from jaxsgd.results.layout import Layout
 from jaxsgd.study import Study
@@ -47,7 +47,7 @@ def make_task(
     program, inputs = prepare(study, statistics, events)
     streams.check_counters(first + count, study.steps + 1, program.words)
     plan = plan or Plan.choose(study.width, study.steps, first + count)
-    return Task(program, inputs, plan, streams.make_key(seed, "gradient"))
+    return Task(program, inputs, plan, random_key(program, seed))
 
 
 def _check_study(study: Any) -> None:

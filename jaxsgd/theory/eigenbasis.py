@@ -12,10 +12,12 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.errors import InvalidInput, NoExactSolution
-from jaxsgd.oracles import Oracle
+from jaxsgd.oracles import CovarianceOverTime, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.structure import flat
-from jaxsgd.theory.recursion import columns
+from jaxsgd.study import Study
+from jaxsgd.theory.recursion import MeanAndCovariance, columns
+from jaxsgd.theory.starts import law_of_start
 
 NEGATIVE = 1e-12
 """Eigenvalues of a Hessian below this share of the largest, with a minus sign, are not the rounding of 0."""
@@ -43,14 +45,18 @@ class Eigenbasis:
     normal: bool
 
     @classmethod
-    def of(cls, oracle: Oracle) -> Self:
-        """The eigenbasis of an oracle, or NoExactSolution where it has none."""
-        reason = why_none(oracle)
+    def of(cls, oracle: Oracle, updates: int | None = None) -> Self:
+        """The eigenbasis of an oracle, or NoExactSolution where it has none.
+
+        With a number of `updates` that of the C with Cov g_t = c_t C in these.
+        """
+        reason = why_none(oracle, updates)
         if reason:
             raise NoExactSolution(f"exact moments need a quadratic with additive noise: {reason}")
         problem: Any = oracle.problem
         x_star, A, normal = flat(problem.minimiser), stated_hessian(problem), bool(oracle.normal)
-        S: Any = stated_covariance(oracle, len(x_star))
+        d = len(x_star)
+        S: Any = stated_covariance(oracle, d) if updates is None else stated_covariances(oracle, d, updates)[0]  # type: ignore[index]
         h, Q = (A, None) if A.ndim == 1 else np.linalg.eigh(A)
         if is_negative(h):
             raise NoExactSolution(f"the Hessian has the negative eigenvalue {h.min():g}, so that R has no minimum")
@@ -66,6 +72,18 @@ class Eigenbasis:
         """e = Q'(x - x*), of x in the structure of the parameters."""
         error = flat(x) - self.minimiser
         return error if self.vectors is None else error @ self.vectors
+
+    def with_start(self, study: Study) -> tuple[Self, MeanAndCovariance]:
+        """The law of e_0, and the basis with covariances as full as that of x_0 is, normal if x_0 is, too."""
+        mean, C, normal = law_of_start(study)
+        Q, noise = self.vectors, self.noise
+        full = noise.ndim == 2 or C.ndim == 2 or (Q is not None and np.ptp(C) > 0)
+        if full:
+            noise = np.diag(noise) if noise.ndim == 1 else noise
+            C = np.diag(C) if C.ndim == 1 else C
+            C = C if Q is None else Q.T @ C @ Q
+        basis = dataclasses.replace(self, noise=noise, normal=self.normal and normal)
+        return basis, MeanAndCovariance(self.enter(study.point.unravel(mean)), C)
 
     def x_moments(self, mean: np.ndarray, covariance: np.ndarray) -> dict[str, np.ndarray]:
         """x_mean (..., d) and, up to `LARGEST_COVARIANCE` numbers, x_covariance (..., d, d)."""
@@ -85,15 +103,12 @@ class Eigenbasis:
         }
 
     def gradient_norm(
-        self, mean: np.ndarray, covariance: np.ndarray, factors: np.ndarray | None = None
+        self, mean: np.ndarray, covariance: np.ndarray, factors: np.ndarray | float = 1.0
     ) -> dict[str, np.ndarray]:
-        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + c S.
-
-        The factors c (steps,) are 1 where they are left out.
-        """
+        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + c S."""
         h = columns(self.eigenvalues, self.noise)
-        noise = self.noise if factors is None else np.multiply.outer(factors, self.noise)
-        gradient = self.eigenvalues * mean, h * h.T * covariance + noise
+        c = np.reshape(factors, np.shape(factors) + (1,) * self.noise.ndim)
+        gradient = self.eigenvalues * mean, h * h.T * covariance + c * self.noise
         return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
 
     def _form(
@@ -103,16 +118,21 @@ class Eigenbasis:
         return {f"{name}_mean": offset + expectation} | ({f"{name}_variance": variance} if self.normal else {})
 
 
-def why_none(oracle: Oracle) -> str | None:
-    """Why an oracle is not known to be a quadratic with noise whose covariance is the same everywhere, or None."""
+def why_none(oracle: Oracle, updates: int | None = None) -> str | None:
+    """Why an oracle is not known to be a quadratic with noise whose covariance is the same everywhere, or None.
+
+    With a number of `updates` it may have another factor in each.
+    """
     problem, name = oracle.problem, f"oracles.{type(oracle).__name__}"
     if problem is None or problem.hessian is None or problem.minimiser is None or problem.minimum is None:
         given = "there is no problem" if problem is None else f"problems.{type(problem).__name__} does not state them"
         return f"a quadratic has a constant Hessian, a minimiser and a minimum, and {given}"
     if not oracle.unbiased:
         return f"{name} does not state that its gradients are unbiased"
-    if stated_covariance(oracle, len(flat(problem.minimiser))) is None:
-        return f"{name} does not state a covariance of the gradient that is the same at every x"
+    d = len(flat(problem.minimiser))
+    if (stated_covariance(oracle, d) if updates is None else stated_covariances(oracle, d, updates)) is None:
+        time = " and every t" if updates is None else ""
+        return f"{name} does not state a covariance of the gradient that is the same at every x{time}"
     return None
 
 
@@ -136,8 +156,18 @@ def stated_hessian(problem: Problem) -> np.ndarray:
 def stated_covariance(oracle: Oracle, dimension: int) -> np.ndarray | None:
     """The covariance of the gradient that an oracle states; InvalidInput unless it has the right shape."""
     stated = oracle.gradient_covariance(dimension)
+    return None if stated is None else _checked(oracle, stated, dimension)
+
+
+def stated_covariances(oracle: Oracle, dimension: int, updates: int) -> CovarianceOverTime | None:
+    """The covariances of the first gradients that an oracle states, checked likewise."""
+    stated = oracle.gradient_covariances(dimension, updates)
     if stated is None:
         return None
+    return CovarianceOverTime(_checked(oracle, stated.covariance, dimension), np.asarray(stated.factors, np.float64))
+
+
+def _checked(oracle: Oracle, stated: np.ndarray, dimension: int) -> np.ndarray:
     S = np.asarray(stated, np.float64)
     if S.shape not in ((dimension,), (dimension, dimension)):
         raise InvalidInput(

@@ -20,6 +20,7 @@ from jaxsgd.theory.density import Law, Resolution, densities, finest_rates
 from jaxsgd.theory.eigenbasis import labelled, stated_covariance
 from jaxsgd.theory.fine_cells import FineCells, fine_cells, regions
 from jaxsgd.theory.route import Route, not_plain
+from jaxsgd.theory.starts import drawn_start
 
 Values = tuple[np.ndarray, np.ndarray]
 """R and R' at points (n,)."""
@@ -66,6 +67,8 @@ class OneCoordinate(Route):
             return not_plain(study) or f"x has {study.dimension} coordinates"
         if oracle.problem is None:
             return "there is no problem"
+        if drawn_start(study):
+            return drawn_start(study)
         covariance = stated_covariance(oracle, 1)
         if not (oracle.unbiased and oracle.normal) or covariance is None:
             return (
@@ -133,7 +136,7 @@ def _numbers(study: Study) -> np.ndarray:
     """The numbers that the program of the risk contains, and those that the problem holds."""
     problem = cast(Problem, study.oracle.problem)
     with jax.enable_x64(True):
-        program = jax.make_jaxpr(problem.value)(study.x0)
+        program = jax.make_jaxpr(problem.value)(study.point.like(float))
     held = [np.ravel(leaf) for leaf in (*program.consts, *Skeleton.split(problem)[1]) if np.size(leaf) <= MOST_NUMBERS]
     known = np.concatenate([np.array(list(_literals(program.jaxpr)), float), *held]).astype(float)
     known = np.unique(np.abs(known[np.isfinite(known)]))[:MOST_NUMBERS]
@@ -155,7 +158,7 @@ def _std(study: Study) -> float:
 def _pointwise(study: Study) -> Callable[[np.ndarray], Values]:
     """R and R' at points (n,), in float64."""
     skeleton, leaves = Skeleton.split(study.oracle.problem)
-    compiled = _compiled(skeleton, Structure.of(study.x0))
+    compiled = _compiled(skeleton, study.point)
     with jax.enable_x64(True):
         # Copies, as JAX 0.10 remembers an array that it was given in one precision, and returns it in another.
         numbers = [jnp.asarray(np.array(leaf)) for leaf in leaves]

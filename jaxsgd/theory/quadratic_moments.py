@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from jaxsgd.structure import Structure, flat
 from jaxsgd.study import Study
-from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, why_none
+from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, stated_covariances, why_none
 from jaxsgd.theory.linear import Setting, not_linear, propagation, setting_of
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route
+from jaxsgd.theory.starts import law_of_start, unknown_start
 from jaxsgd.tracing import traced
 
 
 class QuadraticWithAdditiveNoise(Route):
-    """E z_{t+1} = M_t E z_t + c_t and Cov z_{t+1} = M_t Cov(z_t) M_t' + N_t S N_t', with z = (x - x*, state).
+    """E z_{t+1} = M_t E z_t + c_t and Cov z_{t+1} = M_t Cov(z_t) M_t' + N_t S_t N_t', with z = (x - x*, state).
 
     Of plain SGD z is x - x*, M = I - eta_t A and N = -eta_t I; of any other method M, N and c are read off its code.
     """
@@ -26,13 +26,12 @@ class QuadraticWithAdditiveNoise(Route):
     slow = False
 
     def applies(self, study: Study) -> str | None:
-        return not_linear(study) or why_none(study.oracle)
+        return not_linear(study) or why_none(study.oracle, study.steps + 1) or unknown_start(study)
 
     def moments(self, study: Study) -> xr.Dataset:
-        start = MeanAndCovariance(flat(study.x0), np.zeros(study.dimension))
-        point, basis = Structure.of(study.x0), Eigenbasis.of(study.oracle)
-        factors = np.ones(study.steps + 1)  # of the covariance of the noise, at each t
-        setting = setting_of(study.method, point, basis, start, study.learning_rates)
+        basis, _ = Eigenbasis.of(study.oracle, study.steps + 1).with_start(study)
+        start, factors = MeanAndCovariance(*law_of_start(study)[:2]), _factors(study)
+        setting = setting_of(study.method, study.point, basis, start, study.learning_rates)
         basis = setting.basis
         with np.errstate(over="ignore", invalid="ignore"):
             x, others = _laws(study, setting, factors)
@@ -70,3 +69,10 @@ def _stacked(laws: Sequence[MeanAndCovariance], setting: Setting) -> MeanAndCova
     """The laws (B, r) of all recorded steps in the eigenbasis, (steps, d)."""
     mean, covariance, known = map(np.array, zip(*laws, strict=True))
     return MeanAndCovariance(*setting.in_eigenbasis(mean, covariance), known)
+
+
+def _factors(study: Study) -> np.ndarray:
+    """c_t of Cov g_t = c_t S, t = 0 .. T."""
+    stated = stated_covariances(study.oracle, study.dimension, study.steps + 1)
+    assert stated is not None  # otherwise the route does not apply
+    return stated.factors

@@ -26,9 +26,9 @@ class AverageMoments(NamedTuple):
 
     @classmethod
     def at(cls, start: MeanAndCovariance) -> "AverageMoments":
-        """That of an average which starts at a point."""
+        """That of an average which starts at x_0."""
         zero = np.zeros_like(start.covariance)
-        return cls(start, zero, MeanAndCovariance(np.zeros_like(start.mean), zero))
+        return cls(start, start.covariance, MeanAndCovariance(np.zeros_like(start.mean), zero))
 
 
 def columns(k: np.ndarray, covariance: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ class Claim(AbstractOrFinal):
     - `statement`: what is claimed, in words; LaTeX between dollar signs.
     - `study`: whose trajectories are looked at.
     - `variable`: Z, the name of an observable, or a function of x or of a [`jaxsgd.State`][] with averages and
-      path sums. A function that returns a boolean makes E Z a probability, tested by exact binomial methods.
+      folds. A function that returns a boolean makes E Z a probability, tested by exact binomial methods.
     - `relation`: "==", "<=", ">=", "<", ">" or "within", see [`jaxsgd.inference.Relation`][]: "<" and ">" claim a
       difference that matters, "within" an equivalence up to the margin.
     - `value`: what E Z is compared with.

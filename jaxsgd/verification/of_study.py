@@ -133,7 +133,8 @@ def convexity(study: Study) -> Statement:
         return update.learning_rate * above_tangent(update.x)
 
     with jax.enable_x64(True):
-        at_start = abs(float(problem.value(study.x0))) + abs(minimum)
+        starts = map(study.point.unravel, study.starting_points)
+        at_start = max(abs(float(problem.value(x_0))) for x_0 in starts) + abs(minimum)
     return _one(
         study.replace(path_sums={**study.path_sums, "convexity": weighted}),
         lambda state: state.path_sums["convexity"],

@@ -16,7 +16,7 @@ from jaxsgd.record import at
 from jaxsgd.state import State
 from jaxsgd.study import Study
 from jaxsgd.theory.tails import why_no_standard_error
-from jaxsgd.tracing import takes_state, traced
+from jaxsgd.tracing import takes_state, traced, what_is_read
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.sample import Sample
 
@@ -171,31 +171,43 @@ def _is_boolean(function: Callable[[Any], Any], study: Study) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class _OfFinite:
-    """A boolean variable as 0 or 1, and NaN where the trajectory diverged: there it would say False."""
+    """A boolean variable as 0 or 1; NaN where x, or whatever else it reads, is not finite: there it would say False.
+
+    - `averages`, `folds`: the names of those that it reads; for folds, whether they may be infinite.
+    """
 
     function: Callable[[Any], Any]
-    may_be_infinite: frozenset[str]
+    averages: tuple[str, ...] = ()
+    folds: tuple[tuple[str, bool], ...] = ()
 
     def __call__(self, seen: Any) -> jax.Array:
-        looked_at, endless = seen, {}
+        looked_at, endless = seen, []
         if isinstance(seen, State):
-            folds = dict(seen.folds)
-            endless = {name: folds.pop(name) for name in self.may_be_infinite}
-            looked_at = seen.x, dict(seen.averages), folds
-        finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(looked_at)]
-        known = [~jnp.any(jnp.isnan(leaf)) for leaf in jax.tree.leaves(endless)]
-        return jnp.where(jnp.all(jnp.array(finite + known)), self.function(seen), jnp.nan)
+            finite = [seen.folds[name] for name, may_be_infinite in self.folds if not may_be_infinite]
+            looked_at = seen.x, [seen.averages[name] for name in self.averages], finite
+            endless = [seen.folds[name] for name, may_be_infinite in self.folds if may_be_infinite]
+        known = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(looked_at)]
+        known += [~jnp.any(jnp.isnan(leaf)) for leaf in jax.tree.leaves(endless)]
+        return jnp.where(jnp.all(jnp.array(known)), self.function(seen), jnp.nan)
+
+
+def _of_finite(function: Callable[[Any], Any], study: Study) -> _OfFinite:
+    blank, folds = traced(study).blank, study.parts[-1]
+    _, *reads, _ = what_is_read(function, blank, takes_state("variable", function, blank))
+    is_read = iter(reads)  # of each average, then of each fold
+    averages = [name for name in blank.averages if next(is_read)]
+    of_folds = [(name, folds[name].may_be_infinite) for name, _ in blank.folds if next(is_read)]
+    return _OfFinite(function, tuple(averages), tuple(of_folds))
 
 
 def observing(study: Study, subjects: Sequence[Subject]) -> Study:
     """The study with the variables as its observables, at their steps."""
     names = {subject.name for subject in subjects}
     functions = {subject.name: subject.claim.variable for subject in subjects if callable(subject.claim.variable)}
-    endless = frozenset(name for name, fold in study.folds.items() if fold.may_be_infinite)
     return study.replace(
         observe=tuple(name for name in study.built_in if name in names),
         observables={
-            name: _OfFinite(function, endless) if _is_boolean(function, study) else function
+            name: _of_finite(function, study) if _is_boolean(function, study) else function
             for name, function in {**study.observables, **functions}.items()
             if name in names
         },

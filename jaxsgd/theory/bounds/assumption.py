@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from jaxsgd.oracles import Oracle
+from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
+from jaxsgd.theory.starts import unknown_start
 
 ROUNDING = 1e-9
 """Learning rates and constants that agree to this relative error count as equal."""
@@ -83,7 +85,8 @@ def _how_drawn(oracle: Oracle) -> str:
 
 def descent(study: Study, start_inside: bool) -> Assumption:
     """x_{t+1} is x_t - eta_t g_t or its projection on a convex set with x* (and x_0) in it."""
-    inside = {"x*": minimiser(study)} | ({"x_0": flat(study.x0)} if start_inside else {})
+    drawn = isinstance(study.x0, Start)
+    inside = {"x*": minimiser(study)} | ({"x_0": None if drawn else flat(study.x0)} if start_inside else {})
     text = f"x_(t+1) is x_t - eta_t g_t, or its projection on a convex set with {' and '.join(inside)} in it"
     method, name = study.method, f"methods.{type(study.method).__name__}"
     if method.plain:
@@ -92,13 +95,23 @@ def descent(study: Study, start_inside: bool) -> Assumption:
     if onto is None:
         return Assumption(text, False, f"{name} states neither")
     outside = [name for name, point in inside.items() if point is not None and not contains(onto, point)]
+    if start_inside and drawn:
+        outside.append("x_0, which is drawn,")
     why = f"the set is {onto!r}" + (f", {' and '.join(outside)} not in it" if outside else "")
     return Assumption(text, not outside, why)
 
 
 def sgd(study: Study, start_inside: bool = False) -> tuple[Assumption, ...]:
     """What every bound assumes of oracle and method."""
-    return minimiser_known(study), unbiased(study), descent(study, start_inside)
+    return minimiser_known(study), *start_known(study), unbiased(study), descent(study, start_inside)
+
+
+def start_known(study: Study) -> tuple[Assumption, ...]:
+    """Where x_0 is drawn: E||x_0 - x*||^2 is known, which then takes the place of ||x_0 - x*||^2."""
+    if not isinstance(study.x0, Start):
+        return ()
+    text, reason = "E||x_0 - x*||^2 is known, as x_0 is drawn", unknown_start(study)
+    return (Assumption(text, reason is None, reason or f"its law is {study.x0!r}"),)
 
 
 def no_schedule(study: Study) -> Assumption:

@@ -7,6 +7,7 @@ from jaxsgd.errors import InvalidInput
 from jaxsgd.methods import ConvexSet
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
+from jaxsgd.theory.starts import mean_distance_squared, unknown_start
 
 
 def minimiser(study: Study) -> np.ndarray | None:
@@ -16,11 +17,17 @@ def minimiser(study: Study) -> np.ndarray | None:
 
 
 def distance_squared(study: Study) -> float:
-    """r^2 = ||x_0 - x*||^2, where the minimiser is known."""
+    """r^2 = ||x_0 - x*||^2, where the minimiser is known; its expectation where x_0 is drawn.
+
+    What is linear in r^2 given x_0 holds for the expectations.
+    """
     x_star = minimiser(study)
     if x_star is None:
         raise InvalidInput("r = ||x_0 - x*|| needs a problem that states its minimiser")
-    return float(np.sum((flat(study.x0) - x_star) ** 2))
+    reason = unknown_start(study)
+    if reason:
+        raise InvalidInput(f"E||x_0 - x*||^2 is needed: {reason}")
+    return mean_distance_squared(study, x_star)
 
 
 def contains(onto: ConvexSet, point: np.ndarray) -> bool:

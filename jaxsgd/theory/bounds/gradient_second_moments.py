@@ -13,10 +13,11 @@ from jaxsgd.module import with_own_arrays
 from jaxsgd.record import every
 from jaxsgd.results.result import Result
 from jaxsgd.results.same_study import check_is_of
+from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
-from jaxsgd.theory.eigenbasis import stated_covariance
+from jaxsgd.theory.eigenbasis import stated_covariances
 from jaxsgd.theory.exact_moments import exact
 
 
@@ -80,7 +81,8 @@ def a_priori(study: Study) -> float | None:
     slopes = [] if problem.lipschitz is None else [problem.lipschitz]
     onto, h = study.method.projection, problem.smoothness
     # x_0 is not projected: unless it is in the set, not all iterates are.
-    if onto is not None and x_star is not None and h is not None and contains(onto, flat(study.x0)):
+    starts_inside = onto is not None and not isinstance(study.x0, Start) and contains(onto, flat(study.x0))
+    if onto is not None and x_star is not None and h is not None and starts_inside:
         slopes.append(h * onto.farthest(x_star))
     largest = min(slopes, default=np.inf) ** 2 + trace
     return float(largest) if np.isfinite(largest) else None
@@ -92,13 +94,15 @@ def in_advance(study: Study) -> float:
     if largest is not None or problem is None:
         return largest or 0.0
     with jax.enable_x64(True):
-        slope = flat(with_own_arrays(problem).gradient(study.x0))
-    return float(slope @ slope) + (_noise_trace(study) or 0.0)
+        own, starts = with_own_arrays(problem), map(study.point.unravel, study.starting_points)
+        largest = max(float(np.sum(flat(own.gradient(x_0)) ** 2)) for x_0 in starts)
+    return largest + (_noise_trace(study) or 0.0)
 
 
 def _noise_trace(study: Study) -> float | None:
-    """tr Cov(g_t | x_t), where it is the same at every x."""
-    covariance = stated_covariance(study.oracle, study.dimension)
-    if covariance is None:
+    """The largest tr Cov(g_t | x_t) of the updates, where it is the same at every x."""
+    stated = stated_covariances(study.oracle, study.dimension, study.steps)
+    if stated is None:
         return None
-    return float(covariance.sum() if covariance.ndim == 1 else np.trace(covariance))
+    covariance, factors = stated
+    return float((covariance.sum() if covariance.ndim == 1 else np.trace(covariance)) * factors.max())

@@ -39,7 +39,8 @@ class SamplingWithReplacement(DistanceRecursion):
             return (drawn,)
         of = on_examples.known(study)
         rates = on_examples.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
-        return drawn, *on_examples.constants(of), assumption.descent(study, start_inside=False), rates
+        descent = assumption.descent(study, start_inside=False)
+        return drawn, *assumption.start_known(study), *on_examples.constants(of), descent, rates
 
     def recursion(self, study: Study) -> Recursion:
         of, eta = on_examples.known(study), study.learning_rates[: study.steps]

@@ -69,7 +69,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     check_cost(last * OVERHEAD + 5 * L * d * (1 + 2 * averages_count) * (last + d * recorded))
     h, drift, wanted = examples.eigenvalues, examples.drift, set(study.recorded_steps.tolist())
     forms = LinearForms(examples.gradients, slots.sizes)
-    x = MeanAndCovariance(examples.enter(study.x0), np.zeros((d, d)))
+    x = examples.start_of(study)
     past = [AverageMoments.at(x)] * averages_count
     u, of_averages = np.zeros((L, d)), np.zeros((averages_count, L, d))
     lost = np.zeros_like(of_averages)

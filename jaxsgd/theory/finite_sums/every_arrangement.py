@@ -12,6 +12,7 @@ from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD, check_cost
 from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
 from jaxsgd.theory.recursion import DIGITS, EPS, MeanAndCovariance
+from jaxsgd.theory.starts import drawn_start
 
 MOST_ARRANGEMENTS = 50_000
 """8! = 40,320 and no more."""
@@ -40,6 +41,9 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     mixings = np.array([average.mixing(rates) for average in study.averages.values()]).reshape(-1, study.steps)
     check_cost(last * (OVERHEAD + len(arrangements) * (4 * d * (d * int(slots.sizes[0]) + 3 * len(mixings)) + 100)))
     wanted = set(study.recorded_steps.tolist())
+    reason = drawn_start(study)
+    if reason:
+        raise NoExactSolution(f"all arrangements of the examples are gone through from one start, and {reason}")
     e = np.repeat(examples.enter(study.x0)[None], len(arrangements), 0)
     averages = np.repeat(e[None], len(mixings), 0)
     lost = np.zeros_like(averages)

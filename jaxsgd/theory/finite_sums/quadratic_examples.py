@@ -15,8 +15,11 @@ from jaxsgd.errors import NoExactSolution
 from jaxsgd.problems import EmpiricalRisk, SquaredResiduals
 from jaxsgd.remembering import remember
 from jaxsgd.structure import Structure, flat
+from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import rounding
 from jaxsgd.theory.finite_sums.polynomial_degree import degree
+from jaxsgd.theory.recursion import MeanAndCovariance
+from jaxsgd.theory.starts import law_of_start
 
 LARGEST_TABLE = 3 * 10**7
 """The most numbers that Hessians of all examples, or a table of their products, may hold: 240 MB."""
@@ -46,6 +49,12 @@ class QuadraticExamples(abc.ABC):
     def enter(self, x: Any) -> np.ndarray:
         """e = Q'(x - c), of x in the structure of the parameters."""
         return (flat(x) - self.centre) @ self.vectors
+
+    def start_of(self, study: Study) -> MeanAndCovariance:
+        """The law of e_0, with a covariance (d, d)."""
+        mean, C, _ = law_of_start(study)
+        C = np.diag(C) if C.ndim == 1 else C
+        return MeanAndCovariance((mean - self.centre) @ self.vectors, self.vectors.T @ C @ self.vectors)
 
     @property
     @abc.abstractmethod

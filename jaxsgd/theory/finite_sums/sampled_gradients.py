@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsgd import compiler
 from jaxsgd.remembering import remember
-from jaxsgd.structure import Skeleton, Structure, flat
+from jaxsgd.structure import Skeleton
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD
 from jaxsgd.theory.finite_sums.fresh_batches import Draws
@@ -21,6 +21,7 @@ from jaxsgd.theory.linear.propagation import Augmented, EnteringNoise, conjugate
 from jaxsgd.theory.linear.setting import places_of
 from jaxsgd.theory.linear.traced_maps import MethodOnQuadratic, Quadratic, TracedMaps
 from jaxsgd.theory.recursion import MeanAndCovariance
+from jaxsgd.theory.starts import law_of_start
 
 _COMPILED = 2000
 """Steps from which on a loop is worth its compilation."""
@@ -52,19 +53,19 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
 
 def _maps(examples: QuadraticExamples, study: Study) -> MapsOfMethod:
     """Those of the method with the mean gradient, in the eigenbasis."""
-    e, d, rates = examples.enter(study.x0), study.dimension, study.learning_rates
+    d, rates, (mean, covariance, _) = study.dimension, study.learning_rates, law_of_start(study)
+    e = examples.start_of(study)
+    start = Law(e.mean[:, None], e.covariance[..., None, None])
     if study.method.plain:
-        start = Law(e[:, None], np.zeros((d, 1, 1)))
         return PlainMaps(examples.eigenvalues, start, rates, examples.drift)
-    update, numbers = affine_update(study.method, Structure.of(study.x0)), in_float64(Skeleton.split(study.method)[1])
+    update, numbers = affine_update(study.method, study.point), in_float64(Skeleton.split(study.method)[1])
     places = places_of(update, numbers, rates, rotated=True)
     if len(places.of_x) == d:
         on_it = MethodOnQuadratic(update, numbers, Quadratic(None, examples.centre @ examples.vectors), rates)
-        start = Law(e[:, None], np.zeros((d, 1, 1)))
         maps, turn = TracedMaps(on_it, start, places), None
     else:
         on_it = MethodOnQuadratic(update, numbers, Quadratic(None, examples.centre), rates)
-        start = Law((flat(study.x0) - examples.centre)[None], np.zeros((1, d, d)))
+        start = Law((mean - examples.centre)[None], (np.diag(covariance) if covariance.ndim == 1 else covariance)[None])
         maps, turn = TracedMaps(on_it, start, places), examples.vectors
     return _WithMeanGradient(maps, examples, turn)
 

@@ -19,6 +19,7 @@ from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
 from jaxsgd.theory.linear import not_linear
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route
+from jaxsgd.theory.starts import unknown_start
 from jaxsgd.tracing import traced
 
 
@@ -31,10 +32,10 @@ class QuadraticLossesOfExamples(Route):
     slow = True
 
     def applies(self, study: Study) -> str | None:
-        return not_linear(study) or why_not(study.oracle) or _why_no_permutations(study)
+        return not_linear(study) or why_not(study.oracle) or _why_no_permutations(study) or unknown_start(study)
 
     def moments(self, study: Study) -> xr.Dataset:
-        examples = examples_of(study.oracle.problem, study.x0)  # type: ignore[arg-type]
+        examples = examples_of(study.oracle.problem, study.near_start)  # type: ignore[arg-type]
         test_risks = held_out(examples, study)
         wide = len(study.recorded_steps) * study.dimension**2 > LARGEST_COVARIANCE
         with np.errstate(over="ignore", invalid="ignore"):

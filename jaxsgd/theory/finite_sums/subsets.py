@@ -85,9 +85,10 @@ def _second_moments(
     """E zz', E||g||^2 and whether rounding leaves six digits of the average, at the recorded steps."""
     d, L, mixing = study.dimension, len(epochs.levels), epochs.mixing
     wanted, last = set(study.recorded_steps.tolist()), int(study.recorded_steps.max())
-    e = examples.enter(study.x0)
+    e, covariance, _ = examples.start_of(study)
     z = np.concatenate([e, e[: 0 if mixing is None else d], [1.0]])
     Z, lost, of_average = np.outer(z, z), 0.0, slice(d, 2 * d)
+    Z[:-1, :-1] += np.tile(covariance, (1 if mixing is None else 2,) * 2)
     for epoch, key in enumerate(epochs.keys):
         for slot, marginal in enumerate(epochs.follow(key, Z)):
             step, Z = epoch * L + slot, marginal.moment[0]

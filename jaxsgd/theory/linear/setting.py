@@ -45,7 +45,7 @@ def not_linear(study: Study) -> str | None:
     if study.method.plain:
         return None
     try:
-        affine_update(study.method, Structure.of(study.x0))
+        affine_update(study.method, study.point)
     except NoExactSolution as error:
         return str(error)
     return None
@@ -90,8 +90,10 @@ def places_of(update: AffineUpdate, numbers: Any, rates: np.ndarray, rotated: bo
 def _in_eigenbasis(start: MeanAndCovariance, basis: Eigenbasis) -> Law:
     """The law of e_0, of one coordinate a block."""
     mean, covariance, Q = start.mean - basis.minimiser, start.covariance, basis.vectors
-    if Q is not None:
-        mean, covariance = mean @ Q, Q.T @ _matrix(covariance) @ Q if covariance.any() else covariance
+    if basis.noise.ndim == 2:  # otherwise that of x_0 is a diagonal in the eigenbasis, too
+        covariance = _matrix(covariance)
+        covariance = covariance if Q is None else Q.T @ covariance @ Q
+    mean = mean if Q is None else mean @ Q
     return Law(mean[:, None], _of_coordinates(covariance))
 
 

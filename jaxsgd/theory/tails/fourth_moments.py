@@ -14,6 +14,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.cost_limit import MOST
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
+from jaxsgd.theory.starts import drawn_start
 from jaxsgd.theory.tails.moments_of_maps import Shares, raw_moments
 from jaxsgd.theory.tails.moments_of_maps import multiplications as multiplications_of_moments
 from jaxsgd.theory.tails.quartic_recursion import QuarticRecursion, multiplications
@@ -69,7 +70,7 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
 
 def _found(study: Study) -> Mapping[str, np.ndarray] | None:
     oracle, d = study.oracle, study.dimension
-    if not study.method.plain or oracle.full_gradient:
+    if not study.method.plain or oracle.full_gradient or drawn_start(study):
         return None
     if isinstance(oracle.problem, EmpiricalRisk) and oracle.averages_examples and drawn_afresh(oracle):
         costs = multiplications_of_moments(oracle.problem.examples, d * (d + 1))
@@ -78,7 +79,7 @@ def _found(study: Study) -> Mapping[str, np.ndarray] | None:
     if d > _LARGEST:
         return None
     # Noise of one law at every x is only added to x, and does not grow.
-    if oracle.order is not None or oracle.gradient_covariance(d) is not None or (oracle.tail_index or math.inf) < 4:
+    if oracle.order is not None or oracle.gradient_covariances(d, 1) is not None or (oracle.tail_index or math.inf) < 4:
         return None
     costs = multiplications_of_moments(DRAWS, d * (d + 1)) + GROUPS * _cost(study, None)
     return _of_draws(study) if costs <= _MOST else None

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.one_update import OneUpdate, moved_by
-from jaxsgd.structure import Structure
 from jaxsgd.study import Study
 
 _LARGEST = 100  # coordinates up to which it is found out how a method that is linear responds to a gradient
@@ -53,7 +52,7 @@ def _noisy(study: Study, step: int, average: str | None) -> bool:
 
 def _responds(study: Study, rate: float) -> bool:
     """Whether a linear method turns different gradients into different iterates."""
-    one, zero = OneUpdate(study.oracle, study.method, Structure.of(study.x0)), np.zeros(study.dimension)
+    one, zero = OneUpdate(study.oracle, study.method, study.point), np.zeros(study.dimension)
 
     def moved_from_0(gradient: jax.Array) -> jax.Array:
         at, g = (one.as_seen(one.point.unravel(each)) for each in (jnp.asarray(zero), gradient))

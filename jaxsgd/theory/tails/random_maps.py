@@ -44,7 +44,7 @@ def drawn_maps(study: Study, draws: int) -> DrawnMaps | None:
     if not study.requests or jax.tree.leaves(oracle.memory()):
         return None
     skeleton, numbers = Skeleton.split(oracle)
-    law = _Law(skeleton, Structure.of(study.x0), study.requests)
+    law = _Law(skeleton, study.point, study.requests)
     with jax.enable_x64(True):
         numbers = tuple(np.array(number) for number in numbers)  # copies, as JAX remembers arrays with a precision
         if not _multiplies_alike(law, tuple(jax.ShapeDtypeStruct(each.shape, each.dtype) for each in numbers)):

@@ -26,7 +26,7 @@ def least_by_repetition(study: Study) -> Mapping[str, np.ndarray] | None:
     stated = (problem.squared_residuals, problem.minimiser, problem.minimum)
     if any(fact is None for fact in stated) or study.oracle.batch > 1:
         return None
-    examples = cast(RankOne, examples_of(problem, study.x0))
+    examples = cast(RankOne, examples_of(problem, study.near_start))
     n, rates = len(examples.features), study.learning_rates[: study.steps]
     p = order.probabilities_of(n)
     weights = np.divide(1, n * p, out=np.zeros(n), where=p > 0)

@@ -1,12 +1,8 @@
-"""Folds: anything that is carried along a trajectory, and takes up each of its updates."""
+"""The interface of a fold, and a fold of functions."""
 
 import abc
-import dataclasses
 from collections.abc import Callable
 from typing import Any
-
-import jax
-import jax.numpy as jnp
 
 from jaxsgd.errors import InvalidType
 from jaxsgd.module import Module, brief
@@ -55,6 +51,7 @@ class Fold(PathFold):
 
     For example the largest step that a trajectory has made:
 
+    >>> import jax.numpy as jnp
     >>> largest = Fold(0.0, lambda most, update: jnp.maximum(most, jnp.linalg.norm(update.x_next - update.x)))
     """
 
@@ -75,31 +72,3 @@ class Fold(PathFold):
 
     def value(self, carry: Any) -> Any:
         return carry if self.finish is None else self.finish(carry)
-
-
-class Sum(PathFold):
-    """sum_t f(update t), of a number or an array.
-
-    **Arguments**
-
-    - `function`: f, a function of an [`jaxsgd.Update`][].
-    """
-
-    function: Callable[[Update], Any]
-    is_sum = True
-
-    def __check_init__(self) -> None:
-        if not callable(self.function):
-            raise InvalidType(f"a sum is one of a function of an Update, got {brief(self.function)}")
-
-    def begin(self, state: State, update: Update) -> Any:
-        return jnp.zeros(_shape(self.function, update), float)
-
-    def take(self, carry: Any, update: Update) -> Any:
-        return carry + jnp.asarray(self.function(update), carry.dtype)
-
-
-def _shape(function: Callable[[Update], Any], update: Update) -> tuple[int, ...]:
-    """The shape of what a function of an Update returns."""
-    given = [getattr(update, field.name) for field in dataclasses.fields(Update)]
-    return jax.eval_shape(lambda *given: jnp.asarray(function(Update(*given))), *given).shape
