@@ -74,9 +74,10 @@ def exact(study: Study) -> xr.Dataset:
     - `study`: with a linear method, such as plain SGD, and an oracle that adds noise of a known covariance (or none)
       to the gradient of a problem with a constant Hessian, such as `AdditiveNoise(Quadratic, Gaussian)`; or
       `FullGradient` or `ExampleSampling` of quadratic losses of examples; or, of plain SGD in one coordinate, normal
-      noise on any problem. Losses of examples count as quadratic if they are computed from x by sums and products alone,
-      with at most two factors x, whatever functions of the example they hold. What is asked are the facts that oracle, noise, problem, order and
-      method declare, so that classes of one's own have exact moments as those of jaxsgd do.
+      noise on any problem. Losses of examples count as quadratic if they are computed from x by sums and products
+      alone, with at most two factors x, whatever functions of the example they hold. What is asked are the facts that
+      oracle, noise, problem and order declare, and the code of the method, so that classes of one's own have exact
+      moments as those of jaxsgd do.
 
     **Returns** the variables of a simulation along `step`, the recorded steps: `o_mean` and, where it is known,
     `o_variance` of each built-in observable o, `x_mean`, `x_covariance` (unless it would hold over 10^7 numbers) and
