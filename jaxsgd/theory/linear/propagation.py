@@ -81,8 +81,8 @@ def recorded(
     """The laws at increasing steps; mean and covariance have shapes (B, r) and (B, r, r), or (B, B, r, r).
 
     Averages join z: xbar + c_t (x_t - xbar) is another row of the map. What rounding has taken of the second moments is
-    followed, too: local errors are at most D_t = eps diag(|M| |W| |M|' 1) in the order of positive matrices, with
-    W = E zz', and pass on as M P M' + D.
+    followed, too: with w the roots of the diagonal of E zz', local errors are at most eps b b' for b = |M| w, entry by
+    entry, and m eps diag(b^2) in the order of positive matrices; P of them passes on as M P M' + m eps diag(b^2).
 
     **Arguments**
 
@@ -174,10 +174,9 @@ def _errors(matrices: np.ndarray, laws: Law, lost: np.ndarray) -> np.ndarray:
     mean, covariance = laws.mean[:-1], laws.covariance[:-1]
     if covariance.ndim == 5:
         covariance = np.einsum("liijk->lijk", covariance)
-    moments = np.abs(covariance + mean[..., :, None] * mean[..., None, :])
-    # |M| |W| |M|' 1, from the right.
-    local = EPS * np.abs(matrices) @ (moments @ np.abs(matrices).sum(-2)[..., None])
-    local = local * np.eye(local.shape[-2])
+    size = mean.shape[-1]
+    roots = np.sqrt(np.maximum(np.diagonal(covariance, axis1=-2, axis2=-1), 0) + mean**2)
+    local = size * EPS * (np.abs(matrices) @ roots[..., None]) ** 2 * np.eye(size)
     return passed_on(matrices, np.zeros(mean.shape), local, Law(np.zeros(mean.shape[1:]), lost)).covariance
 
 
