@@ -14,11 +14,11 @@ from jaxsgd.study import Study
 
 def schedule(studies: Study | Sequence[Study], ax: Axes | None = None) -> Axes:
     """eta_t of one study or several over t = 0 .. T-1, on a log scale where it spans more than a decade."""
-    ax = style.axes(ax)
     studies = [studies] if isinstance(studies, Study) else studies
     for study in studies:
         if study.schedule is None:
             raise InvalidInput(f"there is no schedule to draw: {brief(study.method)} has a learning rate of its own")
+    ax = style.axes(ax)
     rates = [study.learning_rates[: study.steps] for study in studies]
     for index, (study, values) in enumerate(zip(studies, rates, strict=True)):
         label = textwrap.fill(brief(study.schedule), 60)
