@@ -167,11 +167,12 @@ class _Tracing:
 
         def step(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
             draw = update(oracle, method).draw(sample)
-            moved = _pair(name, method.step(x, rate, t, state, draw))
+            moved = method.step(x, rate, t, state, draw)
             taken.append(draw.taken)
             return moved
 
-        x_next, following = self._call(f"{name}: step(...)", step, x, self._rate, self._t, state, self._sample)
+        moved = self._call(f"{name}: step(...)", step, x, self._rate, self._t, state, self._sample)
+        x_next, following = _pair(name, moved)
         _same(f"{name}: x_next of step(...)", x_next, x)
         _same(f"{name}: the state that step(...) returns", following, state)
         points = self._call(
@@ -315,10 +316,9 @@ def _reason(error: Exception) -> str:
 def _shape(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return jax.eval_shape(function, *arguments)
-    except InvalidInput:
-        raise
     except Exception as error:
-        raise InvalidType(f"{what} cannot be computed: {_reason(error)}") from error
+        kind = InvalidInput if isinstance(error, InvalidInput) else InvalidType
+        raise kind(f"{what} cannot be computed: {_reason(error)}") from error
 
 
 def _same_again(what: str, function: Callable[..., Any], *arguments: Any) -> None:

@@ -381,7 +381,7 @@ METHODS = {
         exact=False,
         of_losses=True,
     ),
-    "svrg": Entry(lambda: methods.Svrg(2), None, "every = 2", "plain"),
+    "svrg": Entry(lambda: methods.Svrg(2), None, "every = 2", "plain", exact=False, of_losses=True),
     "sam": Entry(lambda: methods.Sam(0.5), lambda: methods.Sam(0.25), "radius = 0.5", "plain linear", exact=False),
     "reduce_on_plateau": Entry(
         lambda: methods.ReduceOnPlateau(methods.Sgd(), patience=1, factor=0.5, decay=0.5, threshold=10.0),

@@ -132,6 +132,7 @@ EXAMPLES = {
     },
     Method: {
         "sgd": "",
+        "optax": "make = 'optax:adam'",
         "projected": "onto = {kind = 'ball', radius = 9.0}",
         "heavy_ball": "momentum = 0.9",
         "nesterov": "momentum = 0.9",

@@ -1,5 +1,7 @@
 """Problems, noise, oracles and methods: the mathematics of one trajectory."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 
 from jaxsgd import averages, chapter, config, methods, noise, oracles, orders, problems, record, streams
 from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.one_update import moved_by
 from jaxsgd.problems import (
     AbsoluteValue,
     FiniteSum,
@@ -27,6 +30,10 @@ POINTS = RNG.standard_normal((20, 3)).astype(np.float32)
 
 def rosenbrock(p):
     return (1 - p["a"]) ** 2 + 100 * jnp.sum((p["b"] - p["a"] ** 2) ** 2)
+
+
+def scaled(xi, p):
+    return xi * rosenbrock(p)
 
 
 # the quadratic
@@ -464,8 +471,9 @@ def test_oracle_errors_say_what_is_wrong(make, message):
 @jax.jit
 def step(method, x, gradient, learning_rate):
     """One update, and the projection of its result where there is one."""
-    moved = jax.vmap(method.update, in_axes=(0, 0, None))(x, gradient, learning_rate)
-    again = jax.vmap(method.update, in_axes=(0, 0, None))(moved, jnp.zeros_like(x), learning_rate)
+    update = jax.vmap(functools.partial(moved_by, method), in_axes=(0, 0, None))
+    moved = update(x, gradient, learning_rate)
+    again = update(moved, jnp.zeros_like(x), learning_rate)
     return moved, again
 
 
@@ -557,7 +565,7 @@ VALUES = [
     noise.Gaussian(covariance=np.eye(50)),
     oracles.AdditiveNoise(Quadratic(np.ones(1000)), noise.Gaussian()),
     oracles.FullGradient(Quadratic([1.0])),
-    oracles.RandomLoss(rosenbrock, rosenbrock),
+    oracles.RandomLoss(scaled, rosenbrock),
     methods.Sgd(),
     methods.Ball(1.0, np.zeros(50)),
     methods.Box(-1.0, [1.0, 2.0]),

@@ -27,7 +27,8 @@ def kinds(family: type) -> dict[str, Callable[..., Any]]:
     """
     module = importlib.import_module(".".join(family.__module__.split(".")[:2]))
     found = {}
-    for name, item in vars(module).items():
+    for name in dict.fromkeys((*vars(module), *getattr(module, "__all__", ()))):  # these may be loaded on first use
+        item = getattr(module, name)
         made = typing.get_type_hints(item).get("return") if inspect.isfunction(item) else item
         if name.startswith("_") or not inspect.isclass(made) or inspect.isabstract(made):
             continue

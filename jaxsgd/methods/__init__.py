@@ -53,7 +53,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """`Optax`, on first use: loading optax takes time that other methods need not."""
     if name == "Optax":
-        return importlib.import_module("jaxsgd.methods.optax_method").Optax
+        globals()[name] = importlib.import_module("jaxsgd.methods.optax_method").Optax
+        return globals()[name]
     raise AttributeError(f"module 'jaxsgd.methods' has no attribute {name!r}")
 
 
