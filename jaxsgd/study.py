@@ -75,8 +75,8 @@ class Study(AbstractOrFinal):
     path_sums: Mapping[str, Callable[[Update], jax.Array]] = dataclasses.field(default_factory=dict)
     folds: Mapping[str, PathFold] = dataclasses.field(default_factory=dict)
 
-    _points: ClassVar[tuple[str, ...]] = ()  # further points of the method, and numbers that it and folds carry
-    _carried: ClassVar[int] = 0
+    carried: ClassVar[int] = 0  # how many numbers the state of the method and the folds are, but for the path sums
+    _points: ClassVar[tuple[str, ...]] = ()  # further points of the method
     point: ClassVar[Structure]  # of x
     start_requests: ClassVar[tuple[Request, ...]] = ()  # what a start takes from its stream where it is drawn
     _tabulated = None  # the learning rates, and what they were tabulated for
@@ -99,7 +99,7 @@ class Study(AbstractOrFinal):
         self.method.check(self.dimension)
         found = traced(self)
         object.__setattr__(self, "_points", found.points)
-        object.__setattr__(self, "_carried", found.carried)
+        object.__setattr__(self, "carried", found.carried)
         self._check_observed()
         self.recorded_steps  # noqa: B018 - raises when a step lies outside 0..T
         rates = self.learning_rates[: self.steps]
@@ -275,7 +275,7 @@ class Study(AbstractOrFinal):
     def width(self) -> int:
         """Numbers in the working set of one trajectory, by which tiles are chosen: of x, what is drawn and carried."""
         remembered = sum(np.size(leaf) for leaf in jax.tree.leaves(self.oracle.memory()))
-        return max(self.dimension + self._carried + self.oracle.example_floats, remembered // _REMEMBERED)
+        return max(self.dimension + self.carried + self.oracle.example_floats, remembered // _REMEMBERED)
 
     @property
     def coordinates(self) -> tuple[str, ...]:

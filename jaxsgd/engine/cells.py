@@ -13,7 +13,7 @@ _MOST, _STATE, _LEAST, _LARGEST_STATE = 64, 2**11, 8, 2**16
 
 
 def most(dimension: int) -> int:
-    """How many cells of a study run together."""
+    """How many cells of a study run together; ``dimension`` is that of what is carried, d without a method's state."""
     few = max(1, min(_LEAST, _LARGEST_STATE // dimension))
     return min(_MOST, max(_STATE // dimension, few))
 

@@ -79,7 +79,7 @@ def arrange(
         program, inputs = members[0][1], {position: numbers for position, _, numbers in members}
         varied = engine_cells.varying(list(inputs.values()))
         study = study_of(made[members[0][0]])
-        most = engine_cells.most(study.dimension) if common_random_numbers else 1
+        most = engine_cells.most(study.dimension + study.carried) if common_random_numbers else 1
         for launch in engine_cells.launches(list(inputs), most):
             of = "" if common_random_numbers else f" of cell {launch[0]}"
             stacked = engine_cells.stack([inputs[position] for position in launch], varied)

@@ -237,6 +237,7 @@ def test_a_split_state_is_the_same_state():
 def test_state_counts_in_the_plan():
     plain, moving = quadratic(js.methods.Sgd()), quadratic(Momentum())
     assert moving.width == plain.width + 4  # the velocity, a count and a rate
+    assert (plain.carried, moving.carried) == (0, 4)
 
 
 def test_numbers_of_a_method_are_swept_in_one_program():
