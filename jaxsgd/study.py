@@ -112,6 +112,8 @@ class Study(AbstractOrFinal):
         for name, function in self.observables.items():
             takes_state(f"observable {name!r}", function, found.blank)
         stated_facts.check(self.oracle, self.method, self.near_start)
+        if isinstance(self.x0, Start):
+            stated_facts.check_law(self.x0, self.near_start)
 
     def _check_schedule(self) -> None:
         """An error unless there is a schedule where, and only where, the method takes one."""

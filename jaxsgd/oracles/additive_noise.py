@@ -56,6 +56,9 @@ class AdditiveNoise(Oracle):
         covariance = self.noise.covariance_matrix(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
 
+    def adds_noise(self, updates: int) -> np.ndarray:
+        return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0
+
     def _scales(self, updates: int) -> np.ndarray:
         """s_0 .. s_{updates - 1}."""
         assert self.scale is not None

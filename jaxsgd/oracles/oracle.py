@@ -105,5 +105,9 @@ class Oracle(OracleFacts, Module):
     def check(self, shapes: list[tuple[int, ...]]) -> None:
         """An error unless the oracle fits parameters whose leaves have these shapes."""
 
+    def adds_noise(self, updates: int) -> np.ndarray:
+        """Of each of the first updates, whether its gradient may be random: false where a scale is 0."""
+        return np.ones(updates, bool)
+
     def check_updates(self, updates: int) -> None:
         """An error unless the oracle can draw for so many updates."""

@@ -13,6 +13,7 @@ from jaxsgd.results.result import Result
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
+from jaxsgd.theory.starts import law_of_start
 
 _LABELS = ("sum, the expected risk", "risk of the mean (bias)", "risk of the spread (variance)")
 _LINES = ("-", "--", "-.")
@@ -28,9 +29,9 @@ def frozen_bias(study: Study, result: Result | None = None, ax: Axes | None = No
 
     **Arguments**
 
-    - `study`: a quadratic with additive gradient noise under plain SGD.
-    - `result`: of this study; its estimates are points, those of the two parts where the noise is normal and the
-      result holds x_covariance.
+    - `study`: a quadratic with additive gradient noise under a linear method, such as plain SGD.
+    - `result`: of this study; its estimates are points, those of the two parts where noise and start are normal and
+      the result holds x_covariance.
 
     **Raises** `NoExactSolution` for any other study, `InvalidInput` if its risk overflows or
     the result is of another one.
@@ -81,7 +82,7 @@ def _estimated(study: Study, problem: Problem, result: Result) -> list[dict[str,
     dataset, N = thinned(study, result, ["risk"]), result.trajectories
     risk = dataset["risk_mean"].values - problem.minimum
     parts = [(risk, dataset["risk_sem"].values, style.sample(N))]
-    if "x_covariance" in dataset and study.oracle.normal:
+    if "x_covariance" in dataset and study.oracle.normal and law_of_start(study).normal:
         hessian = np.asarray(problem.hessian)
         A = np.diag(hessian) if hessian.ndim == 1 else hessian
         mean, V = dataset["x_mean"].values, dataset["x_covariance"].values

@@ -71,12 +71,13 @@ def bound(study: Study, result: Result | None = None, ax: Axes | None = None) ->
 
 def _slack(study: Study) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray], np.ndarray]:
     """Horizons s at which something has moved; there the gap, the parts of the slack, and the looser bound."""
+    only = "the bound is drawn for a quadratic with Gaussian gradient noise and plain SGD only"
+    if not study.method.plain:
+        raise NoExactSolution(f"{only}: methods.{type(study.method).__name__} does not state that it is plain SGD")
     try:
         moments = exact_moments(study, {"xbar": StepSizeWeighted()})
     except NoExactSolution as error:
-        raise NoExactSolution(
-            f"the bound is drawn for a quadratic with Gaussian gradient noise and plain SGD only: {error}"
-        ) from error
+        raise NoExactSolution(f"{only}: {error}") from error
     eta = study.learning_rates[: study.steps]
     moved = np.cumsum(eta) > 0
     if not moved.any():

@@ -15,15 +15,18 @@ from jaxsgd.methods import Method, Sgd, Wrapper
 from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
 from jaxsgd.orders import Order
 from jaxsgd.problems import FiniteSum, Function, Problem
+from jaxsgd.start import Start
 from jaxsgd.stated_facts.held import Held
 from jaxsgd.stated_facts.of_methods import check_method
 from jaxsgd.stated_facts.of_noises import check_noise
 from jaxsgd.stated_facts.of_oracles import check_oracle
 from jaxsgd.stated_facts.of_orders import check_order
 from jaxsgd.stated_facts.of_problems import check_problem
+from jaxsgd.stated_facts.of_starts import check_start
 
 __all__ = [
-    "check", "check_alone", "check_method", "check_noise", "check_oracle", "check_order", "check_problem", "is_stated",
+    "check", "check_alone", "check_law", "check_method", "check_noise", "check_oracle", "check_order", "check_problem",
+    "check_start", "is_stated",
 ]  # fmt: skip
 
 _STATE = (Function, FiniteSum, RandomLoss)
@@ -52,6 +55,12 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
 def _with_inner(method: Method) -> list[Method]:
     """A method, and those inside of it, from whose facts its own are derived."""
     return [method, *_with_inner(method.method)] if isinstance(method, Wrapper) else [method]
+
+
+def check_law(law: Start, point: Any) -> None:
+    """The same of the law of x_0; ``point`` has the structure of x."""
+    if is_stated(law):
+        check_start(Held.of(law), Held.of(point))
 
 
 def check_alone(oracle: Oracle) -> None:

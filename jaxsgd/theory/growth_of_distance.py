@@ -9,6 +9,8 @@ from jaxsgd.record import at
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
 from jaxsgd.theory.exact_moments import exact
+from jaxsgd.theory.route import not_plain
+from jaxsgd.theory.starts import law_of_start
 
 _CERTAIN, _ERROR = 37.0, 1e-6
 
@@ -26,7 +28,7 @@ def growth_probability(study: Study, step: int) -> float:
 
     **Arguments**
 
-    - `study`: a quadratic with normal additive noise, plain SGD.
+    - `study`: a quadratic with normal additive noise, plain SGD; a random start must be normal, too.
     - `step`: s, from 0 to T-1.
 
     **Raises** `NoExactSolution` for any other study, and where the integral is not known to 1e-6.
@@ -40,11 +42,16 @@ def growth_probability(study: Study, step: int) -> float:
     step = integer("step", step, at_least=0)
     if step >= study.steps:
         raise InvalidInput(f"step must be below the number of updates, {study.steps}, got {step}")
+    reason = not_plain(study)
+    if reason:
+        raise NoExactSolution(f"this probability is one of plain SGD, and {reason}")
     plain = {"observe": None, "observables": {}, "path_sums": {}, "averages": {}}
     moments = exact(study.replace(record=at([step]), **plain)).isel(step=0)
     basis = Eigenbasis.of(study.oracle)
     if not basis.normal:
         raise NoExactSolution(f"this probability needs normal noise, which {study.oracle!r} does not state")
+    if not law_of_start(study).normal:
+        raise NoExactSolution(f"this probability needs a normal start, which {study.x0!r} does not state")
     Q = np.eye(study.dimension) if basis.vectors is None else basis.vectors
     noise = np.diag(basis.noise) if basis.noise.ndim == 1 else basis.noise
     mean, covariance = Q.T @ (moments["x_mean"].values - basis.minimiser), Q.T @ moments["x_covariance"].values @ Q

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, NoExactSolution
+from jaxsgd.errors import InvalidInput, NoExactSolution, finite_array, semidefinite
 from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
@@ -32,7 +32,8 @@ def law_of_start(study: Study) -> LawOfStart:
             f"the law {study.x0!r} of x0 must state a mean ({d},) and a covariance ({d},) or ({d}, {d}), got shapes "
             f"{mean.shape} and {covariance.shape}"
         )
-    return LawOfStart(mean, covariance, bool(study.x0.normal))
+    semidefinite(f"the covariance that {study.x0!r} states", covariance, "a variance would be negative")
+    return LawOfStart(finite_array(f"the mean that {study.x0!r} states", mean), covariance, bool(study.x0.normal))
 
 
 def unknown_start(study: Study) -> str | None:

@@ -172,6 +172,8 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
 def _checked(method: Any) -> Method:
     if not isinstance(method, Method):
         raise InvalidType(f"method must be one of jaxsgd.methods, got {method!r}")
+    if method.has_own_learning_rate:
+        raise NoExactSolution(f"methods.{type(method).__name__} has a learning rate of its own, not one that is given")
     return method
 
 

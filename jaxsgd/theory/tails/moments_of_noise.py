@@ -44,10 +44,12 @@ def _noisy(study: Study, step: int, average: str | None) -> bool:
     if average is not None:
         taken = np.flatnonzero(study.averages[average].mixing(study.learning_rates[: study.steps])[:step] > 0)
         last = int(taken[-1]) if len(taken) else 0
-    rates = study.learning_rates[:last]
+    rates, noisy = study.learning_rates[:last], study.oracle.adds_noise(last)
     if study.method.plain:
-        return bool(np.any(rates > 0))
-    return bool(last > 0 and study.method.linear and study.dimension <= _LARGEST and _responds(study, rates[-1]))
+        return bool(np.any((rates > 0) & noisy))
+    if not (last > 0 and study.method.linear and study.dimension <= _LARGEST and noisy[-1]):
+        return False
+    return _responds(study, rates[-1])
 
 
 def _responds(study: Study, rate: float) -> bool:

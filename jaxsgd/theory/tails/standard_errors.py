@@ -63,7 +63,7 @@ def _infinite(study: Study, base: str, step: int, average: str | None) -> str:
         reason = ""
         if base == "gradient_norm_squared":
             index = study.oracle.tail_index
-            if index is not None and order >= index:
+            if index is not None and order >= index and study.oracle.adds_noise(step + 1)[step]:
                 reason = f"the gradient has the tail index {index:g}, E||g_s||^k is infinite for k >= {index:g}"
         elif growth:
             reason = why_no_moment(study, order, step, average)
