@@ -5,8 +5,6 @@ it.
 """
 
 import abc
-import functools
-import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +18,6 @@ from jaxsgd.module import Facts, Module, brief
 from jaxsgd.streams import Recorder, Replay, Request, Stream
 from jaxsgd.structure import Structure, flat
 
-_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType, functools.partial)
 _POINTS = 32  # that stand for all starts where points are needed before a run
 
 
@@ -164,7 +161,9 @@ def as_law(given: Any) -> Start | None:
         raise InvalidType(f"x0 must be a point or a law of jaxsgd.start, got {brief(given)}; call it")
     if isinstance(given, Start):
         return given
-    return Sampler(given) if isinstance(given, _FUNCTIONS) else None
+    # Not a class, nor a network that can be called, which is a pytree and so a point.
+    is_function = callable(given) and not isinstance(given, type) and jax.tree_util.all_leaves([given])
+    return Sampler(given) if is_function else None
 
 
 def drawn_by(law: Start, like: Any) -> tuple[Structure, tuple[Request, ...]]:

@@ -6,7 +6,7 @@ costs one trace.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -165,6 +165,12 @@ class _Tracing:
         x = self._call(name, lambda oracle, method, folds, x: update(oracle, method).as_seen(x), self._x)
         state = self._call(f"{name}: init(x0)", lambda oracle, method, folds, x: method.init(x), x)
 
+        if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in jax.tree.leaves(state)):
+            raise InvalidInput(
+                f"{name} holds a key of random numbers, the same in all trajectories, which would not be independent: "
+                "let the oracle draw"
+            )
+
         def step(oracle: Any, method: Any, folds: Any, x: Any, rate: Any, t: Any, state: Any, sample: Any) -> Any:
             draw = update(oracle, method).draw(sample)
             moved = method.step(x, rate, t, state, draw)
@@ -178,6 +184,8 @@ class _Tracing:
         points = self._call(
             f"{name}: points(x, state)", lambda oracle, method, folds, x, state: method.points(x, state), x, state
         )
+        if not isinstance(points, Mapping) or not all(isinstance(each, str) for each in points):
+            raise InvalidInput(f"{name}: points(x, state) must return a dict of points by name")
         for each, value in points.items():
             _same(f"{name}: the point {each!r}", value, x)
         return state, tuple(points), taken[0]
@@ -294,11 +302,17 @@ def _same(what: str, given: Any, expected: Any) -> None:
         raise InvalidInput(f"{what} must have the structure {jax.tree.structure(expected)}, as before; it has "
                            f"{jax.tree.structure(given)}")  # fmt: skip
     for (path, one), other in zip(jax.tree_util.tree_leaves_with_path(given), jax.tree.leaves(expected), strict=True):
-        if (one.shape, one.dtype) != (other.shape, other.dtype):
+        if one.shape != other.shape or not _same_type(one.dtype, other.dtype):
             raise InvalidInput(
                 f"{what}{jax.tree_util.keystr(path)} must have the shape and type {other.dtype}{list(other.shape)}, as "
                 f"before; it has {one.dtype}{list(one.shape)}"
             )
+
+
+def _same_type(one: Any, other: Any) -> bool:
+    """Whether types are equal; in float64 a method may hold to floats of the width that it was written for."""
+    wide = jnp.result_type(float) == np.float64
+    return one == other or (wide and all(jnp.issubdtype(each, jnp.floating) for each in (one, other)))
 
 
 def _reason(error: Exception) -> str:

@@ -373,3 +373,33 @@ def test_rare_starts_are_reached():
     )
     _, greatest = reach(study, "distance_squared", 0, 0, 0)
     assert greatest > 1.5**2 * 10
+
+
+def test_stated_laws_are_checked_against_draws():
+    class Shifted(js.start.Start):
+        moved: float
+        mean: float
+        variance: float
+
+        def sample(self, stream, like):
+            return stream.normal((2,)) + self.moved
+
+        def mean_vector(self, dimension):
+            return np.full(2, self.mean)
+
+        def covariance_matrix(self, dimension):
+            return np.full(2, self.variance)
+
+    assert FIXED.replace(x0=Shifted(5.0, 5.0, 1.0))
+    with pytest.raises(InvalidInput, match=r"the law of x0, Shifted states mean_vector, but the mean of coordinate 0"):
+        FIXED.replace(x0=Shifted(5.0, 0.0, 1.0))
+    with pytest.raises(InvalidInput, match=r"states covariance_matrix with 2 at \(0, 0\), but in 4096 draws"):
+        FIXED.replace(x0=Shifted(0.0, 0.0, 2.0))
+
+
+def test_an_object_that_can_be_called_is_a_law():
+    class Initialiser:
+        def __call__(self, stream):
+            return stream.normal((2,))
+
+    assert FIXED.replace(x0=Initialiser()).start_requests

@@ -146,9 +146,11 @@ class Kernel:
     # observe
 
     def observe(self, carry: Carry, t: jax.Array, record: jax.Array) -> dict[str, Any]:
-        """What the statistics keep of one record, at step t."""
-        seen = self.observer.see(self.now(carry, t), record)
-        return {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
+        """What the statistics keep of one record, at step t; and whether the method's state is finite."""
+        now = self.now(carry, t)
+        seen = self.observer.see(now, record)
+        kept = {statistic.name: statistic.observe(seen) for statistic in self.program.statistics}
+        return kept | {"finite": self.observer.has_finite_state(now)}
 
     def now(self, carry: Carry, t: jax.Array) -> Now:
         """The tile at step t."""
@@ -168,8 +170,9 @@ class Kernel:
         state = self.joined_state(carry.state)
 
         def step(x: Any, leaves: Any, sample: Any) -> Any:
-            draw = self.one.draw(sample)
-            x_next, following = self.method.step(x, rate, t, program.whole(carry.common, leaves), draw)
+            draw, own = self.one.draw(sample), jax.tree.map(lambda leaf: leaf, x)  # which the method may change
+            x_next, following = self.method.step(own, rate, t, program.whole(carry.common, leaves), draw)
+            x_next = jax.tree.map(lambda leaf: jnp.asarray(leaf, self.dtype), x_next)
             common, each = program.separated(following)
             return (x_next, each, draw.gradient(x) if self.folds else ()), common
 
@@ -294,7 +297,8 @@ class Kernel:
         last = self.now(carry, end[0])
         seen = self.observer.see(last, end[1])
         out = {s.name: s.finish(stacked[s.name], seen) for s in self.program.statistics}
-        return out | {"counts": self.counts, "valid": self.valid, "finite": self.observer.is_sound(last, seen)}
+        finite = self.observer.is_sound(last, seen) & jnp.all(stacked["finite"])
+        return out | {"counts": self.counts, "valid": self.valid, "finite": finite}
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsgd.engine.lanes import over_lanes, sum_coordinates
+from jaxsgd.engine.common_state import separated
+from jaxsgd.engine.lanes import over_lanes, sum_coordinates, varying_results
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK, Seen
 from jaxsgd.one_update import OneUpdate
@@ -49,7 +50,7 @@ class Observer:
         alive = None
         if self._careful:
             finite = [jnp.isfinite(value) for value in (*built_in.values(), *now.x)]
-            alive = functools.reduce(jnp.logical_and, [*finite, *self._finite(now.state)])
+            alive = functools.reduce(jnp.logical_and, [*finite, *self._finite(now.state, now.common)])
         asked = built_in if self._careful else ()  # the quick program looks at its end only
         lost = {name: self._lost(name, built_in[name], now, points) for name in asked}
         state = self._state(now, record)
@@ -58,7 +59,7 @@ class Observer:
         for event in program.events:
             answer = self._evaluate(event, state, now.common)
             events[event.name] = blocks(answer != 0)
-            decided[event.name] = blocks(self._decided(event, state, answer))
+            decided[event.name] = blocks(self._decided(event, state, answer, now.common))
         return Seen(
             values={name: blocks(value.astype(self._dtype)) for name, value in values.items()},
             events=events,
@@ -78,22 +79,42 @@ class Observer:
 
     def is_sound(self, now: Now, seen: Seen) -> jax.Array:
         """Whether every wanted lane is finite, and none has lost its risk, or squared distance, to underflow."""
-        good = [jnp.isfinite(now.x).all(0), *self._finite(now.state)]
+        good = [jnp.isfinite(now.x).all(0)]
         for name in ("risk", "distance_squared"):  # where squares underflow first
             root = self._root(name, now.x)
             if root is not None and name in seen.values and name in self._program.built_in:
                 good.append((seen.values[name].reshape(-1) != 0) | (root == 0).all(0))
         return jnp.all(blocks(functools.reduce(jnp.logical_and, good)) | ~self._valid)
 
-    def _finite(self, leaves: list[jax.Array]) -> list[jax.Array]:
-        """Of each leaf of the method's state, in which lanes it is finite, or infinite where it was so at first."""
-        program, floats = self._program, []
-        at_first = self._one.method.init(self._one.as_seen(program.point.unravel(self._inputs.start)))
-        for leaf, first in zip(leaves, program.separated(at_first)[1], strict=True):
-            if jnp.issubdtype(leaf.dtype, jnp.floating):
-                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(first)[..., None])
-                floats.append(finite.reshape(-1, leaf.shape[-1]).all(0))
-        return floats
+    def has_finite_state(self, now: Now) -> jax.Array:
+        """Whether the method's state is finite in every wanted lane."""
+        finite = [jnp.all(blocks(lanes) | ~self._valid) for lanes in self._finite(now.state, now.common)]
+        return functools.reduce(jnp.logical_and, finite, jnp.bool_(True))
+
+    def _finite(self, leaves: list[jax.Array], common: list[jax.Array]) -> list[jax.Array]:
+        """Of each leaf of the method's state, in which lanes it is finite, or infinite where it was so at first.
+
+        Where x_0 is drawn, only what does not depend on it counts as infinite from the start.
+        """
+        program, method, one = self._program, self._one.method, self._one
+        if not leaves and not common:
+            return []
+        x_0 = one.as_seen(program.point.unravel(self._inputs.start))
+        at_first = jax.tree.leaves(method.init(x_0))
+        if program.start is not None:
+            varies = varying_results(method.init, jax.tree.map(lambda leaf: leaf, x_0))
+            at_first = [jnp.zeros_like(leaf) if each else leaf for leaf, each in zip(at_first, varies, strict=True)]
+        first_common, first = separated(program.common, at_first)
+        lanes, found = self._valid.size, []
+        for leaf, begun in zip(leaves, first, strict=True):
+            if jnp.issubdtype(leaf.dtype, jnp.inexact):
+                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(begun)[..., None])
+                found.append(finite.reshape(-1, lanes).all(0))
+        for leaf, begun in zip(common, first_common, strict=True):
+            if jnp.issubdtype(leaf.dtype, jnp.inexact):
+                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(begun))
+                found.append(jnp.broadcast_to(finite.all(), lanes))
+        return found
 
     def _points(self, now: Now) -> dict[str, jax.Array]:
         """The averages and the further points of the method by name, (d, lanes)."""
@@ -166,7 +187,7 @@ class Observer:
 
         return over_lanes(of_one)(*state)
 
-    def _decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array) -> jax.Array:
+    def _decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array, common: list[jax.Array]) -> jax.Array:
         """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
         *parts, leaves = state
         infinite = [False] * (1 + len(self._program.averages)) + [fold.may_be_infinite for fold in self._folds]
@@ -175,7 +196,7 @@ class Observer:
             for leaf in jax.tree.leaves(part) if reads else ():
                 good = ~jnp.isnan(leaf) if may_be else jnp.isfinite(leaf)
                 known.append(good.reshape(-1, leaf.shape[-1]).all(0))
-        return functools.reduce(jnp.logical_and, [*known, *(self._finite(leaves) if event.reads[-1] else ())])
+        return functools.reduce(jnp.logical_and, [*known, *(self._finite(leaves, common) if event.reads[-1] else ())])
 
 
 def blocks(value: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """What a method sees of the draw of its update."""
 
+import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -54,18 +55,22 @@ class Draw:
 
 
 class _Once:
-    """A function, computed once for the same array or pytree; anew inside a branch or a loop, which keeps its own."""
+    """A function, computed once for the same array or pytree of arrays; anew inside a branch or a loop.
+
+    It keeps leaves, not pytrees: these may be changed in place.
+    """
 
     def __init__(self, function: Function) -> None:
-        self._function, self._known = function, list[tuple[Any, Any, Any]]()
+        self._function, self._known = function, list[tuple[Any, Any, list[Any], Any, list[Any]]]()
 
     def __call__(self, x: Any) -> Any:
-        trace = get_opaque_trace_state()
-        for point, where, value in self._known:
-            if point is x and where == trace:
-                return value
-        self._known.append((x, trace, self._function(x)))
-        return self._known[-1][2]
+        trace, (leaves, structure) = get_opaque_trace_state(), jax.tree.flatten(x)
+        for where, of, known, made, values in self._known:
+            if where == trace and of == structure and all(map(operator.is_, known, leaves)):
+                return jax.tree.unflatten(made, values)
+        values, made = jax.tree.flatten(self._function(x))
+        self._known.append((trace, structure, leaves, made, values))
+        return jax.tree.unflatten(made, values)
 
     @property
     def count(self) -> int:

@@ -50,7 +50,8 @@ class Optax(Method):
 
     A finished transformation is taken as it is, ``Study(method=optax.adam(1e-3), ...)``: its learning rate is its own,
     the study has no schedule, and what is recorded as `learning_rate` is NaN. So it is where `make` has no argument
-    `learning_rate`, as ``optax.polyak_sgd`` has none.
+    `learning_rate`, as ``optax.polyak_sgd`` has none. Numbers of a finished one are part of the program, which is
+    compiled anew for each that is made anew, as in the cells of a sweep: for sweeps give `make` and numbers.
 
     **Arguments**
 

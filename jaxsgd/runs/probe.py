@@ -107,9 +107,8 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
         state = method.init(one.as_seen(x))
         values = [oracle.risk(x, sample)]
         if program.observables:
-            draw = one.draw(sample)
-            draw = draw.with_gradient(lambda _: one.as_seen(tree)) if sampled else draw
-            x_next, following = method.step(one.as_seen(x), rate, t, state, draw)
+            sample = _sample_of(program.blank.sample.like, example) if sampled else sample
+            x_next, following = method.step(one.as_seen(x), rate, t, state, one.draw(sample))
             seen = Update(t, rate, x, tree, one.as_pytree(x_next), sample, named, state, following)
             carried = {}
             for i, (name, fold) in enumerate(folds.items()):
@@ -140,6 +139,20 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
             shaped(leaves), floats(points, d), floats(points, n, d), served, data,
             floats(points, max(len(program.folds), 1)), floats(), floats(),
         )  # fmt: skip
+
+
+def _sample_of(like: Any, example: Any) -> Any:
+    """A draw of one example as often as a draw holds some; of the first one where a draw holds their indices."""
+    wanted, given = jax.tree.leaves(like.examples), jax.tree.leaves(example)
+    at_once = jax.tree.structure(like.examples) == jax.tree.structure(example) and all(
+        leaf.shape[len(leaf.shape) - one.ndim :] == one.shape and leaf.dtype == one.dtype
+        for leaf, one in zip(wanted, given, strict=True)
+    )
+    held = jax.tree.map(
+        lambda leaf, one: jax.numpy.broadcast_to(one, leaf.shape), like.examples, example
+    ) if at_once else jax.numpy.zeros(like.examples.shape, like.examples.dtype)  # fmt: skip
+    weights = None if like.weights is None else jax.numpy.ones(like.weights.shape, like.weights.dtype)
+    return like._replace(examples=held, weights=weights)
 
 
 def _with_loss(term: Any, lost: Any) -> Any:

@@ -41,7 +41,8 @@ def check_start(held: Held, point: Held) -> None:
                 what, "mean_vector", f"the mean of coordinate {k} in {lanes} draws is {found:.6g} ({z:+.0f} SE)"
             )
     if covariance is not None and np.shape(covariance) in ((d,), (d, d)):
-        check_covariance(what, "covariance_matrix", sample, np.asarray(covariance, np.float64))
+        centred = sample._replace(values=sample.values - sample.values.mean(0))
+        check_covariance(what, "covariance_matrix", centred, np.asarray(covariance, np.float64))
 
 
 @remember(64)

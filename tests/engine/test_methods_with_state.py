@@ -278,6 +278,94 @@ def test_a_state_that_is_not_finite_counts_as_diverged():
     assert 400 < positive < 600
 
 
+def state_of(init, following, **changes):
+    """How many have diverged after 0 .. 6 updates, with a state that a function of (state, t, x) makes."""
+
+    class Own(js.methods.Method):
+        def init(self, x0):
+            return init(x0)
+
+        def step(self, x, learning_rate, t, state, draw):
+            return x - learning_rate * draw.gradient(x), following(state, t, x)
+
+    found = js.simulate(quadratic(Own(), steps=6, **changes), 1024, plan=PLAN, progress=False)
+    return found.dataset["diverged"].values.tolist()
+
+
+def test_a_state_that_is_infinite_for_a_while_is_counted_then():
+    passing = state_of(lambda x0: 0 * x0[0], lambda state, t, x: jnp.where(t == 2, jnp.inf, 0 * x[0]))
+    assert passing == [0, 0, 0, 1024, 0, 0, 0]
+    common = state_of(lambda x0: jnp.zeros(()), lambda state, t, x: jnp.where(t == 3, jnp.inf, state))
+    assert common == [0, 0, 0, 0, 1024, 1024, 1024]
+
+
+def test_of_random_starts_the_own_one_counts():
+    """1 / x_0 is infinite at the mean of x_0, and nowhere else."""
+    found = state_of(
+        lambda x0: 1 / x0[0],
+        lambda state, t, x: jnp.where(t == 2, jnp.inf, state),
+        x0=js.start.Normal(std=1.0, shape=(2,)),
+    )
+    assert found == [0, 0, 0, *[1024] * 4]
+
+
+class InPlace(js.methods.Method):
+    """Two half steps, which change x where it stands."""
+
+    sees_pytree = True
+
+    def step(self, x, learning_rate, t, state, draw):
+        for _ in range(2):
+            gradient = draw.gradient(x)
+            x["w"] = x["w"] - learning_rate / 2 * gradient["w"]
+            gradient["w"] = 0 * gradient["w"]
+        return x, state
+
+
+def test_what_is_changed_in_place_is_seen_again():
+    risk = js.problems.Function(lambda x: jnp.sum(CURVATURE / 2 * x["w"] ** 2))
+    study = quadratic(
+        InPlace(),
+        oracle=js.oracles.FullGradient(risk),
+        x0={"w": START},
+        folds={"g": js.folds.Last(lambda u: u.gradient["w"][0])},
+        observables={"g": lambda s: s.folds["g"]},
+    )
+    found = run(study)
+    x = START * (1 - RATE / 2 * CURVATURE) ** (2 * np.arange(STEPS + 1)[:, None])
+    assert np.allclose(found["x_mean"], x, rtol=1e-12)
+    assert np.allclose(found["g_mean"][1:], CURVATURE[0] * x[:-1, 0], rtol=1e-12)
+
+
+class Single(js.methods.Method):
+    """Momentum whose state is in single precision, whatever the study's is."""
+
+    def init(self, x0):
+        return jnp.zeros(x0.shape, jnp.float32)
+
+    def step(self, x, learning_rate, t, state, draw):
+        state = 0.9 * state - learning_rate * draw.gradient(x)
+        return x + state, state
+
+
+def test_losses_samples_and_single_precision_are_compared_in_both_precisions():
+    squares = js.problems.LeastSquares(np.arange(6.0).reshape(3, 2), np.array([1.0, -1.0, 2.0]))
+    for batch in (1, 2):
+        study = quadratic(
+            js.methods.PolyakStep(),
+            oracle=js.oracles.ExampleSampling(squares, batch=batch),
+            folds={"first": js.folds.Sum(lambda u: jnp.ravel(u.sample.examples[0])[0])},
+            observables={"first": lambda s: s.folds["first"]},
+            record=js.record.at([STEPS]),
+        )
+        assert np.isfinite(js.simulate(study, 1024, plan=PLAN, progress=False).dataset["first_mean"]).all()
+    noisy = js.oracles.AdditiveNoise(js.problems.Quadratic(CURVATURE), js.noise.Gaussian())
+    study = quadratic(Single(), oracle=noisy, record=js.record.at([STEPS]), observe=["risk"])
+    exact = js.theory.exact(study.replace(method=js.methods.HeavyBall(0.9)))["risk_mean"]
+    found = js.simulate(study, 1024, plan=PLAN, progress=False).dataset
+    assert abs(found["risk_mean"] - exact) < 5 * found["risk_sem"]
+
+
 # folds see all of it
 
 
@@ -367,6 +455,14 @@ BAD = {
     "a point of another shape": (
         method(stays, points=lambda x, state: {"slow": x[0]}),
         r"the method Own: the point 'slow' must have the shape and type float32\[2\]",
+    ),
+    "points that are no dict": (
+        method(stays, points=lambda x, state: x),
+        r"the method Own: points\(x, state\) must return a dict of points by name",
+    ),
+    "a key of random numbers": (
+        method(stays, lambda x0: jax.random.key(0)),
+        "the method Own holds a key of random numbers, the same in all trajectories",
     ),
     "a point with the name of an average": (
         method(stays, points=lambda x, state: {"eta": x}),
