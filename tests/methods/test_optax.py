@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd.engine import compiled
@@ -28,6 +29,8 @@ def loss(x):
 START = {"v": np.array([[0.7, -0.4], [0.2, 0.9]]), "w": np.array([[1.0, -2.0], [0.3, 1.5]])}
 ORACLE = js.oracles.FullGradient(js.problems.Function(loss))
 
+
+compiled_quickly = functools.partial(jax.jit, compiler_options=dict(QUICK))
 
 # every optimiser
 
@@ -155,12 +158,16 @@ def by_optax(name, steps=STEPS):
     if "learning_rate" in inspect.signature(make).parameters:
         numbers["learning_rate"] = DECAYING if takes_schedule(make) else RATE
     transformation = make(**numbers)
-    x = jax.tree.map(jnp.asarray, START)
-    state, path = transformation.init(x), [x]
-    for _ in range(steps):
+    @compiled_quickly
+    def step(x, state):
         value, gradient = jax.value_and_grad(loss)(x)
         update, state = transformation.update(gradient, state, x, **EXTRA.get(name, lambda _: {})(value))
-        x = optax.apply_updates(x, update)
+        return optax.apply_updates(x, update), state
+
+    x = jax.tree.map(jnp.asarray, START)
+    state, path = compiled_quickly(transformation.init)(x), [x]
+    for _ in range(steps):
+        x, state = step(x, state)
         path.append(x)
     return path
 
@@ -182,10 +189,15 @@ def takes_schedule(make):
 def by_jaxsgd(study):
     """The same of a study, one update after the other."""
     one = OneUpdate(study.oracle, study.method, Structure.of(study.x0))
+
+    @compiled_quickly
+    def step(x, rate, t, state):
+        return study.method.step(x, rate, t, state, one.draw(None))
+
     x = jax.tree.map(jnp.asarray, study.x0)
-    state, path = study.method.init(x), [x]
+    state, path = compiled_quickly(study.method.init)(x), [x]
     for t, rate in enumerate(study.learning_rates[:-1]):
-        x, state = study.method.step(x, jnp.asarray(rate), jnp.int32(t), state, one.draw(None))
+        x, state = step(x, jnp.asarray(rate), jnp.int32(t), state)
         path.append(x)
     return path
 
