@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from economy import compile_without_optimising
+from economy import quick
 
 import jaxsgd as js
 from jaxsgd.engine import compiled
@@ -21,7 +21,9 @@ from jaxsgd.runs.tasks import make_layout, make_task
 
 STEPS, RATE = 12, 0.1
 CURVATURE, START = np.array([2.0, 4.0]), np.array([-5.0, -2.0])
-PLAN = js.Plan(chunk=1024, tile=1024, workers=1)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+PLAN = quick(js.Plan(chunk=1024, tile=1024, workers=1))
 
 
 class Momentum(js.methods.Method):
@@ -89,11 +91,6 @@ def quadratic(method, **changes):
 def run(study, count=3, **options):
     with jax.enable_x64(True):
         return js.simulate(study, count, plan=PLAN, progress=False, **options).dataset
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    compile_without_optimising(monkeypatch)
 
 
 def heavy_ball(beta=0.9):

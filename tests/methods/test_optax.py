@@ -272,7 +272,7 @@ THROUGH = {
 
 
 def example_loss(x, t):
-    return (A[t % len(A)] @ x - B[t % len(A)]) ** 2 / 2
+    return (jnp.asarray(A)[t % len(A)] @ x - jnp.asarray(B)[t % len(A)]) ** 2 / 2
 
 
 def plain_paths(make, steps):
@@ -280,16 +280,21 @@ def plain_paths(make, steps):
     transformation = make(0.1)
     x = jnp.asarray(X0)
     both = optax.LookaheadParams(x, x) if make(0.1).init.__qualname__.startswith("lookahead") else None
-    state, path = transformation.init(x if both is None else both), [both or x]
+    state, path = compiled_quickly(transformation.init)(x if both is None else both), [both or x]
     takes_more = "extra_args" in inspect.signature(transformation.update).parameters
-    for t in range(steps):
-        point = path[-1]
+
+    @compiled_quickly
+    def step(point, state, t):
         fast = point if both is None else point.fast
         of_one = functools.partial(example_loss, t=t)
         value, gradient = jax.value_and_grad(of_one)(fast)
         more = {"value": value, "grad": gradient, "value_fn": of_one} if takes_more else {}
         update, state = transformation.update(gradient, state, point, **more)
-        path.append(optax.apply_updates(point, update))
+        return optax.apply_updates(point, update), state
+
+    for t in range(steps):
+        point, state = step(path[-1], state, t)
+        path.append(point)
     return path
 
 
