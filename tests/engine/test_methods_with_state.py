@@ -226,8 +226,10 @@ def test_how_often_the_gradient_is_evaluated(method, folds, times):
 def test_a_split_state_is_the_same_state():
     study = quadratic(Momentum(), oracle=js.chapter.study("constant").oracle)
     form = Form(carry_draws=False, split_state=True, unroll=4)
-    whole = js.simulate(study, 1024, plan=PLAN, progress=False).dataset
-    split = js.simulate(study, 1024, plan=PLAN.replace(form=form), progress=False).dataset
+    with jax.enable_x64(True):
+        whole, split = (
+            js.simulate(study, 1024, plan=plan, progress=False).dataset for plan in (PLAN, PLAN.replace(form=form))
+        )
     assert np.allclose(whole["risk_mean"], split["risk_mean"], rtol=1e-5)
 
 
@@ -242,11 +244,12 @@ def test_numbers_of_a_method_are_swept_in_one_program():
     def sweep_of(values):
         return js.sweep(lambda beta: study.replace(method=Momentum(beta)), {"beta": values}, 1000, progress=False)
 
-    swept = sweep_of([0.0, 0.5, 0.9])
-    before = compiled.compiled.cache_info().misses
-    sweep_of([0.1, 0.2, 0.3])
-    assert compiled.compiled.cache_info().misses == before
-    alone = js.simulate(study.replace(method=Momentum(0.5)), 1000, progress=False).dataset
+    with jax.enable_x64(True):
+        swept = sweep_of([0.0, 0.5, 0.9])
+        before = compiled.compiled.cache_info().misses
+        sweep_of([0.1, 0.2, 0.3])
+        assert compiled.compiled.cache_info().misses == before
+        alone = js.simulate(study.replace(method=Momentum(0.5)), 1000, progress=False).dataset
     assert np.allclose(swept.dataset["risk_mean"].sel(beta=0.5), alone["risk_mean"], rtol=1e-5)
 
 
@@ -268,8 +271,9 @@ class Overflowing(js.methods.Method):
 def test_a_state_that_is_not_finite_counts_as_diverged():
     noisy = js.oracles.AdditiveNoise(js.problems.Quadratic([1.0, 1.0]), js.noise.Gaussian())
     study = quadratic(Overflowing(), oracle=noisy, x0=[0.0, 0.0], steps=1)
-    found = js.simulate(study, 1000, plan=PLAN, progress=False).dataset
-    positive = (js.sample_paths(study, 1000)["x"].values[:, 1, 0] > 0).sum()
+    with jax.enable_x64(True):
+        positive = (js.sample_paths(study, 1000)["x"].values[:, 1, 0] > 0).sum()
+    found = run(study, 1000)
     assert list(found["diverged"]) == [0, positive]
     assert 400 < positive < 600
 
