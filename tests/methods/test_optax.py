@@ -158,6 +158,7 @@ def by_optax(name, steps=STEPS):
     if "learning_rate" in inspect.signature(make).parameters:
         numbers["learning_rate"] = DECAYING if takes_schedule(make) else RATE
     transformation = make(**numbers)
+
     @compiled_quickly
     def step(x, state):
         value, gradient = jax.value_and_grad(loss)(x)
