@@ -1,5 +1,9 @@
 """What tests of several folders share."""
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: workers have a core each, which waiting threads take
+
 import economy
 import pytest
 

@@ -1,5 +1,6 @@
 """What folds carry, against NumPy on the paths of the same trajectories."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -238,7 +239,8 @@ def test_a_sweep_shares_folds_and_their_numbers():
             record=record.at([T]),
         )
 
-    swept = js.sweep(make, {"length": [2, 5]}, trajectories=8, compare=(), progress=False)
+    with jax.enable_x64(True):
+        swept = js.sweep(make, {"length": [2, 5]}, trajectories=8, compare=(), progress=False)
     np.testing.assert_array_equal(swept.dataset["k_mean"][:, 0], [T // 2, T // 5])
 
 

@@ -226,7 +226,7 @@ def test_declared_facts_have_the_bounds_of_ours():
     assert of_odd.values == of_ours["sampling_with_replacement"].values
 
 
-def test_declared_facts_have_verdicts(monkeypatch):
+def test_declared_facts_have_verdicts(monkeypatch, compiled_quickly):
     """And a fact that is false is found out, a covariance that is declared half as large: also without the check."""
 
     def study(noise):

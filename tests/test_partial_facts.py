@@ -186,7 +186,7 @@ class Ridge(js.problems.EmpiricalRisk):
         return js.problems.SquaredResiduals(self.features, self.targets, 1.0)
 
 
-def test_the_test_risk_of_a_problem_of_ones_own():
+def test_the_test_risk_of_a_problem_of_ones_own(compiled_quickly):
     problem = Ridge(ROWS, TARGETS, (ROWS[:2], TARGETS[:2]))
     study = sampled(js.orders.WithReplacement(), problem=problem, observables={"test": problem.test_risk})
     exact = js.theory.exact(study)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from economy import at_most, compile_without_optimising
+from economy import at_most, compile_for_long_runs, compile_without_optimising
 
 import jaxsgd as js
 from jaxsgd import compiler
@@ -29,7 +29,7 @@ def test_every_block_is_of_a_kind_that_is_run_here():
 
 
 def test_python_blocks_run(capsys, monkeypatch):
-    """As they stand, but those after the first that say how many trajectories run 1024, and compile quickly."""
+    """As they stand, but those after the first compile quickly, and run 1024 where they say how many trajectories."""
     names: dict[str, object] = {}
     first, *others = blocks("python")
     run_python(first, names)
@@ -39,7 +39,9 @@ def test_python_blocks_run(capsys, monkeypatch):
     assert abs(estimate - exact) < 5 * error
     for block in others:
         with monkeypatch.context() as patch:
-            if "trajectories=" in block:
+            if "trajectories=" not in block:
+                compile_for_long_runs(patch)
+            else:
                 compile_without_optimising(patch)
                 for name in ("simulate", "sweep"):
                     patch.setattr(js, name, at_most(1024, getattr(js, name)), raising=False)
@@ -50,7 +52,7 @@ def run_python(block: str, names: dict[str, object]) -> None:
     exec(compile(block, "README.md", "exec"), names)
 
 
-def test_the_study_file_runs(invoke, tmp_path, blank_figures):
+def test_the_study_file_runs(invoke, tmp_path, blank_figures, compiled_quickly):
     (study,) = blocks("toml")
     (tmp_path / "study.toml").write_text(study)
     run(invoke, "run", tmp_path / "study.toml", "--out", tmp_path / "out", "--trajectories", 2000)
@@ -86,7 +88,7 @@ def verdicts_in(folder: Path) -> dict[str, str]:
     return {statement["name"]: statement["verdict"] for statement in found["statements"]}
 
 
-def test_the_chapters_experiments_run(invoke, tmp_path, monkeypatch):
+def test_the_chapters_experiments_run(invoke, tmp_path, monkeypatch, compiled_for_a_long_run):
     (command,) = [block.split() for block in blocks("bash") if block.endswith("--out results\n")]
     monkeypatch.chdir(ROOT)
     printed = run(invoke, *command[1:-1], tmp_path)

@@ -225,7 +225,7 @@ print(len(jax.local_devices()), sorted(used))
 def test_threads_take_the_devices_in_turn(tmp_path):
     """Two devices of the host, as two GPUs would be: both are used, and the bits are those of one."""
     path = tmp_path / "result.nc"
-    flags = "--xla_force_host_platform_device_count=2"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
     made = subprocess.run(
         [sys.executable, "-c", SEVERAL_DEVICES, str(path)],
         env=os.environ | {"XLA_FLAGS": flags}, capture_output=True, text=True, check=True,

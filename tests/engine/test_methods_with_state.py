@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from economy import compile_without_optimising
+from economy import quick
 
 import jaxsgd as js
 from jaxsgd.engine import compiled
@@ -21,7 +21,9 @@ from jaxsgd.runs.tasks import make_layout, make_task
 
 STEPS, RATE = 12, 0.1
 CURVATURE, START = np.array([2.0, 4.0]), np.array([-5.0, -2.0])
-PLAN = js.Plan(chunk=1024, tile=1024, workers=1)
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+PLAN = quick(js.Plan(chunk=1024, tile=1024, workers=1))
 
 
 class Momentum(js.methods.Method):
@@ -89,11 +91,6 @@ def quadratic(method, **changes):
 def run(study, count=3, **options):
     with jax.enable_x64(True):
         return js.simulate(study, count, plan=PLAN, progress=False, **options).dataset
-
-
-@pytest.fixture(autouse=True)
-def quickly(monkeypatch):
-    compile_without_optimising(monkeypatch)
 
 
 def heavy_ball(beta=0.9):
@@ -229,8 +226,10 @@ def test_how_often_the_gradient_is_evaluated(method, folds, times):
 def test_a_split_state_is_the_same_state():
     study = quadratic(Momentum(), oracle=js.chapter.study("constant").oracle)
     form = Form(carry_draws=False, split_state=True, unroll=4)
-    whole = js.simulate(study, 1024, plan=PLAN, progress=False).dataset
-    split = js.simulate(study, 1024, plan=PLAN.replace(form=form), progress=False).dataset
+    with jax.enable_x64(True):
+        whole, split = (
+            js.simulate(study, 1024, plan=plan, progress=False).dataset for plan in (PLAN, PLAN.replace(form=form))
+        )
     assert np.allclose(whole["risk_mean"], split["risk_mean"], rtol=1e-5)
 
 
@@ -246,11 +245,12 @@ def test_numbers_of_a_method_are_swept_in_one_program():
     def sweep_of(values):
         return js.sweep(lambda beta: study.replace(method=Momentum(beta)), {"beta": values}, 1000, progress=False)
 
-    swept = sweep_of([0.0, 0.5, 0.9])
-    before = compiled.compiled.cache_info().misses
-    sweep_of([0.1, 0.2, 0.3])
-    assert compiled.compiled.cache_info().misses == before
-    alone = js.simulate(study.replace(method=Momentum(0.5)), 1000, progress=False).dataset
+    with jax.enable_x64(True):
+        swept = sweep_of([0.0, 0.5, 0.9])
+        before = compiled.compiled.cache_info().misses
+        sweep_of([0.1, 0.2, 0.3])
+        assert compiled.compiled.cache_info().misses == before
+        alone = js.simulate(study.replace(method=Momentum(0.5)), 1000, progress=False).dataset
     assert np.allclose(swept.dataset["risk_mean"].sel(beta=0.5), alone["risk_mean"], rtol=1e-5)
 
 
@@ -272,8 +272,9 @@ class Overflowing(js.methods.Method):
 def test_a_state_that_is_not_finite_counts_as_diverged():
     noisy = js.oracles.AdditiveNoise(js.problems.Quadratic([1.0, 1.0]), js.noise.Gaussian())
     study = quadratic(Overflowing(), oracle=noisy, x0=[0.0, 0.0], steps=1)
-    found = js.simulate(study, 1000, plan=PLAN, progress=False).dataset
-    positive = (js.sample_paths(study, 1000)["x"].values[:, 1, 0] > 0).sum()
+    with jax.enable_x64(True):
+        positive = (js.sample_paths(study, 1000)["x"].values[:, 1, 0] > 0).sum()
+    found = run(study, 1000)
     assert list(found["diverged"]) == [0, positive]
     assert 400 < positive < 600
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from economy import QUICK
 
 import jaxsgd as js
 from jaxsgd.engine import compiled
@@ -28,6 +29,8 @@ def loss(x):
 START = {"v": np.array([[0.7, -0.4], [0.2, 0.9]]), "w": np.array([[1.0, -2.0], [0.3, 1.5]])}
 ORACLE = js.oracles.FullGradient(js.problems.Function(loss))
 
+
+compiled_quickly = functools.partial(jax.jit, compiler_options=dict(QUICK))
 
 # every optimiser
 
@@ -155,12 +158,17 @@ def by_optax(name, steps=STEPS):
     if "learning_rate" in inspect.signature(make).parameters:
         numbers["learning_rate"] = DECAYING if takes_schedule(make) else RATE
     transformation = make(**numbers)
-    x = jax.tree.map(jnp.asarray, START)
-    state, path = transformation.init(x), [x]
-    for _ in range(steps):
+
+    @compiled_quickly
+    def step(x, state):
         value, gradient = jax.value_and_grad(loss)(x)
         update, state = transformation.update(gradient, state, x, **EXTRA.get(name, lambda _: {})(value))
-        x = optax.apply_updates(x, update)
+        return optax.apply_updates(x, update), state
+
+    x = jax.tree.map(jnp.asarray, START)
+    state, path = compiled_quickly(transformation.init)(x), [x]
+    for _ in range(steps):
+        x, state = step(x, state)
         path.append(x)
     return path
 
@@ -182,10 +190,15 @@ def takes_schedule(make):
 def by_jaxsgd(study):
     """The same of a study, one update after the other."""
     one = OneUpdate(study.oracle, study.method, Structure.of(study.x0))
+
+    @compiled_quickly
+    def step(x, rate, t, state):
+        return study.method.step(x, rate, t, state, one.draw(None))
+
     x = jax.tree.map(jnp.asarray, study.x0)
-    state, path = study.method.init(x), [x]
+    state, path = compiled_quickly(study.method.init)(x), [x]
     for t, rate in enumerate(study.learning_rates[:-1]):
-        x, state = study.method.step(x, jnp.asarray(rate), jnp.int32(t), state, one.draw(None))
+        x, state = step(x, jnp.asarray(rate), jnp.int32(t), state)
         path.append(x)
     return path
 
@@ -260,7 +273,7 @@ THROUGH = {
 
 
 def example_loss(x, t):
-    return (A[t % len(A)] @ x - B[t % len(A)]) ** 2 / 2
+    return (jnp.asarray(A)[t % len(A)] @ x - jnp.asarray(B)[t % len(A)]) ** 2 / 2
 
 
 def plain_paths(make, steps):
@@ -268,16 +281,21 @@ def plain_paths(make, steps):
     transformation = make(0.1)
     x = jnp.asarray(X0)
     both = optax.LookaheadParams(x, x) if make(0.1).init.__qualname__.startswith("lookahead") else None
-    state, path = transformation.init(x if both is None else both), [both or x]
+    state, path = compiled_quickly(transformation.init)(x if both is None else both), [both or x]
     takes_more = "extra_args" in inspect.signature(transformation.update).parameters
-    for t in range(steps):
-        point = path[-1]
+
+    @compiled_quickly
+    def step(point, state, t):
         fast = point if both is None else point.fast
         of_one = functools.partial(example_loss, t=t)
         value, gradient = jax.value_and_grad(of_one)(fast)
         more = {"value": value, "grad": gradient, "value_fn": of_one} if takes_more else {}
         update, state = transformation.update(gradient, state, point, **more)
-        path.append(optax.apply_updates(point, update))
+        return optax.apply_updates(point, update), state
+
+    for t in range(steps):
+        point, state = step(path[-1], state, t)
+        path.append(point)
     return path
 
 

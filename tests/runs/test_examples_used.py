@@ -1,12 +1,18 @@
 """The sampler of the engine: how many examples it uses, against exact values."""
 
+import functools
+import types
+
+import jax
 import numpy as np
 import pytest
+from economy import QUICK
 from scipy import stats
 from test_orders import counted
 
 import jaxsgd as js
-from jaxsgd import theory
+from jaxsgd import compiler, theory
+from jaxsgd.engine import draw_counts
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.orders import ImportanceSampling, Incremental, RandomReshuffling, ShuffleOnce, WithReplacement
 
@@ -20,6 +26,16 @@ ORDERS = {
     "shuffled once": (ShuffleOnce(drop_last=True), 5),
     "incremental": (Incremental(), 5),
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def counts_compiled_quickly():
+    """The program that counts, which has its options from no plan."""
+    options = dict(QUICK + compiler.accepted(compiler.SAFE))
+    with pytest.MonkeyPatch.context() as patch:
+        jit = functools.partial(jax.jit, compiler_options=options)
+        patch.setattr(draw_counts, "compiler", types.SimpleNamespace(jit=jit))
+        yield
 
 
 def disagreements(measured, exact):

@@ -115,7 +115,7 @@ def test_what_the_study_records_does_not_matter():
 
 
 @pytest.fixture(scope="module")
-def simulated():
+def simulated(quick_compilation):
     study = chapter.study("polynomial", 20)
     return study, js.simulate(study, 4096, seed=0, progress=False)
 
