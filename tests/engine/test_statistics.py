@@ -513,7 +513,7 @@ def test_observables_that_are_not_numbers_or_huge(seen):
         "tiny": lambda x: 1e-25 * x[0],
     }
     study = js.chapter.study("polynomial", steps=STEPS).replace(averages={}, observables=observables)
-    dataset = js.simulate(study, N, first_trajectory=FIRST, plan=QUICK, progress=False).dataset
+    dataset = js.simulate(study, N, first_trajectory=FIRST, plan=PLAN, progress=False).dataset
     x = seen[0][..., 0]
     np.testing.assert_array_equal(dataset.diverged, 0)
     positive = x > -2
