@@ -84,6 +84,7 @@ class _WithMeanGradient(MapsOfMethod):
         mean, covariance = maps.start
         if turn is not None:
             mean = self._turned(mean[..., None])[..., 0]
+            covariance = self._from_turned(self._turned(covariance))
         self.start = Law(mean, covariance)
 
     def between(self, first: int, last: int) -> Maps:

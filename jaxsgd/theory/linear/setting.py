@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.methods import Method
+from jaxsgd.start import Start
 from jaxsgd.structure import Skeleton, Structure
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
@@ -45,9 +46,12 @@ def not_linear(study: Study) -> str | None:
     if study.method.plain:
         return None
     try:
-        affine_update(study.method, study.point)
+        update = affine_update(study.method, study.point)
     except NoExactSolution as error:
         return str(error)
+    if isinstance(study.x0, Start) and not update.starts_affine:
+        name = f"methods.{type(study.method).__name__}"
+        return f"the first state of {name} is not an affine function of x_0, which is random"
     return None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from methods_of_ones_own import Delayed, Diagonal, Extragradient, HeavyBall, Nesterov, ScheduleFree, with_wide_counts
 
-from jaxsgd import averages, methods, oracles, orders, problems, record, schedules
+from jaxsgd import averages, methods, oracles, orders, problems, record, schedules, start
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
@@ -120,3 +120,12 @@ def test_what_is_refused():
     shuffled = oracles.ExampleSampling(problems.LeastSquares(FEATURES, TARGETS), orders.RandomReshuffling())
     with pytest.raises(NoExactSolution, match=r"with orders\.RandomReshuffling moments are known of plain SGD alone"):
         exact(study_of(HeavyBall(0.6), oracle=shuffled))
+
+
+def test_random_start_of_a_method_that_mixes_directions():
+    """E R(x_0) = E |X x_0 - y|^2 / (2 n), with x_0 of different variances 1 and 9."""
+    x0 = start.Normal([0.0, 0.0], [1.0, 3.0])
+    study = study_of(Diagonal(np.array([1.0, 0.1])), x0=x0, oracle=oracles.ExampleSampling(
+        problems.LeastSquares(FEATURES, TARGETS)))  # fmt: skip
+    expected = (np.sum(FEATURES**2 @ [1.0, 9.0]) + np.sum(TARGETS**2)) / 6
+    np.testing.assert_allclose(exact(study).risk_mean[0], expected, rtol=1e-12)
