@@ -84,6 +84,19 @@ class AffineUpdate(NamedTuple):
             *_moved(self.method.filled(numbers), self.point, gradients, rate, t, *self._apart(z, clock))
         )
 
+    def step_with_each(
+        self, numbers: Any, gradients: Sequence[jax.Array], rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
+    ) -> tuple[jax.Array, list[jax.Array]]:
+        """z after update t with these for the gradients that it takes, of the risk and of the draw, in their order,
+        and the points at which it takes them; with more of them than are given, the others are 0."""
+        given, taken = iter(gradients), list[jax.Array]()
+
+        def gradient(y: jax.Array) -> jax.Array:
+            taken.append(y)
+            return next(given, jnp.zeros_like(y))
+
+        return self.step(numbers, Gradients(gradient, gradient), rate, t, clock, z)[0], taken
+
     def step_with_gradient(
         self, numbers: Any, gradient: jax.Array, rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
     ) -> tuple[jax.Array, jax.Array]:

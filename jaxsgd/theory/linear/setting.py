@@ -16,7 +16,7 @@ from jaxsgd.theory.linear.affine_update import AffineUpdate, affine_update, in_f
 from jaxsgd.theory.linear.blocks import of_coordinates
 from jaxsgd.theory.linear.maps import Law, MapsOfMethod, PlainMaps
 from jaxsgd.theory.linear.traced_maps import MethodOnQuadratic, Places, Quadratic, TracedMaps
-from jaxsgd.theory.linear.treatment import Treatment, treatment
+from jaxsgd.theory.linear.treatment import treats_alike, treats_each
 from jaxsgd.theory.recursion import MeanAndCovariance
 
 
@@ -83,10 +83,9 @@ def setting_of(
 def places_of(update: AffineUpdate, numbers: Any, rates: np.ndarray, rotated: bool) -> Places:
     """The smallest blocks into which a method falls: one for each coordinate, of x or a rotated one, or one for all."""
     d, of_z = update.point.size, of_coordinates(update)
-    if of_z is not None:
-        enough = (Treatment.alike,) if rotated else (Treatment.alike, Treatment.each)
-        if treatment(update, numbers, of_z, rates) in enough:
-            return Places(of_z, np.arange(d)[:, None])
+    is_parted = treats_alike if rotated else treats_each
+    if of_z is not None and is_parted(update, numbers, of_z, rates):
+        return Places(of_z, np.arange(d)[:, None])
     check_cost(float(len(rates)) * update.size**3)
     return Places(np.arange(update.size)[None], np.arange(d)[None])
 
