@@ -13,6 +13,8 @@ from jaxsgd.theory.linear.affine_update import affine_update, in_float64
 from jaxsgd.theory.linear.blocks import of_coordinates
 from jaxsgd.theory.linear.treatment import treats_alike, treats_each
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 A = np.array([[2.0, 0.5], [0.5, 4.0]])
 X0, MINIMISER = np.array([-5.0, 2.0]), np.array([1.0, -1.0])
 

@@ -1,6 +1,7 @@
 """What counts as a linear method, and what is refused, whatever it states."""
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -14,12 +15,15 @@ from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 ORACLE = oracles.AdditiveNoise(problems.Quadratic([2.0, 4.0]), noise.Gaussian(std=1.0))
 
 
 def study_of(method, rate=0.02, **changes):
-    given = {"oracle": ORACLE, "schedule": schedules.constant(rate), "x0": [-5.0, -2.0], "steps": 50}
-    return Study(method=method, record=record.at([50]), **(given | changes))
+    given: dict[str, Any] = {"oracle": ORACLE, "schedule": schedules.constant(rate), "x0": [-5.0, -2.0], "steps": 50}
+    given = given | {"record": record.at([changes.get("steps", 50)])} | changes
+    return Study(method=method, **given)
 
 
 class OfGradient(methods.Method):
@@ -90,3 +94,30 @@ def test_momentum_of_optax(options, expected):
 def test_optax_is_refused_for_what_it_does():
     with pytest.raises(NoExactSolution, match=r"Optax is not linear: .* by "):
         exact(study_of(methods.Optax(optax.adam)))
+
+
+class Undefined(methods.Method):
+    """With a factor that is NaN at t = 3 or, of a point alone, at t = 0."""
+
+    late: bool = eqx.field(static=True)
+
+    def init(self, x0):
+        return jnp.zeros((), jnp.int32)
+
+    def step(self, x, learning_rate, t, count, draw):
+        factor = jnp.where(t == 3, jnp.nan, 1.0) if self.late else 1.0
+        return x - learning_rate * factor * draw.gradient(x), count + 1
+
+    def points(self, x, count):
+        return {"scaled": x * (count / count)}
+
+
+def test_factors_that_are_not_numbers():
+    with pytest.raises(NoExactSolution, match="are NaN at t = 3;"):
+        exact(study_of(Undefined(True)))
+    each = {"steps": 3, "record": record.every(1)}
+    found, plain = (exact(study_of(method, **each)) for method in (Undefined(False), methods.Sgd()))
+    np.testing.assert_allclose(found.risk_mean, plain.risk_mean, rtol=1e-12)
+    np.testing.assert_allclose(found.risk_of_scaled_mean, [np.nan, *plain.risk_mean[1:]], rtol=1e-12)
+    last = exact(study_of(Undefined(True), steps=3))  # x_4 is not asked for
+    np.testing.assert_allclose(last.risk_mean, plain.risk_mean[-1:], rtol=1e-12)
