@@ -18,7 +18,9 @@ class MethodFacts(Facts):
       counts as another one.
     - `projection`: the set C of which x_{t+1} = P_C(x_t - eta_t g_t), P_C the projection on it; None for any other.
     - `linear`: whether x_{t+1} and the next state are affine functions of (x_t, state, g_t) for each t and eta_t, with
-      gradients at points that are affine functions of (x_t, state). None stands for not known.
+      gradients at points that are affine functions of (x_t, state). None stands for not known. Of methods that state
+      it, moments are known to be infinite where those of noise are; exact moments are computed where the code of `step`
+      shows it, stated or not, and False refuses them.
     """
 
     plain: bool | None = None

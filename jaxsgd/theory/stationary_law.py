@@ -158,7 +158,7 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
     if isinstance(problem, Oracle):
         if finite_sums.why_not(problem) is None:
             return finite_sums.mean_square_limit(problem)
-        return _limit(Eigenbasis.of(problem).eigenvalues.max())
+        return _limit(Eigenbasis.of(problem, 1).eigenvalues.max())
     given = f"problems.{type(problem).__name__}"
     if isinstance(problem, EmpiricalRisk):
         raise NoExactSolution(f"of {given} the limit depends on how examples are drawn: give the oracle")
@@ -183,7 +183,7 @@ def _of_problem(given: Problem | Oracle, noisy: bool = False) -> tuple[Eigenbasi
     if oracle is None:
         oracle = FullGradient(given.problem if isinstance(given, Oracle) else given)  # type: ignore[arg-type]
     stated_facts.check_alone(oracle)
-    basis = Eigenbasis.of(oracle)
+    basis = Eigenbasis.of(oracle, 1)  # the size of the noise, which may depend on t, does not matter
     return basis, Structure.of(oracle.problem.minimiser)  # type: ignore[union-attr]
 
 

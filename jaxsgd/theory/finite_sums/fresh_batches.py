@@ -18,12 +18,13 @@ class Draws:
     share of it, 1/b for independent draws, and (n - b) / (b (n - 1)) for b different examples.
 
     - `times`: how often the noise will be asked for, about.
+    - `overhead`: what each time costs besides without the table, in multiplications.
     """
 
-    def __init__(self, examples: QuadraticExamples, oracle: Oracle, times: int) -> None:
+    def __init__(self, examples: QuadraticExamples, oracle: Oracle, times: int, overhead: float = 0.0) -> None:
         weights, self.share = _weights_and_share(oracle, len(examples.gradients))
         self.mean_map = np.column_stack([np.diag(examples.eigenvalues), examples.drift])
-        self.second_moment, self._table, self.multiplications = _second_moment(examples, weights, times)
+        self.second_moment, self._table, self.multiplications = _second_moment(examples, weights, times, overhead)
 
     @property
     def matrix(self) -> np.ndarray | None:
@@ -70,12 +71,12 @@ def _weights_and_share(oracle: Any, n: int) -> tuple[np.ndarray, float]:
 
 
 def _second_moment(
-    examples: QuadraticExamples, weights: np.ndarray, times: int
+    examples: QuadraticExamples, weights: np.ndarray, times: int, overhead: float
 ) -> tuple[Callable[[np.ndarray], np.ndarray], np.ndarray | None, float]:
     """Z -> sum_i weights_i G_i Z G_i' in the cheaper of two ways, O(n d^2) or by a table O(d^4); that, and its cost."""
     n, d = examples.gradients.shape
     size = (d * (d + 1)) ** 2
-    if size > LARGEST_TABLE or size * (times + n / 8) > examples.multiplications * times:
+    if size > LARGEST_TABLE or size * (times + n / 8) > (examples.multiplications + overhead) * times:
         return lambda Z: examples.second_moment(weights, Z), None, examples.multiplications
     table = _table(examples, weights)
     return lambda Z: (table @ Z.ravel()).reshape(d, d), table, float(size)

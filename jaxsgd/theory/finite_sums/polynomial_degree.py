@@ -82,8 +82,7 @@ def _rule(equation: JaxprEqn, given: list[float], above: list[str]) -> list[floa
 
 
 def _degree_of(name: str, parameters: dict[str, Any], given: list[float], arguments: Any) -> float:
-    floating = name == "convert_element_type" and np.issubdtype(parameters["new_dtype"], np.floating)
-    if name in _LINEAR or floating:
+    if name in _LINEAR or (name == "convert_element_type" and _is_precise(parameters["new_dtype"])):
         return max(given)
     if name in _LINEAR_IN_FIRST and not any(given[1:]):
         return given[0]
@@ -97,8 +96,13 @@ def _degree_of(name: str, parameters: dict[str, Any], given: list[float], argume
         return sum(given)
     if name == "square":
         return 2 * given[0]
-    if name == "integer_pow" and parameters["y"] >= 0:
+    if name == "integer_pow" and parameters["y"] > 0:
         return parameters["y"] * given[0]
-    if name == "pow" and isinstance(arguments[1], Literal) and float(arguments[1].val) in (0.0, 1.0, 2.0):
+    if name == "pow" and isinstance(arguments[1], Literal) and float(arguments[1].val) in (1.0, 2.0):
         return float(arguments[1].val) * given[0]
     return np.inf
+
+
+def _is_precise(dtype: Any) -> bool:
+    """Whether floats of this type hold numbers of single precision; with less, rounding would be no small matter."""
+    return bool(np.issubdtype(dtype, np.floating) and np.finfo(dtype).nmant >= 23)

@@ -41,7 +41,7 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
     steps, d, h = int(study.recorded_steps.max()), study.dimension, examples.eigenvalues
     rates = study.learning_rates
     mixings = [average.mixing(rates[: study.steps]) for average in study.averages.values()]
-    draws = Draws(examples, study.oracle, steps)
+    draws = Draws(examples, study.oracle, steps, OVERHEAD if steps >= _COMPILED else 0.0)
     for law in recorded(_maps(examples, study), SampledNoise(draws, steps), mixings, study.recorded_steps):
         x, *others = (
             MeanAndCovariance(mean.reshape(d), covariance.reshape(d, d), known)
@@ -84,6 +84,7 @@ class _WithMeanGradient(MapsOfMethod):
         mean, covariance = maps.start
         if turn is not None:
             mean = self._turned(mean[..., None])[..., 0]
+            covariance = self._from_turned(self._turned(covariance))
         self.start = Law(mean, covariance)
 
     def between(self, first: int, last: int) -> Maps:

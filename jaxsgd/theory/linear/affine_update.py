@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.methods import Draw, Method
 from jaxsgd.remembering import remember
@@ -15,25 +14,28 @@ from jaxsgd.structure import Shapes, Skeleton, Structure
 from jaxsgd.theory.finite_sums.polynomial_degree import degrees
 
 _REMEMBERED = 64
-_CLOSE = 1e-9
-_SCALES = (1e-3, 1.0, 1e3)
+_LOSS = "loss"
 _PRODUCTS = {"mul", "dot_general", "square", "integer_pow", "pow"}
 
 
 class Gradients(NamedTuple):
-    """The stochastic gradient and the gradient of the risk, functions of a flat point (d,)."""
+    """The stochastic gradient and the gradient of the risk, functions of a flat point (d,), and the drawn loss.
+
+    No update that is affine is made of the loss, whatever it is.
+    """
 
     drawn: Callable[[jax.Array], jax.Array]
     full: Callable[[jax.Array], jax.Array]
+    loss: Any = 0.0
 
     @classmethod
-    def of_quadratic(cls, curvature: Any, minimiser: Any, xi: Any) -> "Gradients":
+    def of_quadratic(cls, curvature: Any, minimiser: Any, xi: Any, loss: Any = 0.0) -> "Gradients":
         """A (y - c) + xi and A (y - c); A is a diagonal (d,) or a matrix."""
 
         def full(y: jax.Array) -> jax.Array:
             return curvature * (y - minimiser) if curvature.ndim == 1 else curvature @ (y - minimiser)
 
-        return cls(lambda y: full(y) + xi, full)
+        return cls(lambda y: full(y) + xi, full, loss)
 
 
 class AffineUpdate(NamedTuple):
@@ -82,6 +84,19 @@ class AffineUpdate(NamedTuple):
             *_moved(self.method.filled(numbers), self.point, gradients, rate, t, *self._apart(z, clock))
         )
 
+    def step_with_each(
+        self, numbers: Any, gradients: Sequence[jax.Array], rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
+    ) -> tuple[jax.Array, list[jax.Array]]:
+        """z after update t with these for the gradients that it takes, of the risk and of the draw, in their order,
+        and the points at which it takes them; with more of them than are given, the others are 0."""
+        given, taken = iter(gradients), list[jax.Array]()
+
+        def gradient(y: jax.Array) -> jax.Array:
+            taken.append(y)
+            return next(given, jnp.zeros_like(y))
+
+        return self.step(numbers, Gradients(gradient, gradient), rate, t, clock, z)[0], taken
+
     def step_with_gradient(
         self, numbers: Any, gradient: jax.Array, rate: Any, t: Any, clock: Sequence[Any], z: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
@@ -128,8 +143,8 @@ def affine_update(method: Method, point: Structure) -> AffineUpdate:
     """The method as an affine map; NoExactSolution with the reason where it is not known to be one.
 
     It is one where the program of `step` makes nothing but sums of x, the state and gradients, and products of these
-    with what depends on t alone. Where there are other operations in it, but the method states that it is `linear`,
-    updates of random points on three scales must agree.
+    with what depends on t alone. Other operations are refused, whatever the method states: that it is `linear` is no
+    proof that it is so at each t, rate and scale.
     """
     name = f"methods.{type(method).__name__}"
     if method.linear is False:
@@ -140,7 +155,9 @@ def affine_update(method: Method, point: Structure) -> AffineUpdate:
         update, above = _analysed(*given, "int64")
     except TypeError:  # where the method itself makes integers of 32 bits, in one branch of several
         update, above = _analysed(*given, "int32")
-    if above and not (method.linear and _is_affine_at_random(update, numbers)):
+    if above == _LOSS:
+        raise NoExactSolution(f"{name} is not linear: it uses the loss of its draw")
+    if above:
         by = "products of them" if above in _PRODUCTS else f"the operation {above!r}"
         raise NoExactSolution(f"{name} is not linear: x_{{t+1}} or its state is made of x_t, its state and g_t by {by}")
     return update
@@ -174,22 +191,28 @@ def _analysed(
         state = state._replace(leaves=tuple((shape, _widened(kind, integer)) for shape, kind in state.leaves))
         count, leaves = len(state.leaves), jax.tree.leaves(state.like)
 
-        def step(numbers: Any, A: Any, c: Any, rate: Any, t: Any, x: Any, xi: Any, *leaves: Any) -> list[Any]:
+        def step(
+            loss: Any, numbers: Any, A: Any, c: Any, rate: Any, t: Any, x: Any, xi: Any, *leaves: Any
+        ) -> list[Any]:
             method, now = skeleton.filled(numbers), jax.tree.unflatten(state.treedef, leaves)
-            x_next, following = _moved(method, point, Gradients.of_quadratic(A, c, xi), rate, t, x, now)
+            x_next, following = _moved(method, point, Gradients.of_quadratic(A, c, xi, loss), rate, t, x, now)
             return [*jax.tree.leaves(following), x_next, *_points(method, point, x, now)]
 
         at_first, _ = degrees(init, (given, 0), (x, 1))
         in_clock = tuple(of_leaf == 0 for of_leaf in at_first)
         while True:
             of_state = [(leaf, 0 if fixed else 1) for leaf, fixed in zip(leaves, in_clock, strict=True)]
-            found, above = degrees(step, (given, 0), (A, 0), (x, 0), (number, 0), (t, 0), (x, 1), (x, 1), *of_state)
+            rest = (given, 0), (A, 0), (x, 0), (number, 0), (t, 0), (x, 1), (x, 1), *of_state
+            found, _ = degrees(step, (number, np.inf), *rest)
             left = tuple(fixed and of_leaf == 0 for fixed, of_leaf in zip(in_clock, found[:count], strict=True))
             if left == in_clock:
                 break
             in_clock = left
         update = AffineUpdate(skeleton, point, state, in_clock, sees_pytree, max(at_first, default=0) <= 1, integer)
-        return update, above if max(found) > 1 else ""
+        if max(found) <= 1:
+            return update, ""
+        without_loss, of_rest = degrees(step, (number, 0), *rest)
+        return update, of_rest if max(without_loss) > 1 else _LOSS
 
 
 def _widened(kind: Any, integer: str) -> str:
@@ -213,37 +236,15 @@ def _changes_with_time(update: AffineUpdate, numbers: Shapes) -> bool:
         return max(found) > 0
 
 
-def _is_affine_at_random(update: AffineUpdate, numbers: Any) -> bool:
-    """Whether F(a) + F(b) = F(a + b) + F(0) for the first update F of random (z, g) a and b, on three scales."""
-    d = update.point.size
-    with jax.enable_x64(True):
-        numbers, drawn = in_float64(numbers), np.random.default_rng(0).normal(size=(2, update.size + d))
-        _, clock = update.start(numbers, jnp.zeros(d))
-
-        @compiler.jit
-        def moved(point: jax.Array) -> jax.Array:
-            z, g = point[: update.size], point[update.size :]
-            z_next, _ = update.step(
-                numbers, Gradients(lambda y: g, lambda y: g), jnp.asarray(0.1), jnp.int32(0), clock, z
-            )
-            return jnp.concatenate([z_next, *update.points(numbers, clock, z)])
-
-        for scale in _SCALES:
-            a, b, both, none = (moved(scale * point) for point in (*drawn, drawn.sum(0), 0 * drawn[0]))
-            if not np.abs(a + b - both - none).max() <= _CLOSE * (scale + np.abs(none).max()) * np.abs(both).max():
-                return False
-    return True
-
-
 def _moved(
     method: Method, point: Structure, gradients: Gradients, rate: Any, t: Any, x: jax.Array, state: Any
 ) -> tuple[jax.Array, Any]:
     """x_{t+1} (d,) and the next state."""
 
     def loss(_: Any) -> Any:
-        raise NoExactSolution(f"methods.{type(method).__name__} is not linear: it asks for the loss of its draw")
+        return jnp.asarray(gradients.loss, x.dtype)
 
-    drawn, full = (lambda y, of=of: _seen(method, point, of(_flat(method, point, y))) for of in gradients)
+    drawn, full = (lambda y, of=of: _seen(method, point, of(_flat(method, point, y))) for of in gradients[:2])
     x_next, following = method.step(_seen(method, point, x), rate, t, state, Draw(drawn, loss, full))
     return _flat(method, point, x_next), following
 

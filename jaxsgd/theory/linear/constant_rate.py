@@ -22,12 +22,14 @@ _DOUBLINGS = 60
 def spectral_radii(method: Method, basis: Eigenbasis, point: Structure, rates: np.ndarray) -> np.ndarray:
     """The largest absolute eigenvalue of M for each learning rate, flat directions left out.
 
-    Directions in which the curvature is 0 are left out where each is a block of its own, and counted otherwise.
+    Directions in which the curvature is 0 are left out as blocks of their own, and in one block where z stays what it
+    is along them.
     """
     maps, setting = _constant(method, basis, point, rates)
-    radii = np.abs(np.linalg.eigvals(maps.matrices)).max(-1)
-    own = radii.shape[1] == len(basis.eigenvalues) and setting.noise.shape[-1] == 1
-    return radii[:, basis.eigenvalues > 0].max(1, initial=0.0) if own else radii.max(1)
+    if setting.noise.shape[-1] > 1:
+        flat = int(np.sum(basis.eigenvalues == 0))
+        return np.array([_radius(_without_fixed(M, flat)) for M in maps.matrices[:, 0]])
+    return np.abs(np.linalg.eigvals(maps.matrices)).max(-1)[:, basis.eigenvalues > 0].max(1, initial=0.0)
 
 
 def stability_limit_of(method: Method, basis: Eigenbasis, point: Structure) -> float:
@@ -67,6 +69,14 @@ def stationary_law(
     """
     maps, setting = _constant(method, basis, point, np.array([rate]))
     M, c, N, S = maps.matrices[0], maps.offsets[0], maps.noise[0], setting.noise
+    r, h = S.shape[-1], basis.eigenvalues
+    curved = h > 0 if r == 1 else np.ones(1, bool)  # along a flat direction there is no noise, and nothing to settle
+    if r > 1 and len(_without_fixed(M[0], int(np.sum(h == 0)))) < len(M[0]):
+        raise NoExactSolution(
+            f"the curvature has a zero eigenvalue, and methods.{type(method).__name__} does not treat coordinates "
+            "alike: where x_t stays along that direction is not known; use a curvature without zero eigenvalues"
+        )
+    M, c, N, S = M[curved], c[curved], N[curved], S[curved][:, curved] if S.ndim == 4 else S[curved]
     mean = np.linalg.solve(np.eye(M.shape[-1]) - M, c[..., None])[..., 0]
     covariance = conjugated(N, S)
     for _ in range(_DOUBLINGS):
@@ -74,9 +84,34 @@ def stationary_law(
         covariance, M = covariance + added, M @ M
         if np.abs(added).max() <= 1e-17 * np.abs(covariance).max():
             break
-    r = S.shape[-1]
-    law = setting.in_eigenbasis(mean[None, :, :r], covariance[None, ..., :r, :r])
+    mean, covariance = mean[:, :r], covariance[..., :r, :r]
+    if r == 1:
+        settled = np.flatnonzero(curved)
+        mean, covariance = _among(mean, len(h), (settled,)), _among(covariance, len(h), (settled,) * (S.ndim - 2))
+    law = setting.in_eigenbasis(mean[None], covariance[None])
     return MeanAndCovariance(*(each[0] for each in law)), setting.basis
+
+
+def _radius(M: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(M)).max(initial=0.0))
+
+
+def _without_fixed(M: np.ndarray, most: int) -> np.ndarray:
+    """What M makes of z less its part in the directions that it leaves as they are, up to so many of them.
+
+    In an orthogonal basis that begins with such directions M is block triangular, and this is its other block.
+    """
+    _, sizes, directions = np.linalg.svd(M - np.eye(len(M)))
+    fixed = min(most, int(np.sum(sizes <= len(M) * np.finfo(float).eps * max(1.0, np.abs(M).max()))))
+    others = directions[: len(M) - fixed]
+    return others @ M @ others.T
+
+
+def _among(values: np.ndarray, d: int, places: tuple[np.ndarray, ...]) -> np.ndarray:
+    """These blocks at their places among d, with 0 for the others."""
+    whole = np.zeros((*(d for _ in places), *values.shape[len(places) :]))
+    whole[np.ix_(*places)] = values
+    return whole
 
 
 def _constant(method: Method, basis: Eigenbasis, point: Structure, rates: np.ndarray) -> tuple[Maps, Setting]:
@@ -88,4 +123,6 @@ def _constant(method: Method, basis: Eigenbasis, point: Structure, rates: np.nda
         )
     start = MeanAndCovariance(basis.minimiser, np.zeros(len(basis.minimiser)))
     setting = setting_of(method, point, basis, start, rates)
-    return setting.maps.between(0, len(rates)), setting
+    maps = setting.maps.between(0, len(rates))
+    maps.check()
+    return maps, setting

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxsgd.errors import NoExactSolution
+
 
 class Maps(NamedTuple):
     """z_{t+1} = M_t z_t + N_t xi_t + c_t for L steps t, separately in each of B blocks.
@@ -24,6 +26,18 @@ class Maps(NamedTuple):
     offsets: np.ndarray
     points: list[tuple[np.ndarray, np.ndarray]]
     taken: tuple[np.ndarray, np.ndarray] | None = None
+
+    def check(self, first: int = 0, last: int | None = None) -> None:
+        """An error if maps of the steps from `first` on, and before `last`, hold NaN.
+
+        It is one of the method, such as 0/0 in a factor of t = 0, and no overflow, which counts as inf in moments.
+        """
+        count = None if last is None else last - first
+        of_next = self.matrices, self.noise, self.offsets, *(self.taken or ())
+        bad = sum(np.isnan(each[:count]).sum(tuple(range(1, each.ndim))) for each in of_next)
+        if np.any(bad):
+            raise NoExactSolution(f"the numbers with which the method updates x and its state are NaN at t = "
+                                  f"{first + int(np.argmax(bad))}")  # fmt: skip
 
 
 class Law(NamedTuple):

@@ -101,6 +101,7 @@ def recorded(
     for first in range(0, last + 1, at_once):
         end = min(first + at_once, last + 1)
         some = maps.between(first, end)
+        some.check(first, last)  # after the last update there is no other one
         augmented = _augmented(some, [c[first:end] for c in mixings])
         found = noise.laws(first, augmented, law)
         errors = _errors(augmented.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
@@ -239,9 +240,12 @@ def _padded(rows: np.ndarray, size: int) -> np.ndarray:
 
 
 def _seen(rows: np.ndarray, law: Law, lost: np.ndarray, offset: np.ndarray | float = 0.0) -> MeanAndCovariance:
-    """The law of rows z + offset, known where rounding leaves six digits of the sum of the squares."""
+    """The law of rows z + offset, known where they are and rounding leaves six digits of the sum of the squares."""
     mean, covariance = (rows @ law.mean[..., None])[..., 0] + offset, conjugated(rows, law.covariance)
     own = covariance if covariance.ndim == 3 else np.einsum("iijk->ijk", covariance)
     size = np.trace(own, axis1=-2, axis2=-1).sum() + np.sum(mean**2)
     error = np.trace(conjugated(rows, lost), axis1=-2, axis2=-1).sum()
-    return MeanAndCovariance(mean, covariance, not error > DIGITS * size)
+    undefined = (
+        np.isnan(rows).any() or np.isnan(offset).any()
+    )  # a point of the method that is 0/0 at first, for example
+    return MeanAndCovariance(mean, covariance, not (undefined or error > DIGITS * size))

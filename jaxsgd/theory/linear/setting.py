@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.methods import Method
+from jaxsgd.start import Start
 from jaxsgd.structure import Skeleton, Structure
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis
@@ -15,7 +16,7 @@ from jaxsgd.theory.linear.affine_update import AffineUpdate, affine_update, in_f
 from jaxsgd.theory.linear.blocks import of_coordinates
 from jaxsgd.theory.linear.maps import Law, MapsOfMethod, PlainMaps
 from jaxsgd.theory.linear.traced_maps import MethodOnQuadratic, Places, Quadratic, TracedMaps
-from jaxsgd.theory.linear.treatment import Treatment, treatment
+from jaxsgd.theory.linear.treatment import treats_alike, treats_each
 from jaxsgd.theory.recursion import MeanAndCovariance
 
 
@@ -45,9 +46,12 @@ def not_linear(study: Study) -> str | None:
     if study.method.plain:
         return None
     try:
-        affine_update(study.method, study.point)
+        update = affine_update(study.method, study.point)
     except NoExactSolution as error:
         return str(error)
+    if isinstance(study.x0, Start) and not update.starts_affine:
+        name = f"methods.{type(study.method).__name__}"
+        return f"the first state of {name} is not an affine function of x_0, which is random"
     return None
 
 
@@ -79,10 +83,9 @@ def setting_of(
 def places_of(update: AffineUpdate, numbers: Any, rates: np.ndarray, rotated: bool) -> Places:
     """The smallest blocks into which a method falls: one for each coordinate, of x or a rotated one, or one for all."""
     d, of_z = update.point.size, of_coordinates(update)
-    if of_z is not None:
-        enough = (Treatment.alike,) if rotated else (Treatment.alike, Treatment.each)
-        if treatment(update, numbers, of_z, rates) in enough:
-            return Places(of_z, np.arange(d)[:, None])
+    is_parted = treats_alike if rotated else treats_each
+    if of_z is not None and is_parted(update, numbers, of_z, rates):
+        return Places(of_z, np.arange(d)[:, None])
     check_cost(float(len(rates)) * update.size**3)
     return Places(np.arange(update.size)[None], np.arange(d)[None])
 

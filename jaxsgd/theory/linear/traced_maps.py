@@ -14,6 +14,8 @@ from jaxsgd.theory.linear.affine_update import AffineUpdate, Gradients
 from jaxsgd.theory.linear.maps import Law, Maps, MapsOfMethod
 
 _REMEMBERED = 64
+_LARGE = 1000
+"""From this size of z on, no more times are taken at once than are asked for, or the next power of two."""
 
 
 class Quadratic(NamedTuple):
@@ -71,16 +73,42 @@ class MethodOnQuadratic:
             z_0, derivatives = _starts(self._update)(self._numbers, x0, directions)
         return np.asarray(z_0) - self.origin, np.asarray(derivatives)
 
+    def parts(self, times: np.ndarray, of_z: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """What an update makes of z and of gradients, as if these were no functions of points.
+
+        That are z_{t+1}, the points, and those at which gradients are taken: where z and gradients are 0 (L, outputs),
+        and their derivatives along a direction (d,) of each part of z, whose places are the columns of `of_z`, and of
+        each gradient (L, parts and gradients, outputs).
+
+        **Returns** None where gradients are taken inside of a transformation or a branch.
+        """
+        of_parts = np.zeros((of_z.shape[1], self._update.size))
+        of_parts[np.arange(len(of_parts))[:, None], of_z.T] = direction
+        with jax.enable_x64(True):
+            try:
+                found = _parts(self._update)(self._numbers, of_parts, direction, *self._at(times))
+            except jax.errors.UnexpectedTracerError:
+                return None
+            values, derivatives = (np.asarray(each)[: len(times)] for each in found)
+        return values, derivatives
+
+    def _at(self, times: np.ndarray) -> Any:
+        """Rates, t and the clocks at these times, padded."""
+        least = 1 if self._update.size > _LARGE else 16
+        given = self._rates[times], times.astype(self._update.integer), [leaf[times] for leaf in self._clocks]
+        return jax.tree.map(lambda values: _padded(values, least), given)
+
     def derivatives(self, times: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z_{t+1} and the points (L, outputs) from the origin, less it, and their derivatives (L, outputs, K)."""
-        given = self._rates[times], times.astype(self._update.integer), [leaf[times] for leaf in self._clocks]
         with jax.enable_x64(True):
             try:
                 found = _derivatives(self._update)(
-                    self._numbers, *self.quadratic, self.origin, directions, *jax.tree.map(_padded, given)
+                    self._numbers, *self.quadratic, self.origin, directions, *self._at(times)
                 )
             except jax.errors.UnexpectedTracerError:
-                raise NoExactSolution("the method takes the gradient of sampled examples at some t only") from None
+                raise NoExactSolution(
+                    "the method takes the gradient of sampled examples inside a transformation of JAX or a branch"
+                ) from None
             values, derivatives = (np.asarray(each)[: len(times)] for each in found)
         size, d = self._update.size, self._update.point.size
         points = (values.shape[1] - size) // d
@@ -116,9 +144,9 @@ class TracedMaps(MapsOfMethod):
         return Maps(of_next[..., :m], of_next[..., m:], values[:, of_z], points, taken)
 
 
-def _padded(values: np.ndarray) -> np.ndarray:
+def _padded(values: np.ndarray, least: int = 16) -> np.ndarray:
     """With the last one repeated, up to a power of two: programs are compiled for few lengths."""
-    count = 2 ** max(4, int(np.ceil(np.log2(len(values)))))
+    count = max(least, 2 ** int(np.ceil(np.log2(len(values)))))
     return np.concatenate([values, np.repeat(values[-1:], count - len(values), axis=0)])
 
 
@@ -170,6 +198,30 @@ def _derivatives(update: AffineUpdate) -> Callable[..., Any]:
 
             value, linear = jax.linearize(moved, origin, jnp.zeros_like(minimiser))
             return value, jax.vmap(linear)(directions[:, : update.size], directions[:, update.size :])
+
+        return jax.vmap(of_time)(rates, times, clocks)
+
+    return compiler.jit(of_times)
+
+
+@remember(_REMEMBERED)
+def _parts(update: AffineUpdate) -> Callable[..., Any]:
+    """What `MethodOnQuadratic.parts` returns."""
+
+    def of_times(numbers: Any, of_parts: Any, direction: Any, rates: Any, times: Any, clocks: Any) -> Any:
+        (parts, size), d = of_parts.shape, len(direction)
+
+        def of_time(rate: Any, t: Any, clock: Any) -> Any:
+            def moved(z: Any, gradients: Any) -> tuple[Any, Any]:
+                z_next, taken = update.step_with_each(numbers, gradients, rate, t, clock, z)
+                return jnp.concatenate([z_next, *update.points(numbers, clock, z), *taken]), taken
+
+            none = jnp.zeros(size)
+            count = len(jax.eval_shape(lambda z: moved(z, [])[1], none))
+            own = jnp.eye(parts + count)[:, parts:, None] * direction  # of each gradient by itself
+            value, linear = jax.linearize(lambda z, g: moved(z, list(g))[0], none, jnp.zeros((count, d)))
+            of_z = jnp.concatenate([of_parts, jnp.zeros((count, size))])
+            return value, jax.vmap(linear)(of_z, own)
 
         return jax.vmap(of_time)(rates, times, clocks)
 

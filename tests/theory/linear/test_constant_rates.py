@@ -80,3 +80,25 @@ def test_bad_input():
     sampled = oracles.ExampleSampling(problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0]))
     with pytest.raises(NoExactSolution, match="ExampleSampling does not state a covariance"):
         stability_limit(sampled, HeavyBall(0.5))
+
+
+def test_flat_directions():
+    """Along one without noise a heavy ball stays, at x*; of D A with A = (1, 1)(1, 1)' the limit is 2 / tr(D A)."""
+    eta, b, h = 0.1, 0.5, 2.0
+    variance = eta * (1 + b) / (h * (1 - b) * (2 * (1 + b) - eta * h))
+    for law in (noise.Gaussian(std=[0.0, 1.0]), noise.Gaussian(covariance=[[0.0, 0.0], [0.0, 1.0]])):
+        found = stationary(oracles.AdditiveNoise(problems.Quadratic([0.0, h], [3.0, 1.0]), law), eta, HeavyBall(b))
+        np.testing.assert_allclose(found.x_covariance, np.diag([0.0, variance]), rtol=1e-12)
+        np.testing.assert_allclose(found.x_mean, [3.0, 1.0], rtol=1e-12)
+    flat, method = problems.Quadratic([[1.0, 1.0], [1.0, 1.0]]), methods.Preconditioned([1.0, 0.5])
+    np.testing.assert_allclose(stability_limit(flat, method), 4 / 3, rtol=1e-12)
+    np.testing.assert_allclose(spectral_radius(flat, 0.1, method), 1 - 0.15, rtol=1e-12)
+    with pytest.raises(NoExactSolution, match="the curvature has a zero eigenvalue"):
+        stationary(oracles.FullGradient(flat), 0.1, method)
+
+
+@pytest.mark.parametrize("method", [methods.Sgd(), HeavyBall(0.9)])
+def test_limits_do_not_depend_on_the_size_of_noise(method):
+    scaled = oracles.AdditiveNoise(TWO, noise.Gaussian(), scale=schedules.inverse_time(1.0, 0.1))
+    assert stability_limit(scaled, method) == stability_limit(TWO, method)
+    assert spectral_radius(scaled, 0.1, method) == spectral_radius(TWO, 0.1, method)

@@ -203,16 +203,6 @@ class Largest(methods.Method):
         return x - learning_rate * draw.gradient(x), jnp.maximum(largest, x[0])
 
 
-class Searched(methods.Method):
-    """Affine, through an operation that is not followed; as stated."""
-
-    linear = True
-
-    def step(self, x, learning_rate, t, state, draw):
-        g = draw.gradient(x)
-        return x - learning_rate * jax.lax.fori_loop(0, 2, lambda _, total: total + g / 2, jnp.zeros_like(g)), state
-
-
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
@@ -231,21 +221,8 @@ def test_other_methods_are_refused(method, reason):
 def test_a_method_that_asks_for_the_loss_is_refused():
     problem = problems.LeastSquares([[1.0, 0.5], [0.3, -1.2], [-0.7, 0.8]], [1.0, -0.5, 0.7])
     study = Study(oracle=oracles.ExampleSampling(problem), schedule=schedules.constant(0.1), steps=3, method=Polyak())
-    with pytest.raises(NoExactSolution, match=r"methods\.Polyak is not linear: it asks for the loss of its draw"):
+    with pytest.raises(NoExactSolution, match=r"methods\.Polyak is not linear: it uses the loss of its draw"):
         exact(study)
-
-
-def test_a_stated_method_is_tried_at_random_points():
-    found, plain = exact(of_chapter(Searched(), 0.1)), exact(of_chapter(methods.Sgd(), 0.1))
-    np.testing.assert_allclose(found.risk_mean, plain.risk_mean, rtol=1e-13)
-    with pytest.raises(NoExactSolution, match="the operation"):
-        exact(of_chapter(SearchedUnstated(), 0.1))
-
-
-class SearchedUnstated(methods.Method):
-    def step(self, x, learning_rate, t, state, draw):
-        g = draw.gradient(x)
-        return x - learning_rate * jax.lax.fori_loop(0, 2, lambda _, total: total + g / 2, jnp.zeros_like(g)), state
 
 
 class Signed(noise.Noise):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from methods_of_ones_own import Delayed, Diagonal, Extragradient, HeavyBall, Nesterov, ScheduleFree, with_wide_counts
 
-from jaxsgd import averages, methods, oracles, orders, problems, record, schedules
+from jaxsgd import averages, methods, oracles, orders, problems, record, schedules, start
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact
@@ -114,9 +114,41 @@ def test_loops_of_numpy_and_compiled_ones_agree(method, monkeypatch):
         np.testing.assert_allclose(compiled[name], looped[name], rtol=1e-11, atol=1e-14)
 
 
+class Jitted(methods.Method):
+    def step(self, x, learning_rate, t, state, draw):
+        return x - learning_rate * jax.jit(draw.gradient)(x), state
+
+
 def test_what_is_refused():
     with pytest.raises(NoExactSolution, match=r"Extragradient does not take the gradient .* at one point"):
         exact(study_of(Extragradient()))
+    with pytest.raises(NoExactSolution, match="inside a transformation of JAX or a branch"):
+        exact(study_of(Jitted()))
     shuffled = oracles.ExampleSampling(problems.LeastSquares(FEATURES, TARGETS), orders.RandomReshuffling())
     with pytest.raises(NoExactSolution, match=r"with orders\.RandomReshuffling moments are known of plain SGD alone"):
         exact(study_of(HeavyBall(0.6), oracle=shuffled))
+
+
+def test_random_start_of_a_method_that_mixes_directions():
+    """E R(x_0) = E |X x_0 - y|^2 / (2 n), with x_0 of different variances 1 and 9."""
+    x0 = start.Normal([0.0, 0.0], [1.0, 3.0])
+    study = study_of(Diagonal(np.array([1.0, 0.1])), x0=x0, oracle=oracles.ExampleSampling(
+        problems.LeastSquares(FEATURES, TARGETS)))  # fmt: skip
+    expected = (np.sum(FEATURES**2 @ [1.0, 9.0]) + np.sum(TARGETS**2)) / 6
+    np.testing.assert_allclose(exact(study).risk_mean[0], expected, rtol=1e-12)
+
+
+def test_long_runs_of_few_examples_are_compiled(monkeypatch):
+    """No step of them asks NumPy for the noise; E R by the second moment of (x, the one before, 1) of d = 1."""
+    a, y, b, steps, rate = np.array([1.0, 2.0]), np.array([0.0, 1.0]), 0.5, 3000, 0.01
+    problem = problems.LeastSquares(a[:, None], y)
+    study = study_of(HeavyBall(b), oracle=oracles.ExampleSampling(problem), schedule=schedules.constant(rate),
+                     x0=[2.0], steps=steps, record=record.at([steps]))  # fmt: skip
+    maps = [np.array([[1 + b - rate * a_i**2, -b, rate * a_i * y_i], [1, 0, 0], [0, 0, 1]])
+            for a_i, y_i in zip(a, y, strict=True)]  # fmt: skip
+    moment = np.outer([2.0, 2.0, 1.0], [2.0, 2.0, 1.0])
+    for _ in range(steps):
+        moment = sum(M @ moment @ M.T for M in maps) / 2
+    residual = np.column_stack([a, np.zeros(2), -y])
+    monkeypatch.delattr(sampled_gradients.SampledNoise, "_noise")
+    np.testing.assert_allclose(exact(study).risk_mean[0], np.trace(residual @ moment @ residual.T) / 4, rtol=1e-11)
