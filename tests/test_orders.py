@@ -331,7 +331,8 @@ def test_reshuffling_is_the_same_whatever_is_recorded_and_however_it_is_run():
     plan = js.Plan.choose(RESHUFFLED.width, RESHUFFLED.steps, 5000)
     ahead = js.simulate(RESHUFFLED, 5000, seed=3, progress=False, plan=plan.replace(form=Form(carry_draws=False)))
     np.testing.assert_allclose(ahead.dataset.risk_mean, whole.risk_mean, rtol=1e-6)
-    np.testing.assert_allclose(ahead.dataset.risk_variance, whole.risk_variance, rtol=1e-5)
+    # At step 0, where nothing varies, rounding alone is left: squares of 1e-7 of the risk.
+    np.testing.assert_allclose(ahead.dataset.risk_variance, whole.risk_variance, rtol=1e-5, atol=1e-12)
     with jax.enable_x64(True):
         double = js.simulate(RESHUFFLED, 5000, seed=3, progress=False).dataset
     np.testing.assert_allclose(double.risk_mean, whole.risk_mean, rtol=1e-5)

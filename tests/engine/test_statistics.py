@@ -601,8 +601,11 @@ def test_no_scale_loses_a_variance(paths, powers):
 
 @pytest.mark.parametrize("tile", [1024, 8192])
 def test_parts_with_and_without_divergence_merge_bitwise(tile):
-    """Chunks of two tiles, and launches of four chunks: no part needs to know what diverged elsewhere."""
-    study, plan = quartic_study(4.0), QUICK.replace(tile=tile)
+    """Chunks of two tiles, and launches of four chunks: no part needs to know what diverged elsewhere.
+
+    As users compile: the program that counts what is finite, and the one that does not, must agree to the last bit.
+    """
+    study, plan = quartic_study(4.0), PLAN.replace(tile=tile)
     whole = js.simulate(study, 6000, plan=plan, quantiles=MEDIAN, progress=False)
     parts = [
         js.simulate(study, b - a, first_trajectory=a, plan=plan, quantiles=MEDIAN, progress=False)
