@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
 
 from jaxsgd.engine import compiled, task
 from jaxsgd.engine.kernel import Kernel
@@ -41,20 +42,22 @@ def first_half_of_the_gradient_halved(monkeypatch):
     original = OneUpdate.gradient
 
     def wrong(self, *given):
-        g = original(self, *given)
-        return jnp.concatenate([0.5 * g[: len(g) // 2], g[len(g) // 2 :]])
+        g, unravel = ravel_pytree(original(self, *given))
+        return unravel(jnp.concatenate([0.5 * g[: len(g) // 2], g[len(g) // 2 :]]))
 
     monkeypatch.setattr(OneUpdate, "gradient", wrong)
 
 
 def gradient_reversed(monkeypatch):
     original = OneUpdate.gradient
-    monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: -original(self, *given))
+    monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: jax.tree.map(lambda g: -g, original(self, *given)))
 
 
 def gradient_halved(monkeypatch):
     original = OneUpdate.gradient
-    monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: 0.5 * original(self, *given))
+    monkeypatch.setattr(
+        OneUpdate, "gradient", lambda self, *given: jax.tree.map(lambda g: 0.5 * g, original(self, *given))
+    )
 
 
 def average_of_what_comes_after(monkeypatch):
