@@ -221,17 +221,13 @@ class _Tracing:
         return tuple(found)
 
 
+@remember(_STRUCTURES)
 def takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
     """Whether an observable is a function of a State; if not, it is one of x alone.
 
     It is tried on the State first: a function of x fails there, because a State is not an array,
     not a pytree, and has nothing but its fields. An error if it fails on both, or is no scalar.
     """
-    return _takes_state(what, function, blank)
-
-
-@remember(_STRUCTURES)
-def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool:
     x = blank.parts[0]
 
     def of_state(*parts: Any) -> Any:
@@ -257,13 +253,9 @@ def _takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> boo
     return on_state
 
 
+@remember(_STRUCTURES)
 def what_is_read(function: Callable[[Any], Any], blank: Blank, on_state: bool) -> tuple[bool, ...]:
     """Of x, each average, each fold and the method's state, whether a function needs it; x counts as needed."""
-    return _what_is_read(function, blank, on_state)
-
-
-@remember(_STRUCTURES)
-def _what_is_read(function: Callable[[Any], Any], blank: Blank, on_state: bool) -> tuple[bool, ...]:
     parts = blank.parts
     if not on_state:
         return (True, *[False] * (len(parts) - 1))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsgd.engine.common_state import separated
+from jaxsgd.engine.common_state import merged
 from jaxsgd.engine.lanes import over_lanes, sum_coordinates, varying_results
 from jaxsgd.engine.program import Event, Inputs, Program
 from jaxsgd.engine.statistics import BLOCK, Seen
@@ -102,18 +102,16 @@ class Observer:
         x_0 = one.as_seen(program.point.unravel(self._inputs.start))
         at_first = jax.tree.leaves(method.init(x_0))
         if program.start is not None:
-            varies = varying_results(method.init, jax.tree.map(lambda leaf: leaf, x_0))
+            varies = varying_results(method.init, x_0)
             at_first = [jnp.zeros_like(leaf) if each else leaf for leaf, each in zip(at_first, varies, strict=True)]
-        first_common, first = separated(program.common, at_first)
         lanes, found = self._valid.size, []
-        for leaf, begun in zip(leaves, first, strict=True):
+        pairs = zip(merged(program.common, common, leaves), at_first, program.common, strict=True)
+        for leaf, first, is_common in pairs:
             if jnp.issubdtype(leaf.dtype, jnp.inexact):
-                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(begun)[..., None])
-                found.append(finite.reshape(-1, lanes).all(0))
-        for leaf, begun in zip(common, first_common, strict=True):
-            if jnp.issubdtype(leaf.dtype, jnp.inexact):
-                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & jnp.isinf(begun))
-                found.append(jnp.broadcast_to(finite.all(), lanes))
+                at_once = jnp.isinf(first) if is_common else jnp.isinf(first)[..., None]
+                finite = jnp.isfinite(leaf) | (jnp.isinf(leaf) & at_once)
+                in_lanes = finite.all() if is_common else finite.reshape(-1, lanes).all(0)
+                found.append(jnp.broadcast_to(in_lanes, lanes))
         return found
 
     def _points(self, now: Now) -> dict[str, jax.Array]:

@@ -69,6 +69,6 @@ def as_method(method: Any) -> Method:
     if is_transformation(method):
         return importlib.import_module("jaxsgd.methods.optax_method").Optax(method)
     if not isinstance(method, Method):
-        hint = "; call it" if isinstance(method, type) or callable(method) else ""
+        hint = "; call it" if callable(method) else ""
         raise InvalidType(f"method must be one of jaxsgd.methods, got {brief(method)}{hint}")
     return method

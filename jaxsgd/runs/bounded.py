@@ -80,7 +80,9 @@ def _of_some(studies: Sequence[Study], program: Program) -> Roundings:
 
 def _rates(study: Study) -> np.ndarray:
     """eta_t (T,); where the method has its own, such that a path is as long as one gradient."""
-    return study.learning_rates[: study.steps] if study.schedule else np.full(study.steps, study.steps**-0.5)
+    return (
+        study.learning_rates[: study.steps] if study.schedule is not None else np.full(study.steps, study.steps**-0.5)
+    )
 
 
 def _of_built_in(kind: str, moving: Moving) -> tuple[np.ndarray, np.ndarray]:
