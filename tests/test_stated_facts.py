@@ -210,7 +210,7 @@ def test_theory_without_a_study_is_checked_too():
 def test_the_same_is_checked_once(monkeypatch):
     """Whatever else changes, and if it is made again with equal numbers; no built-in kind is checked at all."""
     looked = []
-    for name in ("of_problems", "of_noises", "of_methods", "of_oracles"):
+    for name in ("of_problems", "laws", "of_methods", "of_oracles"):
         module = getattr(stated_facts, name)
         monkeypatch.setattr(module, "evaluated", lambda *given, real=module.evaluated: looked.append(1) or real(*given))
 
