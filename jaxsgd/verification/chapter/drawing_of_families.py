@@ -32,7 +32,7 @@ def families(seed: int) -> "Figure":
         for row, (rates, _) in enumerate(found):
             _rates(left, row, rates)
         _risks(right, np.array([risks for _, risks in found]))
-        left.set_title(r"$\eta_t$", fontsize="small", loc="left")
+        left.set_title(r"$\eta_t$, largest", fontsize="small", loc="left")
         right.set_title(problem, fontsize="medium", loc="left")
         left.set_axis_off()
     axes[0].set_axis_on()
@@ -76,9 +76,10 @@ def _risks(ax: "Axes", values: np.ndarray) -> None:
         ax.errorbar(risks.mean(), row, xerr=2 * error, fmt="o", linewidth=1, **look)
         ax.axhline(row, color="0.9", linewidth=0.6, zorder=0)
     low, high = values.mean(1).min(), values.mean(1).max()
-    ticks = [
-        tick for power in range(-4, 1) for tick in (1 * 10.0**power, 3 * 10.0**power) if low < 1.3 * tick < 1.7 * high
-    ]
+    low, high = values.mean(1).min(), values.mean(1).max()
+    digits = (1, 3) if high > 3 * low else (1, 1.5, 2, 3, 5, 7)
+    ticks = [digit * 10.0**power for power in range(-4, 1) for digit in digits]
+    ticks = [tick for tick in ticks if 0.8 * low < tick < 1.3 * high]
     ax.set_xscale("log")
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks], fontsize="small")
     ax.set_xticks([], minor=True)
