@@ -29,7 +29,6 @@ _SECTIONS = (
     bound_on_the_average,
     draws_with_replacement,
     orders_of_examples,
-    other_schedules,
     summary,
     exercises,
 )

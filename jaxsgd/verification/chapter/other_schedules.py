@@ -18,6 +18,8 @@ from jaxsgd.verification.statement import Statement
 
 PROSE = Prose.of("other_schedules")
 
+START_RISK = 33.0
+"""R(-5, -2)."""
 SCALES = {"quadratic": 1.0, "absolute value": 3.0, "iris": 20.0}
 """What the rates of a problem are multiplied with, where the same rates are used in several orders."""
 MARGINS = {
@@ -37,6 +39,22 @@ def _in_order(problem: str, rates: str, order: str) -> Study:
     values = SCALES[problem] * np.asarray(schedules.learning_rates(given, T))
     values = {"given": values, "falling": np.sort(values)[::-1], "rising": np.sort(values)}[order]
     return base(problem).replace(schedule=schedules.table(values))
+
+
+def _risen(problem: str, relation: str, margin: float) -> Claim:
+    """The tuned polynomial decay after a warm-up against the same rates in falling order."""
+    study = tuned(problem)["warm-up, polynomial"]
+    falling = study.replace(schedule=schedules.table(np.sort(study.learning_rates[:T])[::-1]))
+    ends = {"<": "lower than", "within": "as low as"}[relation]
+    return Claim(
+        f"warm-up-tuned-on-{problem.replace(' ', '-')}",
+        f"{problem}: tuned polynomial decay after a warm-up ends {ends} the same rates in falling order",
+        study,
+        "risk",
+        relation,
+        against=falling,
+        margin=margin,
+    )
 
 
 def _dearer(name: str, text: str, study: Study, than: Study, margin: float) -> Claim:
@@ -67,6 +85,7 @@ def order_of_rates() -> Statement:
             given, falling = (_in_order(problem, rates, order) for order in ("given", "falling"))
             text = f"{problem}: {rates} rates end with a higher risk than the same rates in falling order"
             claims.append(_dearer(f"{rates}-on-{problem.replace(' ', '-')}", text, given, falling, margin))
+    claims += [_risen(*each) for each in (("iris", "<", 0.00012), ("absolute value", "within", 0.001))]
     best, least = _best_of_all()
     text = rf"two coordinates of one curvature, $\mathbb{{E}} R(x_T)$ under the best of all learning rates: {least:.6g}"
     claims.append(Claim("best-of-all", text, best, "risk", "==", least, reference="the proof below"))
@@ -91,7 +110,6 @@ def alternating() -> Statement:
     }
     beyond, unstable = _at(schedules.alternating(0.2, 0.6)), _at(schedules.constant(0.6))
     inverse = 3 + np.array([1, -1]) / np.sqrt(2)
-    start = float(quadratic.PROBLEM.value(np.array([-5.0, -2.0])))
     claims = [
         claim
         for end, study in ends.items()
@@ -116,7 +134,7 @@ def alternating() -> Statement:
                 _four_without_noise(schedule),
                 "risk",
                 "==",
-                start / divisor**4,
+                START_RISK / divisor**4,
             )
             for name, divisor, schedule in (
                 ("pair", 17, schedules.alternating(*(1 / inverse))),
