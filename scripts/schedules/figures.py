@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxsgd as js
@@ -18,6 +19,15 @@ Makers = Mapping[str, Callable[..., js.Study]]
 def axes_of(cell: Cell) -> dict[str, list[Any]]:
     """The axes of a sweep of this cell alone."""
     return {name: [value] for name, value in cell.point.items()}
+
+
+def _plain_ticks(ax: Axes) -> None:
+    """Ticks of ratios that span less than some decades, as plain numbers."""
+    low, high = ax.get_xlim()
+    if high / low < 30:
+        ticks = [tick for tick in (1, 1.2, 1.5, 2, 3, 4, 5, 7, 10) if tick < high][:: 1 if high < 4 else 2]
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.set_xticks([], minor=True)
 
 
 def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
@@ -39,11 +49,7 @@ def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
         ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
         ax.set_title(f"{problems[i]}, {iterates[j]}{'' if iterates[j] == 'last' else ' average'}", fontsize="small")
         ax.spines[["top", "right"]].set_visible(False)
-        low, high = ax.get_xlim()
-        if high / low < 30:
-            ticks = [tick for tick in (1, 1.2, 1.5, 2, 3, 4, 5, 7, 10) if tick < high][:: 1 if high < 4 else 2]
-            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            ax.set_xticks([], minor=True)
+        _plain_ticks(ax)
     axes[0, 0].invert_yaxis()
     for which, T in enumerate(horizons):
         axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
@@ -118,6 +124,7 @@ def other(table: Sequence[Mapping[str, Any]]) -> Figure:
         ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
         ax.set_title(problem, fontsize="medium")
         ax.spines[["top", "right"]].set_visible(False)
+        _plain_ticks(ax)
     axes[0, 0].invert_yaxis()
     for which, T in enumerate(horizons):
         axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
