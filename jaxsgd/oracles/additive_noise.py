@@ -44,6 +44,10 @@ class AdditiveNoise(Oracle):
         return self.noise.normal
 
     @property
+    def independent(self) -> bool | None:
+        return self.noise.independent
+
+    @property
     def tail_index(self) -> float | None:
         return self.noise.tail_index
 
@@ -55,6 +59,13 @@ class AdditiveNoise(Oracle):
             return super().gradient_covariances(dimension, updates)
         covariance = self.noise.covariance_matrix(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
+
+    def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
+        of_noise = self.noise.cumulants(order, dimension)
+        if of_noise is None:
+            return None
+        scales = np.ones(updates) if self.scale is None else self._scales(updates)
+        return scales[:, None] ** order * of_noise
 
     def adds_noise(self, updates: int) -> np.ndarray:
         return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0
