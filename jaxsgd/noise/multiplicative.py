@@ -76,3 +76,6 @@ class Multiplicative(Noise):
 
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))
+
+    def covariance_at_rest(self, dimension: int) -> np.ndarray | None:
+        return np.zeros(dimension) if self.additive is None else self.additive.covariance_matrix(dimension)

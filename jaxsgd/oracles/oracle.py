@@ -21,6 +21,13 @@ class CovarianceOverTime(NamedTuple):
     factors: np.ndarray
 
 
+class GrowingCovariance(NamedTuple):
+    """Cov(g_t | x) = diag(r (grad R(x))^2) + C at every t: r (d,), and C (d, d), or (d,) if it is diagonal."""
+
+    relative: np.ndarray
+    at_rest: np.ndarray
+
+
 class OracleFacts(Facts):
     """What may be known of how gradients are drawn. None stands for not known.
 
@@ -55,6 +62,10 @@ class OracleFacts(Facts):
         """The same of the first updates, where it is the same at every x, and but for a factor at every t."""
         covariance = self.gradient_covariance(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, np.ones(updates))
+
+    def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
+        """Cov(g_t | x), where it grows with the gradient; None: it does not in this way, or that is not known."""
+        return None
 
     def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
         """kappa_k (updates, d) of each coordinate of g_t, t = 0, 1, .., given everything before, k = 2, 3, ..
