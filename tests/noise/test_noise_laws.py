@@ -50,23 +50,28 @@ def heavy():
     return noise.StudentT(1.5)
 
 
+@functools.cache
+def stable(alpha):
+    return lambda: noise.AlphaStable(alpha)
+
+
 LAWS = {
     "laplace": (noise.Laplace, lambda x: math.exp(-x), (0.01, 0.7, 3.0, 7.0, 11.0, 13.8)),
     "exponential": (
         noise.CenteredExponential,
-        lambda x: math.exp(-1 - x) + max(math.exp(x - 1) * 0 + (1 - math.exp(x - 1)), 0.0),
+        lambda x: math.exp(-1 - x) + max(1 - math.exp(x - 1), 0.0),
         (0.5, 0.9, 0.999, 6.0, 10.0, 12.8),
     ),
     "student 1.5": (heavy, lambda x: 2 * stats.t.sf(x, 1.5), (0.1, 1.0, 10.0, 100.0, 2e3, 1e4)),
     "student 5": (lambda: noise.StudentT(5.0), lambda x: 2 * stats.t.sf(x, 5.0), (0.1, 1.0, 5.0, 12.0, 20.0)),
     "student 0.5": (lambda: noise.StudentT(0.5), lambda x: 2 * stats.t.sf(x, 0.5), (0.1, 1.0, 1e4, 1e9, 1e11)),
-    "cauchy": (lambda: noise.AlphaStable(1.0), lambda x: 2 * stats.cauchy.sf(x), (0.1, 1.0, 1e3, 1e5, 6e5)),
-    "stable 1.5": (lambda: noise.AlphaStable(1.5), near(1.5), (0.1, 1.0, 3.0)),
-    "stable 1.5, far": (lambda: noise.AlphaStable(1.5), far(1.5), (20.0, 200.0, 2000.0, 5000.0)),
-    "stable 0.7, far": (lambda: noise.AlphaStable(0.7), far(0.7), (20.0, 1e4, 1e6, 1e8)),
-    "stable 1.95": (lambda: noise.AlphaStable(1.95), near(1.95), (0.1, 1.0, 3.0)),
-    "stable 1.95, far": (lambda: noise.AlphaStable(1.95), far(1.95, 6), (20.0, 100.0, 300.0)),
-    "stable 2": (lambda: noise.AlphaStable(2.0), lambda x: math.erfc(x / 2), (0.1, 1.0, 4.0, 6.0, 6.9)),
+    "cauchy": (stable(1.0), lambda x: 2 * stats.cauchy.sf(x), (0.1, 1.0, 1e3, 1e5, 6e5)),
+    "stable 1.5": (stable(1.5), near(1.5), (0.1, 1.0, 3.0)),
+    "stable 1.5, far": (stable(1.5), far(1.5), (20.0, 200.0, 2000.0, 5000.0)),
+    "stable 0.7, far": (stable(0.7), far(0.7), (20.0, 1e4, 1e6, 1e8)),
+    "stable 1.95": (stable(1.95), near(1.95), (0.1, 1.0, 3.0)),
+    "stable 1.95, far": (stable(1.95), far(1.95, 6), (20.0, 100.0, 300.0)),
+    "stable 2": (stable(2.0), lambda x: math.erfc(x / 2), (0.1, 1.0, 4.0, 6.0, 6.9)),
     "rademacher": (noise.Rademacher, lambda x: 1.0 * (x < 1), (0.999, 1.001)),
 }
 
