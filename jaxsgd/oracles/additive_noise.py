@@ -10,13 +10,15 @@ import numpy as np
 from jaxsgd import schedules
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.noise import Noise
-from jaxsgd.oracles.oracle import CovarianceOverTime, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
 
 class AdditiveNoise(Oracle):
     """g_t = grad R(x_t) + s_t xi_t, with xi_t from `noise`, independent of everything before.
+
+    Of `noise.Multiplicative`, which is not added but multiplied, both factor and sum are scaled by s_t.
 
     **Arguments**
 
@@ -29,7 +31,6 @@ class AdditiveNoise(Oracle):
     problem: Problem
     noise: Noise
     scale: Callable[[Any], Any] | None = None
-    unbiased = True
 
     def __check_init__(self) -> None:
         if not isinstance(self.problem, Problem):
@@ -40,8 +41,17 @@ class AdditiveNoise(Oracle):
             raise InvalidType(f"scale must be a function of t, such as schedules.constant(2.0), got {self.scale!r}")
 
     @property
+    def unbiased(self) -> bool:
+        """Unless the noise has no mean."""
+        return (self.noise.tail_index or np.inf) > 1
+
+    @property
     def normal(self) -> bool | None:
         return self.noise.normal
+
+    @property
+    def independent(self) -> bool | None:
+        return self.noise.independent
 
     @property
     def tail_index(self) -> float | None:
@@ -55,6 +65,19 @@ class AdditiveNoise(Oracle):
             return super().gradient_covariances(dimension, updates)
         covariance = self.noise.covariance_matrix(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
+
+    def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
+        relative, at_rest = self.noise.relative_variance(dimension), self.noise.covariance_at_rest(dimension)
+        if self.scale is not None or relative is None or at_rest is None:
+            return None
+        return GrowingCovariance(relative, at_rest)
+
+    def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
+        of_noise = self.noise.cumulants(order, dimension)
+        if of_noise is None:
+            return None
+        scales = np.ones(updates) if self.scale is None else self._scales(updates)
+        return scales[:, None] ** order * of_noise
 
     def adds_noise(self, updates: int) -> np.ndarray:
         return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0
@@ -72,7 +95,7 @@ class AdditiveNoise(Oracle):
         return jax.tree.map(lambda leaf: s * leaf, xi), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
-        return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)
+        return self.noise.perturbed(self.problem.gradient(x), sample)
 
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.problem.value(x)

@@ -6,8 +6,8 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.study import Study
-from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, stated_covariances, why_none
-from jaxsgd.theory.linear import Setting, not_linear, propagation, setting_of
+from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, labelled, stated_covariances, why_none
+from jaxsgd.theory.linear import Setting, affordable, not_linear, propagation, recorded_cumulants, setting_of
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route
 from jaxsgd.theory.starts import law_of_start, unknown_start
@@ -36,13 +36,15 @@ class QuadraticWithAdditiveNoise(Route):
         with np.errstate(over="ignore", invalid="ignore"):
             x, others = _laws(study, setting, factors)
             steps = study.recorded_steps
-            observables = basis.observables(x.mean, x.covariance)
-            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps])
+            higher = _higher(study, setting)
+            observables = basis.observables(x.mean, x.covariance, higher=higher.get("x"))
+            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps], higher.get("gradient"))
             observables = {name: np.where(x.known, values, np.nan) for name, values in observables.items()}
             for name, law in others.items():
                 average = study.averages.get(name)
                 unknown = ~law.known | (False if average is None else average.undefined(steps, study.steps))
-                for variable, values in basis.observables(law.mean, law.covariance, of=f"_of_{name}").items():
+                found = basis.observables(law.mean, law.covariance, f"_of_{name}", higher.get(f"of {name}"))
+                for variable, values in found.items():
                     observables[variable] = np.where(unknown, np.nan, values)
             moments = observables | basis.x_moments(x.mean, x.covariance)
         moments["learning_rate"] = study.learning_rates[steps]
@@ -63,6 +65,30 @@ def _laws(
         _stacked([at_step.x for at_step in found], setting),
         {name: _stacked(of_name, setting) for name, of_name in zip(names, others, strict=True)},
     )
+
+
+def _higher(study: Study, setting: Setting) -> dict[str, HigherCumulants]:
+    """Those of "x", of the "gradient" h e + xi drawn there, and "of NAME" for averages and points: (steps, d) each.
+
+    None at all where e is normal, and where they are not known: they need a diagonal Hessian, a method that treats
+    every coordinate for itself, and noise of independent coordinates with cumulants up to order 4.
+    """
+    oracle, basis, steps, d = study.oracle, setting.basis, study.recorded_steps, study.dimension
+    diagonal = basis.vectors is None and basis.noise.ndim == 1 and setting.noise.shape[-1] == 1
+    if basis.normal or not (diagonal and oracle.independent and law_of_start(study).normal):
+        return {}
+    if not affordable(setting.maps, len(study.averages), 4, int(steps.max())):
+        return {}
+    mixings = [average.mixing(study.learning_rates[: study.steps]) for average in study.averages.values()]
+    names, found = ["x", *(f"of {name}" for name in (*study.averages, *traced(study).points)), "gradient"], []
+    for order in (3, 4):
+        entering = oracle.gradient_cumulants(order, d, study.steps + 1)
+        if entering is None:
+            return {}
+        at_steps = recorded_cumulants(setting.maps, entering, order, mixings, steps)
+        of_each = [np.array(each) for each in zip(*at_steps, strict=True)]
+        found.append([*of_each, basis.eigenvalues**order * of_each[0] + entering[steps]])
+    return {name: HigherCumulants(*both) for name, *both in zip(names, *found, strict=True)}
 
 
 def _stacked(laws: Sequence[MeanAndCovariance], setting: Setting) -> MeanAndCovariance:

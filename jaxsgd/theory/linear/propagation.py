@@ -102,14 +102,14 @@ def recorded(
         end = min(first + at_once, last + 1)
         some = maps.between(first, end)
         some.check(first, last)  # after the last update there is no other one
-        augmented = _augmented(some, [c[first:end] for c in mixings])
-        found = noise.laws(first, augmented, law)
-        errors = _errors(augmented.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
+        joined = augmented(some, [c[first:end] for c in mixings])
+        found = noise.laws(first, joined, law)
+        errors = _errors(joined.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
         for step in steps[(steps >= first) & (steps < end)].tolist():
             at = step - first
             now, error = Law(found.mean[at], found.covariance[at]), errors[at]
-            seen = [_seen(_rows(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
-            points = [_seen(_padded(P[at], size), now, error, p[at]) for P, p in some.points]
+            seen = [_seen(rows_of(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
+            points = [_seen(padded(P[at], size), now, error, p[at]) for P, p in some.points]
             yield Recorded(seen[0], seen[1:], points)
         law, lost = Law(found.mean[-1], found.covariance[-1]), errors[-1]
 
@@ -132,7 +132,7 @@ def _between_all(covariance: np.ndarray) -> np.ndarray:
     return between
 
 
-def _augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
+def augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
     """The maps of z and averages."""
     L, blocks, m, r = maps.noise.shape
     size = m + r * len(mixings)
@@ -146,7 +146,7 @@ def _augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
             matrices[:, :, row, k], matrices[:, :, row, row] = c[:, None], 1 - c[:, None]
     enters = np.zeros((L, blocks, size, r))
     enters[..., :m, :] = maps.noise
-    return Augmented(matrices, offsets, enters, maps.taken and (_padded(maps.taken[0], size), maps.taken[1]))
+    return Augmented(matrices, offsets, enters, maps.taken and (padded(maps.taken[0], size), maps.taken[1]))
 
 
 def passed_on(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, start: Law) -> Law:
@@ -231,11 +231,13 @@ def conjugated(M: np.ndarray, V: np.ndarray) -> np.ndarray:
     return left @ V @ right.swapaxes(-1, -2)
 
 
-def _rows(blocks: int, size: int, first: int, r: int) -> np.ndarray:
+def rows_of(blocks: int, size: int, first: int, r: int) -> np.ndarray:
+    """The rows (B, r, size) that take z and averages to r of their numbers, from one on."""
     return np.broadcast_to(np.eye(size)[first : first + r], (blocks, r, size))
 
 
-def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+def padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Rows of z as rows of z and averages, of this size."""
     return np.concatenate([rows, np.zeros((*rows.shape[:-1], size - rows.shape[-1]))], axis=-1)
 
 
