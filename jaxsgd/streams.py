@@ -261,7 +261,11 @@ def drawn_by(sampler: Callable[..., Any], stream: Stream, *arguments: Any) -> An
     """
     recorder = Recorder()
     if jnp.result_type(float) == np.float64:
-        jax.eval_shape(lambda: sampler(recorder, *arguments))
+
+        def ask() -> None:  # what is drawn may hold what is no array
+            sampler(recorder, *arguments)
+
+        jax.eval_shape(ask)
         if recorder.requests and all(request.kind == "key" for request in recorder.requests):
             with jax.enable_x64(False):
                 return sampler(stream, *arguments)
