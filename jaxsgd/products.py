@@ -52,7 +52,9 @@ def _count(jaxpr: Jaxpr, depends: list[bool]) -> tuple[int, list[bool]]:
 
 def _inner(value: Any) -> list[Jaxpr]:
     parts = value if isinstance(value, tuple | list) else [value]
-    return [each.jaxpr if isinstance(each, ClosedJaxpr) else each for each in parts if isinstance(each, ClosedJaxpr | Jaxpr)]
+    return [
+        each.jaxpr if isinstance(each, ClosedJaxpr) else each for each in parts if isinstance(each, ClosedJaxpr | Jaxpr)
+    ]
 
 
 def _multiplications(equation: Any) -> int:

@@ -197,7 +197,9 @@ def as_parameters(name: str, value: Any, number: Callable[[Any], Any] | None = N
         try:
             hash(leaf)
         except TypeError:
-            raise InvalidType(f"{where} is static, as it is no array of floats, and cannot be hashed: {leaf!r}") from None
+            raise InvalidType(
+                f"{where} is static, as it is no array of floats, and cannot be hashed: {leaf!r}"
+            ) from None
         return Fixed(leaf)
 
     def ends(each: Any) -> bool:

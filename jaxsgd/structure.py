@@ -1,7 +1,6 @@
 """Pytrees taken apart: flat vectors and trees of arrays, many at a time; numbers, and what is static."""
 
 import dataclasses
-
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 

@@ -31,7 +31,7 @@ from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay, Request
 from jaxsgd.structure import Skeleton
 
-REVISION = 2
+REVISION = 3
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
 that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 

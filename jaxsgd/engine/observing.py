@@ -14,7 +14,6 @@ from jaxsgd.engine.statistics import Seen
 from jaxsgd.one_update import OneUpdate
 from jaxsgd.structure import whole
 
-
 Over = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 

@@ -92,7 +92,7 @@ class Plan(AbstractOrFinal):
         is cut at chunk bounds run the tiles of the whole.
         """
         if products >= LARGE or width > _WIDE:
-            return cls.of_few_lanes(width, products)
+            return cls.of_few_lanes(width, products, last)
         dimension = width * cells
         tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
@@ -102,12 +102,14 @@ class Plan(AbstractOrFinal):
         return cls.for_accelerator(dimension, chunk, needed)
 
     @classmethod
-    def of_few_lanes(cls, width: int, products: int) -> Self:
-        """One small block a tile, in strips where matrices are multiplied."""
-        strip = min(max(_power_of_two(_STRIP_FLOATS // width), 1), SMALL_BLOCK) if products >= LARGE else 0
+    def of_few_lanes(cls, width: int, products: int, last: int) -> Self:
+        """One small block a tile, in strips where matrices are multiplied; on an accelerator all that fits at once."""
         if jax.default_backend() != "cpu":
-            form = Form(carry_draws=False, block=SMALL_BLOCK, strip=strip and SMALL_BLOCK)
-            return cls(SMALL_BLOCK, SMALL_BLOCK, jax.local_device_count(), form)
+            fits = SMALL_BLOCK * _power_of_two(_ACCELERATOR_TILE_FLOATS // (SMALL_BLOCK * width))
+            tile = min(fits, SMALL_BLOCK * _power_of_two(-(-last // SMALL_BLOCK), up=True))
+            form = Form(carry_draws=False, block=SMALL_BLOCK, strip=tile if products >= LARGE else 0)
+            return cls(SMALL_BLOCK, tile, jax.local_device_count(), form)
+        strip = min(_power_of_two(_STRIP_FLOATS // width), SMALL_BLOCK) if products >= LARGE else 0
         form, options = Form(block=SMALL_BLOCK, strip=strip), compiler.accepted(_CPU_OPTIONS + compiler.SAFE)
         return cls(SMALL_BLOCK, SMALL_BLOCK, _cores(), form, options)
 

@@ -93,6 +93,7 @@ def mean_over(total: Callable[[Any, jax.Array], Any], examples: Any) -> Any:
 
 def total_loss(loss: Callable[[Any, Any], jax.Array], x: Any, examples: Any, weights: jax.Array) -> jax.Array:
     """sum_i weights_i loss(x, example i), for weights (n,); for one example and its weight () the product."""
+
     def of_one(example: Any) -> Any:
         return loss(whole(x), example)
 

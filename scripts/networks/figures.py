@@ -1,6 +1,6 @@
 """Figures of the study of networks, from its tables.
 
-    python scripts/networks/figures.py [DIR]
+python scripts/networks/figures.py [DIR]
 """
 
 import json
@@ -31,7 +31,9 @@ def sensitivity(tables: dict[str, Any], out: Path) -> None:
         axes.plot(rate, mean, LINES[shape], color=COLOURS[name], marker=".", label=family)
         axes.fill_between(rate, mean - 2 * sem, mean + 2 * sem, color=COLOURS[name], alpha=0.2, linewidth=0)
     axes.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="mean test risk of the last iterate")
-    axes.set_title(f"{tables['runs']} networks at each rate, {tables['steps']} updates; bands of 2 standard errors", size=9)
+    axes.set_title(
+        f"{tables['runs']} networks at each rate, {tables['steps']} updates; bands of 2 standard errors", size=9
+    )
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, ncols=2)
     figure.savefig(out / "rates.png", dpi=150)
@@ -54,7 +56,15 @@ def seeds_and_averages(tables: dict[str, Any], out: Path) -> None:
     for shift, name, marker in ((-0.12, "ema", "o"), (0.12, "suffix", "s")):
         mean, sem = (np.array([row[key] for row in tables["gains"]]) for key in (name, f"{name}_sem"))
         label = {"ema": "exponential average, 0.99", "suffix": "average of the last quarter"}[name]
-        right.errorbar(mean, np.arange(count) + shift, xerr=2 * sem, fmt=marker, markersize=4, label=label, color="0.2" if name == "ema" else "0.6")
+        right.errorbar(
+            mean,
+            np.arange(count) + shift,
+            xerr=2 * sem,
+            fmt=marker,
+            markersize=4,
+            label=label,
+            color="0.2" if name == "ema" else "0.6",
+        )
     right.axvline(0, color="black", linewidth=0.8)
     right.set_xlabel("test risk of the average minus that of the last iterate\n(paired, +- 2 standard errors)", size=9)
     right.legend(fontsize=8)

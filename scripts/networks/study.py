@@ -161,7 +161,10 @@ def gains(fresh: js.SweepResult) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"family": cell.family}
         for name in POINTS[1:]:
             difference = values[name] - values["last"]
-            row |= {name: float(difference.mean()), f"{name}_sem": float(difference.std(ddof=1) / len(difference) ** 0.5)}
+            row |= {
+                name: float(difference.mean()),
+                f"{name}_sem": float(difference.std(ddof=1) / len(difference) ** 0.5),
+            }
         found.append(row)
     return found
 
