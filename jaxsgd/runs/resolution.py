@@ -15,6 +15,7 @@ import numpy as np
 from jaxsgd.engine.program import Program
 from jaxsgd.engine.statistics import KeptValues
 from jaxsgd.errors import Unresolved
+from jaxsgd.products import LARGE
 from jaxsgd.results.result import Result
 from jaxsgd.results.rounding import SHARE, Rounding, Roundings
 from jaxsgd.runs.bounded import bounded, bounded_of_cells
@@ -23,7 +24,8 @@ from jaxsgd.runs.trajectories import every_trajectory
 from jaxsgd.study import Study
 
 TWINS = 1024
-"""Trajectories that run in both precisions: the first ids."""
+"""Trajectories that run in both precisions, at most: the first ids."""
+_NETWORKS = 64  # of those that multiply matrices, which take longer than all else
 _RECORDS = 64  # at which these are compared
 Means = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -117,7 +119,12 @@ def _values(study: Study, kept: KeptValues, seed: int, wide: bool) -> np.ndarray
     """Values of the first trajectories, (records, observables, trajectories)."""
     study = with_own_functions(study) if wide else study
     with jax.enable_x64(wide):
-        return every_trajectory(study, kept, 0, TWINS, seed)["value"]
+        return every_trajectory(study, kept, 0, _twins(study), seed)["value"]
+
+
+def _twins(study: Study) -> int:
+    """How many trajectories run in both precisions: fewer where an update multiplies matrices, as of networks."""
+    return _NETWORKS if study.products >= LARGE else TWINS
 
 
 # what is said of it

@@ -15,9 +15,9 @@ from jaxsgd.structure import Skeleton, Structure
 
 
 def sample_of_law(law: Held, point: Held) -> Sample | None:
-    """Some thousand draws of ``law.item.sample(stream, like)``, like ``point``; None where they cannot be looked at."""
+    """Some thousand draws of ``law.item.draw(stream, like)``, like ``point``; None where they cannot be looked at."""
     like = point.item
-    requests = drawn_by(lambda stream: law.of_jax.sample(stream, like))
+    requests = drawn_by(lambda stream: law.of_jax.draw(stream, like))
     if requests is None:
         return None
     lanes = lanes_for(sum(request.size for request in requests) + dimension_of(point))
@@ -42,6 +42,6 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[..., Any]:
 
     def draw(numbers: list[jax.Array], drawn: Any) -> jax.Array:
         like = point.like(np.float64)
-        return ravel_pytree(skeleton.filled(numbers).sample(Replay(drawn), like))[0]
+        return ravel_pytree(skeleton.filled(numbers).draw(Replay(drawn), like))[0]
 
     return quick(jax.vmap(draw, (None, 0)))
