@@ -6,13 +6,16 @@ it.
 """
 
 from jaxsgd.verification.chapter import (
+    adagrad,
     bound_on_the_average,
     draws_with_replacement,
     exercises,
     learning_rates,
     one_step,
     orders_of_examples,
+    scaled_coordinates,
     summary,
+    tuned_methods,
     updates,
 )
 from jaxsgd.verification.chapter.sentences import COMING, SENTENCES, Sentence
@@ -29,6 +32,9 @@ _SECTIONS = (
     orders_of_examples,
     summary,
     exercises,
+    scaled_coordinates,
+    adagrad,
+    tuned_methods,
 )
 
 
