@@ -11,7 +11,7 @@ condition number kappa are the units, so that risks at different kappa can be co
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
 
@@ -21,8 +21,10 @@ import optax
 
 from jaxsgd import noise, oracles, problems, record, schedules
 from jaxsgd.methods import HeavyBall, Method, Optax, Preconditioned, Sgd, SignSgd
+from jaxsgd.state import State
 from jaxsgd.streams import Stream
 from jaxsgd.study import Study
+from jaxsgd.verification.chapter.side_by_side import side_by_side
 
 T = 200
 """Updates of every tuned run."""
@@ -117,3 +119,30 @@ def tuned(name: str, kappa: int, turned: bool = False) -> Study:
     """A method with the learning rate and other numbers that `scripts/scaled_coordinates/study.py` found best."""
     study, setting = (rotated(kappa), "rotated") if turned else (in_other_units(kappa), "other units")
     return run(study, name, **_settings()[setting][name][str(kappa)])
+
+
+def _risk(i: int, state: State) -> jax.Array:
+    return state.folds["risks"][i]
+
+
+def _difference(i: int, j: int, state: State) -> jax.Array:
+    return state.folds["risks"][i] - state.folds["risks"][j]
+
+
+OBSERVABLES: dict[str, Callable[[State], jax.Array]] = {
+    **{name: functools.partial(_risk, i) for i, name in enumerate(METHODS)},
+    "Adam - Adagrad": functools.partial(_difference, METHODS.index("Adam"), METHODS.index("Adagrad")),
+}
+"""Risks at the end, by method."""
+TURNED = ("preconditioned", "Adagrad")
+"""The methods that are run in rotated coordinates."""
+
+
+@functools.cache
+def all_tuned(kappa: int, turned: bool = False) -> Study:
+    """The tuned methods side by side; two of them in rotated coordinates."""
+    names = TURNED if turned else METHODS
+    observables = {name: functools.partial(_risk, i) for i, name in enumerate(names)} if turned else OBSERVABLES
+    return side_by_side({name: tuned(name, kappa, turned) for name in names}).replace(
+        observe=(), observables=observables
+    )
