@@ -38,7 +38,7 @@ def tuned() -> Statement:
             if kappa == 1
             else Claim(
                 f"{name}-{kappa}",
-                rf"$\kappa = {kappa:,}$: the mean risk of {name} is below SGD's, divided by {SHARE[kappa]}",
+                rf"$\kappa = {kappa:,}$: the mean risk of {name} is below SGD's{'' if SHARE[kappa] == 1 else ' / 100'}",
                 study,
                 name,
                 "<",
