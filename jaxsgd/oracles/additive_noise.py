@@ -75,7 +75,7 @@ class AdditiveNoise(Oracle):
         return jax.tree.map(lambda leaf: s * leaf, xi), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
-        return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)
+        return self.noise.perturbed(self.problem.gradient(x), sample)
 
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.problem.value(x)
