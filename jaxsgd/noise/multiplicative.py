@@ -74,5 +74,14 @@ class Multiplicative(Noise):
         if self.additive is not None:
             self.additive.check(shapes)
 
+    @property
+    def additive_part(self) -> Noise | None:
+        return self.additive
+
+    def relative_marginal(self, dimension: int) -> Any:
+        from scipy import stats
+
+        return stats.norm(scale=np.broadcast_to(self.std, (dimension,)))
+
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))

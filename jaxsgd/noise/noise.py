@@ -68,6 +68,18 @@ class NoiseFacts(Facts):
         """
         return None
 
+    @property
+    def additive_part(self) -> "Noise | None":
+        """Of a noise that is not additive, what it adds besides, of a law that does not depend on x; None: nothing."""
+        return None
+
+    def relative_marginal(self, dimension: int) -> Any:
+        """The law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j, with xi the additive part, given as `marginal` is.
+
+        It is continuous, and of mean 0. None: not known, or g is not of this form.
+        """
+        return None
+
     def relative_variance(self, dimension: int) -> np.ndarray | None:
         """r (d,) with which Var(g_j | x) has r_j (grad R)_j^2 beside what does not depend on x; None: there is none."""
         return None

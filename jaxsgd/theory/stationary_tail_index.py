@@ -1,11 +1,12 @@
 """How heavy the tails of the stationary law of SGD are."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
 from jaxsgd.noise import Noise
@@ -111,7 +112,7 @@ def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> f
 
         parts = [
             quad(integrand, low, high, epsabs=_ERROR / 10, epsrel=_ERROR / 10, full_output=1)[:2]
-            for low, high in zip(nodes[:-1], nodes[1:], strict=True)
+            for low, high in itertools.pairwise(nodes)
         ]
         return sum(part for part, _ in parts)
 
@@ -121,12 +122,14 @@ def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> f
 
 def _of_examples(study: Study, eta: float) -> float:
     """k of A = 1 - eta w_i h_i, of the examples i of one coordinate."""
-    order, problem, n = study.oracle.order, study.oracle.problem, study.oracle.problem.examples
+    problem: Any = study.oracle.problem
+    order: Any = study.oracle.order
     if study.dimension != 1 or study.oracle.batch != 1:
         raise NoExactSolution(
             f"of examples the index is known in one coordinate, drawn one by one; x has {study.dimension} coordinates, "
             f"and a batch {study.oracle.batch} examples"
         )
+    n = problem.examples
     maps, p = examples_of(problem, study.x0).maps()[:, 0], order.probabilities_of(n)
     weights = np.divide(1, n * p, out=np.zeros(n), where=p > 0)
     if np.ptp(weights * maps[:, 1]) <= 1e-12 * np.abs(maps).max():
@@ -145,15 +148,19 @@ def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float,
     _check_contraction(expectation(np.log), eta)
     if largest <= 1:
         return np.inf
+
+    def log_moment(k: float) -> float:
+        return float(np.log(expectation(lambda a: a**k)))
+
     high = 1.0
-    while expectation(lambda a: a**high) < 1:
+    while log_moment(high) <= 0:
         high *= 2
         if high > _LARGEST:
             raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
     low = high / 2
-    while expectation(lambda a: a**low) >= 1:
+    while log_moment(low) >= 0:
         low /= 2
-    return float(brentq(lambda k: np.log(expectation(lambda a: a**k)), low, high, xtol=1e-10))
+    return float(root_scalar(log_moment, bracket=(low, high), xtol=1e-10).root)
 
 
 def _check_contraction(mean_log: float, eta: float) -> None:

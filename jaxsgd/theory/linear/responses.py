@@ -48,7 +48,7 @@ def added_up(
     seen = np.concatenate([np.eye(r, size), np.eye(size)[m:]])  # rows of x and of averages, which start at x_0
     check_cost(last * (OVERHEAD + float(blocks) * len(steps) * len(seen) * size**2))
     rows = np.broadcast_to(seen, (blocks, len(steps), *seen.shape)).copy()
-    means, totals = np.zeros((2, *rows.shape[:-1]))
+    means, totals = np.zeros(rows.shape[:-1]), np.zeros(rows.shape[:-1])
     w_i = weights.reshape(blocks, 1, r, 1)
     for end in range(last, 0, -_AT_ONCE):
         first = max(0, end - _AT_ONCE)
