@@ -44,6 +44,10 @@ class AdditiveNoise(Oracle):
         return self.noise.normal
 
     @property
+    def independent(self) -> bool | None:
+        return self.noise.independent
+
+    @property
     def tail_index(self) -> float | None:
         return self.noise.tail_index
 
@@ -58,6 +62,13 @@ class AdditiveNoise(Oracle):
 
     def noise_over_time(self, updates: int) -> NoiseOverTime:
         return NoiseOverTime(self.noise, np.ones(updates) if self.scale is None else self._scales(updates))
+
+    def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
+        of_noise = self.noise.cumulants(order, dimension)
+        if of_noise is None:
+            return None
+        scales = np.ones(updates) if self.scale is None else self._scales(updates)
+        return scales[:, None] ** order * of_noise
 
     def adds_noise(self, updates: int) -> np.ndarray:
         return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0

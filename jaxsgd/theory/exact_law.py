@@ -48,7 +48,9 @@ def exact_law(study: Study) -> xr.Dataset:
         name = type(given.noise).__name__
         raise NoExactSolution(f"noise.{name} does not state that its coordinates are symmetric stable")
     alpha = float(stable.alpha)
-    means, totals = added_up(study, given, lambda response: np.abs(response) ** alpha, stable.scales**alpha)
+    means, totals = added_up(
+        study, lambda C: np.abs(C) ** alpha, np.abs(np.outer(given.factors, stable.scales)) ** alpha
+    )
     law = per_variable(study, x_location=means, x_scale=totals ** (1 / alpha))
     return law.assign_attrs(
         alpha=alpha,

@@ -32,7 +32,10 @@ def exact(study: Study) -> xr.Dataset:
 
     They hold for noise of any law with that covariance, and so do the means E e'Me = tr MV + m'Mm of the risk
     (M = A/2), of the squared distance (M = I) and of the norm of the drawn gradient, of mean A E e and covariance
-    A V A + S. If the noise is normal, all are Gaussian, and Var e'Me = 2 tr(MVMV) + 4 m'MVMm.
+    A V A + S. If the noise is normal, all are Gaussian, and Var e'Me = 2 tr(MVMV) + 4 m'MVMm. Of other noise it is known
+    where coordinates are independent of each other, on a diagonal A, from the cumulants that the noise states: those of
+    order k pass on as kappa_k(x_{t+1}) = (1 - eta_t h)^k kappa_k(x_t) + (-eta_t)^k kappa_k(xi_t), and
+    sum_i w_i^2 (kappa_4 + 4 kappa_3 m_i) is added to the variance of sum_i w_i e_i^2.
 
     The cost is O(T d) if A and S are diagonal or S is a multiple of the identity, otherwise O(T d^2).
 

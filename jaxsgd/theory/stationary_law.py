@@ -12,7 +12,7 @@ from jaxsgd.oracles import FullGradient, Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.structure import Structure
 from jaxsgd.theory import finite_sums, linear
-from jaxsgd.theory.eigenbasis import Eigenbasis, is_negative, labelled, rounding, stated_hessian
+from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, is_negative, labelled, rounding, stated_hessian
 from jaxsgd.theory.recursion import columns
 
 
@@ -41,8 +41,8 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
     - `method`: plain SGD or another linear method whose update does not change with t; of additive noise.
 
     **Returns** `x_mean (coordinate)`, `x_covariance (coordinate, coordinate_2)` unless it would hold over
-    10^7 numbers, and the mean and, of Gaussian laws, the variance of `risk`, `distance_squared` and
-    `gradient_norm_squared`.
+    10^7 numbers, and the mean of `risk`, `distance_squared` and `gradient_norm_squared`; of Gaussian laws their
+    variances as well, and of plain SGD where coordinates are independent and the noise states its cumulants.
 
     **Raises** `InvalidInput` if there is no stationary law, `NoExactSolution` for any other oracle; also for those
     that go through permutations, under which the law depends on the place in the epoch.
@@ -71,8 +71,29 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
     # Where nothing pulls back there is no noise either, and the variance stays 0.
     V = np.divide(eta * basis.noise, restoring, out=np.zeros_like(restoring), where=restoring > 0)
     mean = np.zeros_like(basis.eigenvalues)
-    moments = basis.observables(mean, V) | basis.gradient_norm(mean, V) | basis.x_moments(mean, V)
-    return labelled(moments, [f"x[{i}]" for i in range(len(mean))])
+    higher, of_gradient = _higher(oracle, basis, eta)
+    moments = basis.observables(mean, V, higher=higher) | basis.gradient_norm(mean, V, higher=of_gradient)
+    return labelled(moments | basis.x_moments(mean, V), [f"x[{i}]" for i in range(len(mean))])
+
+
+def _higher(oracle: Oracle, basis: Eigenbasis, eta: float) -> tuple[HigherCumulants | None, HigherCumulants | None]:
+    """Cumulants of e and of g = h e + xi in the stationary law, where coordinates are independent and not normal.
+
+    kappa_k(e) = (-eta)^k kappa_k(xi) / (1 - (1 - eta h)^k); 0 where nothing pulls back, and there is no noise.
+    """
+    h = basis.eigenvalues
+    known = [oracle.gradient_cumulants(order, len(h), 1) for order in (3, 4)]
+    diagonal = basis.vectors is None and basis.noise.ndim == 1
+    if basis.normal or not (diagonal and oracle.independent) or any(each is None for each in known):
+        return None, None
+    of_x, of_gradient = [], []
+    for order, of_noise in zip((3, 4), known, strict=True):
+        (xi,) = of_noise  # type: ignore[misc]
+        restoring = 1 - (1 - eta * h) ** order
+        kappa = np.divide((-eta) ** order * xi, restoring, out=np.zeros_like(h), where=restoring > 0)
+        of_x.append(kappa)
+        of_gradient.append(h**order * kappa + xi)
+    return HigherCumulants(*of_x), HigherCumulants(*of_gradient)
 
 
 def _of_method(oracle: Oracle, eta: float, method: Method) -> xr.Dataset:
