@@ -74,10 +74,6 @@ class Multiplicative(Noise):
         if self.additive is not None:
             self.additive.check(shapes)
 
-    @property
-    def additive_part(self) -> Noise | None:
-        return self.additive
-
     def relative_marginal(self, dimension: int) -> Any:
         from scipy import stats
 
@@ -85,3 +81,6 @@ class Multiplicative(Noise):
 
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))
+
+    def covariance_at_rest(self, dimension: int) -> np.ndarray | None:
+        return np.zeros(dimension) if self.additive is None else self.additive.covariance_matrix(dimension)

@@ -29,6 +29,13 @@ class NoiseOverTime(NamedTuple):
     factors: np.ndarray
 
 
+class GrowingCovariance(NamedTuple):
+    """Cov(g_t | x) = diag(r (grad R(x))^2) + C at every t: r (d,), and C (d, d), or (d,) if it is diagonal."""
+
+    relative: np.ndarray
+    at_rest: np.ndarray
+
+
 class OracleFacts(Facts):
     """What may be known of how gradients are drawn. None stands for not known.
 
@@ -66,6 +73,10 @@ class OracleFacts(Facts):
 
     def noise_over_time(self, updates: int) -> NoiseOverTime | None:
         """The noise of the first updates, independent between them, where g_t is made of grad R(x_t) and such alone."""
+        return None
+
+    def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
+        """Cov(g_t | x), where it grows with the gradient; None: it does not in this way, or that is not known."""
         return None
 
     def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:

@@ -1,6 +1,6 @@
 """What users state of the law of a noise, against some thousand draws."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -9,7 +9,6 @@ from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import FALSE, Sample, check_covariance
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, shown
 from jaxsgd.stated_facts.laws import check_mean, sample_of_law
-
 
 _LOOKED_AT = 64  # draws at which distribution functions are compared; those of stable laws take a millisecond each
 
@@ -65,7 +64,8 @@ def _check_marginal(what: str, marginal: Any, values: np.ndarray) -> None:
     ordered = np.sort(values, axis=0)
     at = ordered[np.linspace(0, n - 1, _LOOKED_AT).astype(int)]
     distances = np.zeros(d)
-    for x, side in ((at, "right"), (np.nextafter(at, -np.inf), "left")):
+    sides: tuple[tuple[np.ndarray, Literal["left", "right"]], ...] = (at, "right"), (np.nextafter(at, -np.inf), "left")
+    for x, side in sides:
         share = np.stack([np.searchsorted(*pair, side) for pair in zip(ordered.T, at.T, strict=True)], 1) / n
         distances = np.maximum(distances, np.abs(share - marginal.cdf(x)).max(0))
     k = int(np.argmax(distances))

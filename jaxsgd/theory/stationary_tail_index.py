@@ -9,7 +9,6 @@ from scipy.integrate import quad
 from scipy.optimize import root_scalar
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
-from jaxsgd.noise import Noise
 from jaxsgd.oracles import NoiseOverTime
 from jaxsgd.study import Study
 from jaxsgd.theory.added_noise import diagonal_basis
@@ -78,20 +77,20 @@ def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
     name, h = f"noise.{type(noise).__name__}", diagonal_basis(study.oracle.problem).eigenvalues
     if np.ptp(factors) > 0:
         raise NoExactSolution("the scale of the noise changes with t")
-    added = noise if noise.is_additive else noise.additive_part
-    if added is None or _is_zero(added, len(h)):
+    at_rest = noise.covariance_matrix(len(h)) if noise.is_additive else noise.covariance_at_rest(len(h))
+    if at_rest is not None and not np.any(at_rest):
         raise NoExactSolution(f"{name} leaves no noise at x*: the stationary law is that point")
-    if added.tail_index is None:
+    if noise.tail_index is None:
         raise NoExactSolution(f"{name} does not state a tail index")
     if noise.is_additive:
         for of_one in h.tolist():
             _check_contraction(float(np.log(np.abs(1 - eta * of_one))), eta)
-        return added.tail_index
+        return noise.tail_index
     law = noise.relative_marginal(len(h))
     if law is None:
         raise NoExactSolution(f"{name} does not state the law of its factor")
     of_each = [_of_continuous(law, j, eta * h[j], factors[0], eta) for j in range(len(h))]
-    return min(added.tail_index, *of_each)
+    return min(noise.tail_index, *of_each)
 
 
 def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> float:
@@ -169,9 +168,3 @@ def _check_contraction(mean_log: float, eta: float) -> None:
             f"there is no stationary law: E log|A| = {mean_log:.3g} is not below 0 with the learning rate {eta:g}, so "
             "that x_t does not contract; use a smaller one"
         )
-
-
-def _is_zero(noise: Noise, dimension: int) -> bool:
-    """Whether a noise is known to be 0."""
-    covariance = noise.covariance_matrix(dimension)
-    return covariance is not None and not np.any(covariance)
