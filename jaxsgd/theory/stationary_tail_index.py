@@ -65,10 +65,15 @@ def stationary_tail_index(study: Study) -> float:
         raise NoExactSolution(f"the learning rate is not constant: it goes from {rates.min():g} to {rates.max():g}")
     given = oracle.noise_over_time(study.steps)
     if given is not None:
-        return _of_noise(study, given, float(rates[0]))
-    if oracle.averages_examples and drawn_afresh(oracle):
-        return _of_examples(study, float(rates[0]))
-    raise NoExactSolution(f"oracles.{type(oracle).__name__} states neither a noise nor examples that are drawn afresh")
+        index = _of_noise(study, given, float(rates[0]))
+    elif oracle.averages_examples and drawn_afresh(oracle):
+        index = _of_examples(study, float(rates[0]))
+    else:
+        name = type(oracle).__name__
+        raise NoExactSolution(f"oracles.{name} states neither a noise nor examples that are drawn afresh")
+    if index == _LARGEST:
+        raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
+    return index
 
 
 def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
@@ -143,7 +148,7 @@ def _of_examples(study: Study, eta: float) -> float:
 
 
 def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float, eta: float) -> float:
-    """The k > 0 with E|A|^k = 1; inf where |A| <= 1 always."""
+    """The k > 0 with E|A|^k = 1, or `_LARGEST` if it is larger; inf where |A| <= 1 always."""
     _check_contraction(expectation(np.log), eta)
     if largest <= 1:
         return np.inf
@@ -153,9 +158,9 @@ def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float,
 
     high = 1.0
     while log_moment(high) <= 0:
+        if high == _LARGEST:
+            return _LARGEST
         high *= 2
-        if high > _LARGEST:
-            raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
     low = high / 2
     while log_moment(low) >= 0:
         low /= 2
