@@ -328,7 +328,7 @@ def test_without_a_variance_quantiles_are_tested_and_no_mean_is():
     _, others = statements_of(heavy_tailed(js.noise.StudentT(1.5)))
     assert others["exact_law"].endswith("does not state that its coordinates are symmetric stable")
     statements, others = statements_of(heavy_tailed(js.noise.StudentT(3.0)))
-    assert statements[0].name == "exact_moments"  # of second moments the means are known, and withheld without variances
+    assert statements[0].name == "exact_moments"  # means are known, and withheld when it comes to their variances
 
 
 def test_a_normal_law_is_tested_by_its_moments():
