@@ -171,13 +171,13 @@ NOISE = {
         lambda: noise.Multiplicative(std=[0.5, 1.0]),
         lambda: noise.Multiplicative(std=[1.0, 0.3]),
         "std = [0.5, 1.0]",
-        f"{OF_LAW} relative_variance covariance_at_rest",
+        f"{OF_LAW} relative_marginal relative_variance covariance_at_rest",
     ),
     "multiplicative: and added": Entry(
         lambda: noise.Multiplicative(std=0.5, additive=noise.Gaussian(covariance=[[1.0, 0.6], [0.6, 2.0]])),
         lambda: noise.Multiplicative(std=1.0, additive=noise.Gaussian(covariance=[[0.5, -0.1], [-0.1, 0.3]])),
         'std = 0.5, additive = {kind = "gaussian", covariance = [[1.0, 0.6], [0.6, 2.0]]}',
-        f"{OF_LAW} relative_variance covariance_at_rest",
+        f"{OF_LAW} relative_marginal relative_variance covariance_at_rest",
     ),
 }
 
@@ -298,7 +298,8 @@ ORACLES = {
         lambda: oracles.AdditiveNoise(problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5])),
         lambda: oracles.AdditiveNoise(problems.Quadratic([1.0, 2.5]), noise.Gaussian(std=[1.5, 0.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}',
-        "unbiased normal independent batch gradient_covariance gradient_covariances gradient_cumulants tail_index",
+        "unbiased normal independent batch gradient_covariance gradient_covariances gradient_cumulants tail_index "
+        "noise_over_time",
     ),
     "additive_noise: that grows with the gradient": Entry(
         lambda: oracles.AdditiveNoise(
@@ -309,7 +310,7 @@ ORACLES = {
         ),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "multiplicative", std = 0.5, '
         'additive = {kind = "gaussian", std = [0.5, 1.5]}}',
-        "unbiased normal independent batch growing_covariance tail_index",
+        "unbiased normal independent batch growing_covariance noise_over_time tail_index",
     ),
     "additive_noise: that changes with time": Entry(
         lambda: oracles.AdditiveNoise(
@@ -320,7 +321,7 @@ ORACLES = {
         ),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}, '
         'scale = {kind = "inverse_sqrt", initial = 2.0}',
-        "unbiased normal independent batch gradient_covariances gradient_cumulants tail_index",
+        "unbiased normal independent batch gradient_covariances gradient_cumulants noise_over_time tail_index",
     ),
     "random_loss": Entry(
         lambda: oracles.RandomLoss(pull, two_normals, problems.Quadratic([1.0, 1.0])),

@@ -148,6 +148,15 @@ def check_is_additive(entry):
     assert np.allclose(steep - STEEP, at_rest, rtol=0, atol=1e-4 * np.abs(at_rest).max()) == entry.object.is_additive
 
 
+def check_relative_marginal(entry):
+    """Of the factor of the same draws, less 1, at 15 quantiles of half of them, of the other half, two-sided."""
+    at_rest, steep = perturbed(entry)
+    first, second = np.split((steep - at_rest) / STEEP - 1, 2)
+    at = np.quantile(first, np.arange(1, 16) / 16, axis=0)
+    stated = entry.object.relative_marginal(D).cdf(at)
+    assert worst_score((second[:, None] <= at).reshape(len(second), -1) * 1.0, stated.ravel()) < LIMIT
+
+
 def check_relative_variance(entry):
     """Of the difference at two points that the same draws make."""
     at_rest, steep = perturbed(entry)
@@ -445,6 +454,23 @@ def check_gradient_cumulants(entry):
             assert worst_score(off**order, moment) < LIMIT
 
 
+def check_noise_over_time(entry):
+    """Gradients at both points, of each of two updates, against what the noise makes of others of its draws."""
+    gradients, full = drawn_gradients(entry)
+    item, factors = entry.object.noise_over_time(2)
+    numbers = variates(lambda stream: item.sample(stream, LIKE), LANES, 7)
+
+    def made(noise_, gradient, drawn):
+        numbers, factor = drawn
+        scaled = jax.tree.map(lambda leaf: factor * leaf, noise_.sample(Replay(numbers), LIKE))
+        return noise_.perturbed(gradient, scaled)
+
+    for t, at in itertools.product(range(2), range(2)):
+        others = evaluated(made, item, full[at], (numbers, np.full(LANES, factors[t])))
+        for own, other in zip(gradients[at, :, t].T, others.T, strict=True):
+            assert stats.ks_2samp(own, other).pvalue > LEVEL
+
+
 def check_oracle_tail_index(entry):
     """At both points, of each of two draws."""
     gradients, _ = drawn_gradients(entry)
@@ -486,6 +512,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "cumulants": check_cumulants,
         "stable_law": check_stable_law,
         "marginal": check_marginal,
+        "relative_marginal": check_relative_marginal,
         "relative_variance": check_relative_variance,
         "covariance_at_rest": check_covariance_at_rest,
     },
@@ -503,6 +530,7 @@ FACTS: dict[type, dict[str, Callable]] = {
         "independent": check_oracle_independent,
         "growing_covariance": check_growing_covariance,
         "gradient_cumulants": check_gradient_cumulants,
+        "noise_over_time": check_noise_over_time,
     },
     orders.Order: {
         "fresh": check_fresh,

@@ -74,6 +74,9 @@ class Steep(noise.Noise):
     def marginal(self, dimension):
         return noise.Laplace(np.sqrt(0.5)).marginal(dimension)
 
+    def relative_marginal(self, dimension):
+        return self.marginal(dimension)
+
     def relative_variance(self, dimension):
         return np.ones(dimension)
 
@@ -163,6 +166,9 @@ class Joint(oracles.Oracle):
     def gradient_cumulants(self, order, dimension, updates):
         return np.full((updates, dimension), 1 / 12)
 
+    def noise_over_time(self, updates):
+        return oracles.NoiseOverTime(noise.Gaussian(12**-0.5), np.ones(updates))
+
 
 class Shifted(oracles.Oracle):
     """A gradient with the sum of a uniform number and 1/2."""
@@ -191,8 +197,8 @@ FALSE: dict[type, dict[str, Entry]] = {
     | {"covariance_matrix": entry_of(Wide)}
     | dict.fromkeys(
         (
-            "is_additive", "independent", "cumulants", "stable_law", "marginal", "relative_variance",
-            "covariance_at_rest",
+            "is_additive", "independent", "cumulants", "stable_law", "marginal", "relative_marginal",
+            "relative_variance", "covariance_at_rest",
         ),
         entry_of(Steep),
     ),
@@ -212,7 +218,7 @@ FALSE: dict[type, dict[str, Entry]] = {
         ),
         entry_of(Shifted),
     )
-    | dict.fromkeys(("independent", "growing_covariance", "gradient_cumulants"), entry_of(Joint)),
+    | dict.fromkeys(("independent", "growing_covariance", "gradient_cumulants", "noise_over_time"), entry_of(Joint)),
     orders.Order: dict.fromkeys(
         ("fresh", "unbiased", "uniform", "distinct", "weights", "shuffled", "probabilities_of"), _TURNS
     ),

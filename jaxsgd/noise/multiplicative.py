@@ -74,6 +74,11 @@ class Multiplicative(Noise):
         if self.additive is not None:
             self.additive.check(shapes)
 
+    def relative_marginal(self, dimension: int) -> Any:
+        from scipy import stats
+
+        return stats.norm(scale=np.broadcast_to(self.std, (dimension,)))
+
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))
 

@@ -68,6 +68,13 @@ class NoiseFacts(Facts):
         """
         return None
 
+    def relative_marginal(self, dimension: int) -> Any:
+        """The continuous law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j, where that of xi is one at every x.
+
+        As `marginal` gives one. None: not known, or g is not of this form.
+        """
+        return None
+
     def relative_variance(self, dimension: int) -> np.ndarray | None:
         """r (d,) with Cov(g | x) = diag(r (grad R(x))^2) + `covariance_at_rest`, of noise that grows with the gradient.
 

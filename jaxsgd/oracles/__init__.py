@@ -3,7 +3,7 @@
 from jaxsgd.oracles.additive_noise import AdditiveNoise
 from jaxsgd.oracles.example_sampling import ExampleSampling
 from jaxsgd.oracles.full_gradient import FullGradient
-from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, NoiseOverTime, Oracle
 from jaxsgd.oracles.random_loss import RandomLoss
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "ExampleSampling",
     "FullGradient",
     "GrowingCovariance",
+    "NoiseOverTime",
     "Oracle",
     "RandomLoss",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 from jaxsgd import schedules
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.noise import Noise
-from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, NoiseOverTime, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
@@ -65,6 +65,9 @@ class AdditiveNoise(Oracle):
             return super().gradient_covariances(dimension, updates)
         covariance = self.noise.covariance_matrix(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
+
+    def noise_over_time(self, updates: int) -> NoiseOverTime:
+        return NoiseOverTime(self.noise, np.ones(updates) if self.scale is None else self._scales(updates))
 
     def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
         relative, at_rest = self.noise.relative_variance(dimension), self.noise.covariance_at_rest(dimension)

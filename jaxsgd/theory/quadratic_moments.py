@@ -7,11 +7,14 @@ import xarray as xr
 
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, labelled, stated_covariances, why_none
-from jaxsgd.theory.linear import Setting, affordable, not_linear, propagation, recorded_cumulants, setting_of
+from jaxsgd.theory.finite_sums.cost_limit import MOST
+from jaxsgd.theory.linear import Setting, added_up, cost_of_adding_up, not_linear, propagation, setting_of
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route
 from jaxsgd.theory.starts import law_of_start, unknown_start
 from jaxsgd.tracing import traced
+
+_MOST = MOST / 30  # two seconds for variances
 
 
 class QuadraticWithAdditiveNoise(Route):
@@ -77,7 +80,7 @@ def _higher(study: Study, setting: Setting) -> dict[str, HigherCumulants]:
     diagonal = basis.vectors is None and basis.noise.ndim == 1 and setting.noise.shape[-1] == 1
     if basis.normal or not (diagonal and oracle.independent and law_of_start(study).normal):
         return {}
-    if not affordable(setting.maps, len(study.averages), 4, int(steps.max())):
+    if cost_of_adding_up(setting.maps, len(study.averages), steps) > _MOST:
         return {}
     mixings = [average.mixing(study.learning_rates[: study.steps]) for average in study.averages.values()]
     names, found = ["x", *(f"of {name}" for name in (*study.averages, *traced(study).points)), "gradient"], []
@@ -85,8 +88,7 @@ def _higher(study: Study, setting: Setting) -> dict[str, HigherCumulants]:
         entering = oracle.gradient_cumulants(order, d, study.steps + 1)
         if entering is None:
             return {}
-        at_steps = recorded_cumulants(setting.maps, entering, order, mixings, steps)
-        of_each = [np.array(each) for each in zip(*at_steps, strict=True)]
+        of_each = added_up(setting.maps, mixings, steps, lambda C, k=order: C**k, entering).totals
         found.append([*of_each, basis.eigenvalues**order * of_each[0] + entering[steps]])
     return {name: HigherCumulants(*both) for name, *both in zip(names, *found, strict=True)}
 
