@@ -32,7 +32,7 @@ def clipping_bias(noise: Noise, value: Any, dimension: int = 1) -> np.ndarray:
     - `value`: v > 0, at which gradients are clipped.
     - `dimension`: d.
 
-    **Returns** one such u; there are more only where u + xi is never between -v and v, as of signs that are larger than v.
+    **Returns** one such u; there are more only where u + xi is never between -v and v, as of signs larger than v.
 
     **Raises** `NoExactSolution` where the law is not known.
 
