@@ -35,7 +35,7 @@ def sensitivity(tables: dict[str, Any], out: Path) -> None:
         f"{tables['runs']} networks at each rate, {tables['steps']} updates; bands of 2 standard errors", size=9
     )
     axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize=8, ncols=2)
+    axes.legend(fontsize=8, loc="lower left")
     figure.savefig(out / "rates.png", dpi=150)
     plt.close(figure)
 
@@ -67,7 +67,8 @@ def seeds_and_averages(tables: dict[str, Any], out: Path) -> None:
         )
     right.axvline(0, color="black", linewidth=0.8)
     right.set_xlabel("test risk of the average minus that of the last iterate\n(paired, +- 2 standard errors)", size=9)
-    right.legend(fontsize=8)
+    right.locator_params(axis="x", nbins=6)
+    right.legend(fontsize=8, loc="center right")
     for axes in (left, right):
         axes.grid(alpha=0.3)
     figure.suptitle(f"{tables['runs']} fresh networks of each family at its best rate", size=10)
