@@ -4,20 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_mean
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick
+from jaxsgd.start import as_parameters
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure
 
 
 def sample_of_law(law: Held, point: Held) -> Sample | None:
-    """Some thousand draws of ``law.item.draw(stream, like)``, like ``point``; None where they cannot be looked at."""
+    """Some thousand draws of ``law.item.sample(stream, like)``, like ``point``; None where they cannot be looked at."""
     like = point.item
-    requests = drawn_by(lambda stream: law.of_jax.draw(stream, like))
+    requests = drawn_by(lambda stream: law.of_jax.sample(stream, like))
     if requests is None:
         return None
     lanes = lanes_for(sum(request.size for request in requests) + dimension_of(point))
@@ -42,6 +44,7 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[..., Any]:
 
     def draw(numbers: list[jax.Array], drawn: Any) -> jax.Array:
         like = point.like(np.float64)
-        return ravel_pytree(skeleton.filled(numbers).draw(Replay(drawn), like))[0]
+        sample = skeleton.filled(numbers).sample(Replay(drawn), like)
+        return ravel_pytree(as_parameters("a draw", sample, jnp.asarray))[0]
 
     return quick(jax.vmap(draw, (None, 0)))
