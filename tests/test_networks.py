@@ -14,7 +14,6 @@ from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.plan import SMALL_BLOCK, Form
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.products import LARGE, products
-from jaxsgd.runs.resolution import _twins
 from jaxsgd.runs.tasks import make_layout, make_task
 from jaxsgd.runs.trajectories import trajectory_values
 from jaxsgd.streams import make_key, threefry2x32
@@ -130,7 +129,6 @@ def test_in_float64_a_network_starts_at_the_same_floats():
     with jax.enable_x64(True):
         wide = js.sample_paths(DRAWN.replace(steps=1, record=js.record.at([0])), 2, seed=7).x.values[:, 0]
     np.testing.assert_array_equal(wide, js.sample_paths(DRAWN, 2, seed=7).x.values[:, 0])
-    assert _twins(DRAWN) == 64
 
 
 def test_activations_are_part_of_the_structure():

@@ -48,8 +48,8 @@ QUICK = Scale(20, 2, 8)
 METHODS: dict[str, tuple[js.methods.Method, float, float]] = {
     "SGD": (js.methods.Sgd(), 1e-2, 10**0.5),
     "momentum": (js.methods.HeavyBall(0.9), 1e-3, 10**-0.5),
-    "Adam": (js.methods.Optax(optax.adam), 1e-4, 1e-1),
-    "AdamW": (js.methods.Optax(optax.adamw, weight_decay=1e-2), 1e-4, 1e-1),
+    "Adam": (js.methods.Optax(optax.adam), 10**-3.5, 10**-0.5),
+    "AdamW": (js.methods.Optax(optax.adamw, weight_decay=1e-2), 10**-3.5, 10**-0.5),
 }
 """With the least and the largest learning rate."""
 
