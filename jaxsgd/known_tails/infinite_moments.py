@@ -1,5 +1,6 @@
 """Which built-in observables have no mean or no variance, since the noise of the gradient has too few moments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +12,11 @@ from jaxsgd.study import Study
 _INSTEAD = "; probabilities and quantiles exist"
 
 
-def has_moment(study: Study, observable: str, order: int, steps: np.ndarray) -> np.ndarray:
+Held = Callable[[str | None], np.ndarray]
+"""At which of some steps x, or an average, is known to hold fresh noise."""
+
+
+def has_moment(study: Study, observable: str, order: int, steps: np.ndarray, held: Held) -> np.ndarray:
     """At which steps E|o|^k of a built-in observable, k = order, is not known to be infinite."""
     base, average = parts(observable)
     power, index = order * growth(study, base), study.oracle.tail_index
@@ -19,7 +24,7 @@ def has_moment(study: Study, observable: str, order: int, steps: np.ndarray) -> 
         return np.ones(len(steps), bool)
     if base == "gradient_norm_squared":
         return ~study.oracle.adds_noise(int(max(steps)) + 1)[steps]
-    return ~holds_noise(study, steps, average)
+    return ~held(average)
 
 
 def why_infinite(study: Study, observable: str | None, step: int) -> str:
@@ -32,9 +37,9 @@ def why_infinite(study: Study, observable: str | None, step: int) -> str:
     name = observable or "distance_squared"
     if observable is not None and observable not in study.built_in:
         return ""
-    base, average = parts(name)
+    (base, average), at = parts(name), np.array([step])
     for order, what in ((1, "mean"), (2, "variance")):
-        if has_moment(study, name, order, np.array([step]))[0]:
+        if has_moment(study, name, order, at, lambda average: holds_noise(study, at, average))[0]:
             continue
         if base == "gradient_norm_squared":
             index = study.oracle.tail_index

@@ -1,11 +1,13 @@
 """What is known of the tails of the observables of a study before it is run."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from jaxsgd.known_tails.infinite_moments import growth, has_moment, parts, why_infinite
+from jaxsgd.known_tails.moments_of_noise import holds_noise
 from jaxsgd.known_tails.multiplied_gradients import least_of_coordinates
 from jaxsgd.known_tails.skewness import trajectories_needed
 from jaxsgd.study import Study
@@ -47,6 +49,7 @@ def known_tails(study: Study, observables: Sequence[str]) -> dict[str, KnownTail
     index, steps = study.oracle.tail_index, study.recorded_steps
     named = [name for name in observables if name in study.built_in]
     kappas = least_of_coordinates(study) if named else None
+    held = functools.cache(lambda average: holds_noise(study, steps, average))
     found = {}
     for name in named:
         has_mean, needed, reason = np.ones(len(steps), bool), np.zeros(len(steps)), ""
@@ -56,7 +59,7 @@ def known_tails(study: Study, observables: Sequence[str]) -> dict[str, KnownTail
             last = int(np.flatnonzero(needed)[-1])
             reason = why_unseen(name, kappa[last], int(steps[last]))
         if index is not None and growth(study, parts(name)[0]) * 2 >= index:
-            has_mean, has_variance = (has_moment(study, name, order, steps) for order in (1, 2))
+            has_mean, has_variance = (has_moment(study, name, order, steps, held) for order in (1, 2))
             needed = np.where(has_variance, needed, np.inf)
             if not has_variance.all():
                 reason = why_infinite(study, name, int(steps[~has_variance][-1]))

@@ -4,7 +4,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd import compiler
 from jaxsgd.one_update import OneUpdate, moved_by
 from jaxsgd.study import Study
 
@@ -59,7 +58,7 @@ def holds_noise(study: Study, steps: np.ndarray, average: str | None = None) -> 
         return none
     rates = np.append(np.nan, rates)[last]
     asked = list(dict.fromkeys(rates[noisy[last]][::-1].tolist()))[:_MOST_RATES]
-    return noisy[last] & np.isin(rates, _responding(study, asked))
+    return noisy[last] & np.isin(rates, _responding(study, asked) if asked else [])
 
 
 def _responding(study: Study, rates: list[float]) -> list[float]:
@@ -71,5 +70,6 @@ def _responding(study: Study, rates: list[float]) -> list[float]:
         return one.point.ravel(one.as_pytree(moved_by(study.method, at, g, rate)))
 
     with jax.enable_x64(True):
-        response = compiler.jit(jax.jacobian(moved_from_0))
-        return [rate for rate in rates if np.linalg.matrix_rank(np.asarray(response(zero, rate))) == study.dimension]
+        responses = jax.vmap(lambda rate: jax.jacobian(moved_from_0)(zero, rate))(np.array(rates))
+    ranks = np.linalg.matrix_rank(np.asarray(responses))
+    return [rate for rate, rank in zip(rates, ranks, strict=True) if rank == study.dimension]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsgd.noise import Noise
 from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
@@ -37,13 +38,10 @@ def least_of_coordinates(study: Study) -> Mapping[str, np.ndarray] | None:
     if problem is None or given is None or given.noise.is_additive or not study.method.plain:
         return None
     noise, scales = given
-    h, law, at_rest = problem.hessian, noise.relative_marginal(d), noise.covariance_at_rest(d)
+    h, zeta, at_rest = problem.hessian, _moments_of_factor(noise, d), noise.covariance_at_rest(d)
     if h is None or np.ndim(h) != 1 or np.min(h) < 0 or problem.minimiser is None or isinstance(study.x0, Start):
         return None
-    if not hasattr(law, "moment") or at_rest is None:
-        return None
-    zeta = np.stack([np.broadcast_to(law.moment(k), (d,)) for k in range(1, 5)])
-    if not np.isfinite(zeta).all():
+    if zeta is None or at_rest is None:
         return None
     variance = at_rest if at_rest.ndim == 1 else np.diagonal(at_rest)
     kinds = np.stack([study.learning_rates[:T], scales[:T]], axis=1)
@@ -54,7 +52,7 @@ def least_of_coordinates(study: Study) -> Mapping[str, np.ndarray] | None:
     moments = np.stack([np.ones(d), e**2, e**2, e**4], axis=1)  # 1, (E e)^2, E e^2, E e^4
     of_x, of_g, at = [], [], 0
 
-    def update(u: np.ndarray, v: np.ndarray, size: float) -> np.ndarray:
+    def update(u: np.ndarray, v: np.ndarray, size: Any) -> np.ndarray:
         return _update(u, v, zeta, size**2 * variance, noise)
 
     with np.errstate(over="ignore", invalid="ignore"):
@@ -67,7 +65,19 @@ def least_of_coordinates(study: Study) -> Mapping[str, np.ndarray] | None:
             at = step
         squares = {"risk": (h / 2, of_x), "distance_squared": (np.ones(d), of_x)}
         squares["gradient_norm_squared"] = np.ones(d), of_g
-        return {name: _ratio(*each, bool(noise.independent)) for name, each in squares.items()}
+        return {name: _ratio(w, of_it, bool(noise.independent)) for name, (w, of_it) in squares.items()}
+
+
+def _moments_of_factor(noise: Noise, d: int) -> np.ndarray | None:
+    """E zeta_j^k of k = 1 .. 4, (4, d); None where they are not known, or not finite."""
+    variance = noise.relative_variance(d)
+    if noise.normal and variance is not None:  # a normal g, of which SciPy need not be asked
+        return np.stack([0 * variance, variance, 0 * variance, 3 * variance**2])
+    law = noise.relative_marginal(d)
+    if not hasattr(law, "moment"):
+        return None
+    found = np.stack([np.broadcast_to(law.moment(k), (d,)) for k in range(1, 5)])
+    return found if np.isfinite(found).all() else None
 
 
 def _runs(kinds: np.ndarray) -> list[tuple[np.ndarray, int]]:

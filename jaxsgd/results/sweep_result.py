@@ -297,7 +297,7 @@ class SweepResult(Estimates):
         return "\n".join(lines)
 
 
-def with_error(mean: float, sem: float) -> str:
+def with_error(mean: Any, sem: Any) -> str:
     """A mean with its standard error, which may be withheld."""
     return f"{mean:.6g} (no standard error)" if np.isnan(sem) else f"{mean:.6g} +- {sem:.2g}"
 
