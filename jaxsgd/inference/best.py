@@ -287,7 +287,8 @@ def _takes(count: int, skewness: np.ndarray, share: np.ndarray) -> np.ndarray:
 def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float, float, float]:
     """Mean, variance, skewness and the largest shares, of low and of all values, of a float64 vector.
 
-    It is overwritten. Weighted by how many each entry is the mean of. Of what does not vary skewness and shares are NaN.
+    It is overwritten. Weighted by how many each entry is the mean of. Skewness and shares of what does not vary are
+    NaN.
     """
     origin = values[0]  # seen from there, what does not vary has variance 0 exactly
     values -= origin

@@ -117,7 +117,8 @@ def compare(
     error. The cell that is truly best is left out with probability at most 1 - confidence, although many are
     compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][]. What the sample cannot
     exclude stays in: a cell whose differences do not vary or have tails too heavy for so many trajectories, whose mean
-    float32 does not resolve, or which is known to have no variance or no mean. No sample shows what is rarer than about five in its number of trajectories.
+    float32 does not resolve, or which is known to have no variance or no mean. No sample shows what is rarer than
+    about five in its number of trajectories.
 
     **Arguments**
 

@@ -41,7 +41,7 @@ def within(target: Any, trajectories: int | None, layout: Layout, events: Mappin
     if tails is not None and tails.withheld(target.limit)[layout.steps.index(step)]:
         raise InvalidInput(
             f"target names {name!r}, of which {target.limit:,} trajectories have no standard error at step {step}: "
-            f"{tails.reason}; name a probability, as in probabilities={{\"small\": lambda x: ...}}"
+            f'{tails.reason}; name a probability, as in probabilities={{"small": lambda x: ...}}'
         )
     return target
 

@@ -20,8 +20,8 @@ from jaxsgd.inference.tails import (
     probability_unseen,
     takes_to_see,
     unseen_event_explains,
-    why_not_carried,
     why_no_test,
+    why_not_carried,
 )
 
 LIGHT = {

@@ -81,7 +81,7 @@ def test_no_variance_is_refused_with_the_reason(law, index):
 def test_means_that_do_not_exist_are_not_tested():
     """Of a study without a variance the law alone is tested; of the rest the report says why not."""
     report = js.verify(study_of(noise.AlphaStable(1.2)), 2048)
-    assert [section.name for section in report.sections] == ["exact_law"]
+    assert [section.statement.name for section in report.sections] == ["exact_law"]
     assert {"exact_moments", "balance", "weighted_average"} <= set(report.not_tested)
     assert all("is infinite, by the tail index of the noise" in reason for reason in report.not_tested.values())
 

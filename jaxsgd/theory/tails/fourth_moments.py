@@ -46,8 +46,8 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
     Where gradients are drawn from a law that is not finite, as with ``RandomLoss``, independently and affine in x, the
     recursion is that of draws of it, in 16 groups, and kappa the least of 16 estimates. Estimates of moments of heavy
     tails lie below them more often than above, so that the least is below kappa but with probability 2^-16. No more are
-    made once all are at most 3. In more than 6 coordinates kappa is known of noise that multiplies each coordinate of the
-    gradient, see `least_of_coordinates`.
+    made once all are at most 3. In more than 6 coordinates kappa is known where noise multiplies each coordinate of
+    the gradient, see `least_of_coordinates`.
 
     **Returns** kappa (steps,) of q = R(x_s) - R* and of q = ||x_s - x*||^2 under the names of these observables, and
     of the same of averages where that does not take longer; inf after an overflow. None where it is not known. Found
