@@ -156,7 +156,7 @@ def test_coordinates_multiplied_by_normal_noise_have_exact_fourth_moments():
     given = study(
         js.noise.Multiplicative(1.3, js.noise.Gaussian(1.0)), 0.5, curvature, steps=60, record=js.record.at([60])
     )
-    found = least_of_coordinates(given)
+    found = least_of_coordinates(given) or {}
     expected = kappas(given, mean_of, curvature, 0.5, 60)
     assert expected[0] > 1e4
     np.testing.assert_allclose([found["risk"][-1], found["gradient_norm_squared"][-1]], expected, rtol=1e-10)
@@ -175,7 +175,7 @@ def test_of_other_added_noise_it_is_a_lower_bound(added):
     for steps in (1, 5, 60):
         given = study(js.noise.Multiplicative(1.3, added), 0.5, [1.0] * 8, steps=steps, record=js.record.at([steps]))
         exact = kappas(given, mean_of, [1.0] * 8, 0.5, steps)
-        found = [least_of_coordinates(given)[name][-1] for name in ("risk", "gradient_norm_squared")]
+        found = [(least_of_coordinates(given) or {})[name][-1] for name in ("risk", "gradient_norm_squared")]
         assert np.all(found <= np.array(exact) * (1 + 1e-12))
     assert found[0] > exact[0] / 3 > 100
 
