@@ -11,7 +11,7 @@ from scipy.special import ndtri, stdtrit
 from jaxsgd.errors import InvalidInput, finite_array
 from jaxsgd.inference.checks import level, real
 from jaxsgd.inference.skewed import skewed_quantile
-from jaxsgd.inference.tails import SKEWNESS_RULE, share_limit
+from jaxsgd.inference.tails import SKEWNESS_RULE, carries_standard_error, share_limit
 
 RIVALS = 16
 """Each cell is tested against so many cells with smaller means."""
@@ -23,6 +23,7 @@ class Differences(NamedTuple):
     - `variance`: for one trajectory; `error`: the standard error of the mean.
     - `takes`: trajectories from which on the tails let a mean that lies above 0 say so; inf where none vary.
     - `skewness`: of the differences, 0 where it is not known.
+    - `carried`: whether the tails of both sides let the mean have a standard error, and so limits.
     """
 
     mean: np.ndarray
@@ -30,6 +31,7 @@ class Differences(NamedTuple):
     error: np.ndarray
     takes: np.ndarray
     skewness: np.ndarray
+    carried: np.ndarray
 
 
 Comparison = Callable[[np.ndarray, int], Differences]
@@ -46,7 +48,7 @@ class BestSet:
     - `difference`, `standard_error`: of mean_i - mean_leader.
     - `lower`, `upper`: limits for all these differences at once. They allow for the choice of the leader, and are
       therefore wider than what decides membership: a cell may be left out although `lower` is below 0. Infinite where
-      the tails of the difference carry none.
+      the tails of the difference, on either side, carry none.
     - `variance`: of the difference for one trajectory of each cell; Var(i) + Var(leader) if samples are independent.
     - `variance_ratio`: (Var(i) + Var(leader)) / `variance`, how many times more trajectories independent samples
       would need; NaN for the leader.
@@ -140,12 +142,13 @@ def best_set(
 
     def compare(cells: np.ndarray, rival: int) -> Differences:
         moments = [_moments(np.subtract(values[cell], values[rival], dtype=np.float64), weights) for cell in cells]
-        difference, variance, skewness, share = np.array(moments).reshape(-1, 4).T
-        takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, share)
+        difference, variance, skewness, low, share = np.array(moments).reshape(-1, 5).T
+        takes = np.zeros(len(cells)) if deterministic else _takes(values.shape[1], skewness, low)
         varies = deterministic | (np.sqrt(variance) > rounding[cells] + rounding[rival])
         takes = np.where(shown[cells] & shown[rival] & varies, takes, np.inf)
         takes *= count / values.shape[1]  # of groups, the trajectories that they are of
-        return Differences(difference, variance, np.sqrt(variance / count), takes, np.nan_to_num(skewness))
+        carried = deterministic | carries_standard_error(values.shape[1], share, skewness)
+        return Differences(difference, variance, np.sqrt(variance / count), takes, np.nan_to_num(skewness), carried)
 
     return _best_set(means, variances, compare, confidence, values.shape[1] - 1, count)
 
@@ -188,7 +191,8 @@ def best_set_independent(
     def compare(cells: np.ndarray, rival: int) -> Differences:
         error = np.sqrt(errors[cells] + errors[rival])
         takes = np.where(shown[cells] & shown[rival], 0.0, np.inf)
-        return Differences(means[cells] - means[rival], variances[cells] + variances[rival], error, takes, 0 * error)
+        difference, variance = means[cells] - means[rival], variances[cells] + variances[rival]
+        return Differences(difference, variance, error, takes, 0 * error, takes == 0)
 
     return _best_set(means, variances, compare, confidence, int(counts.min()) - 1, counts.min())
 
@@ -233,7 +237,7 @@ def _best_set(
     leader, others, cells = int(order[0]), order[1:], order.size
     difference, variance, error, takes = np.where(finite, 0.0, np.nan) * np.ones((4, 1))
     against_leader = compare(others, leader)
-    difference[others], variance[others], error[others], takes[others], _ = against_leader
+    difference[others], variance[others], error[others], takes[others], *_ = against_leader
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (variances + variances[leader]) / variance
     ratio[leader] = np.nan
@@ -247,7 +251,7 @@ def _best_set(
         members[tested] = ~_above(compare(tested, order[rank]), tail, freedom, count)
 
     half_width = -float(stdtrit(freedom, alpha / (2 * max(math.comb(cells, 2), 1)))) * error
-    half_width[takes > count] = np.inf
+    half_width[others[(against_leader.takes > count) | ~against_leader.carried]] = np.inf
     return BestSet(
         leader=leader,
         members=members,
@@ -280,10 +284,11 @@ def _takes(count: int, skewness: np.ndarray, share: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(skewness), np.inf, takes)
 
 
-def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float, float]:
-    """Mean, variance, skewness and the largest share of low values of a float64 vector, which is overwritten.
+def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, float, float, float, float]:
+    """Mean, variance, skewness and the largest shares, of low and of all values, of a float64 vector.
 
-    Weighted by how many each entry is the mean of. Of what does not vary skewness and share are NaN.
+    It is overwritten. Weighted by how many each entry is the mean of. Skewness and shares of what does not vary are
+    NaN.
     """
     origin = values[0]  # seen from there, what does not vary has variance 0 exactly
     values -= origin
@@ -292,10 +297,10 @@ def _moments(values: np.ndarray, weights: np.ndarray | None) -> tuple[float, flo
     squares = values * values if weights is None else weights * values * values
     m2 = float(squares.sum())
     if not 0 < m2 < np.inf:
-        return float(origin + mean), m2 / (values.size - 1), np.nan, np.nan
+        return float(origin + mean), m2 / (values.size - 1), np.nan, np.nan, np.nan
     scale = np.sqrt(m2 / values.size)
     skewness = float(squares @ (values / scale)) / m2
     if weights is not None:
         skewness *= np.sqrt(weights.mean())
-    share = float(squares[np.argmin(values)]) / m2
-    return float(origin + mean), m2 / (values.size - 1), skewness, share
+    low, high = (float(squares[i]) / m2 for i in (np.argmin(values), np.argmax(values)))
+    return float(origin + mean), m2 / (values.size - 1), skewness, low, max(low, high)

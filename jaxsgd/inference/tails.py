@@ -91,10 +91,10 @@ def why_no_test(count: int, share: float, skewness: float) -> str:
 
     That is why it carries no standard error: one of its values makes up too much of the variance, or N < 25 skewness^2.
     """
-    return why_no_standard_error(count, share, skewness, share_limit(count))
+    return why_not_carried(count, share, skewness, share_limit(count))
 
 
-def why_no_standard_error(count: int, share: float, skewness: float, limit: Any = None) -> str:
+def why_not_carried(count: int, share: float, skewness: float, limit: Any = None) -> str:
     """Why a sample carries no standard error, in words; empty if it does, as `carries_standard_error` says."""
     if share > (share_limit(count, _AT_MANY_RECORDS) if limit is None else limit):
         return (

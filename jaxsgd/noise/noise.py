@@ -69,7 +69,7 @@ class NoiseFacts(Facts):
         return None
 
     def relative_marginal(self, dimension: int) -> Any:
-        """The continuous law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j, where that of xi is one at every x.
+        """The continuous law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j; xi has one law, independent of zeta.
 
         As `marginal` gives one. None: not known, or g is not of this form.
         """

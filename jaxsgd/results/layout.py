@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ import xarray as xr
 from jaxsgd.engine import statistics as kinds
 from jaxsgd.engine.statistics import EventCounts, Records, Statistic, Sums, Variable
 from jaxsgd.engine.statistics.observable_moments import ObservableMoments
+from jaxsgd.known_tails import KnownTails, known_tails
 from jaxsgd.results.old_layouts import translated
 from jaxsgd.results.rounding import Roundings
 from jaxsgd.study import Study
@@ -18,16 +19,20 @@ from jaxsgd.study import Study
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The shape of a result: its records, and the statistics of them. Saved as JSON."""
+    """The shape of a result: its records, and the statistics of them. Saved as JSON.
+
+    - `tails`: what is known, before the run, against standard errors of observables.
+    """
 
     records: Records
     statistics: tuple[Statistic, ...]
+    tails: Mapping[str, KnownTails] = dataclasses.field(default_factory=dict, compare=False)
 
     @classmethod
     def of(cls, study: Study, **arguments: Any) -> Self:
         """That of a result of ``simulate(study, ...)``; the arguments are those that ask for statistics, checked."""
         statistics = kinds.wanted(study, **arguments)
-        return cls(Records.of(study), statistics)
+        return cls(Records.of(study), statistics, known_tails(study, study.observed))
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -50,7 +55,8 @@ class Layout:
         return {statistic.name: statistic.saved() for statistic in self.statistics}
 
     def to_json(self) -> str:
-        return json.dumps(dataclasses.asdict(self.records) | {"statistics": self.saved_statistics})
+        tails = {"tails": {name: each.saved() for name, each in self.tails.items()}} if self.tails else {}
+        return json.dumps(dataclasses.asdict(self.records) | {"statistics": self.saved_statistics} | tails)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -58,7 +64,8 @@ class Layout:
         if "statistics" not in saved:
             saved = translated(saved)
         statistics = kinds.restored(saved.pop("statistics"))
-        return cls(Records.restored(saved), statistics)
+        tails = {name: KnownTails.restored(each) for name, each in saved.pop("tails", {}).items()}
+        return cls(Records.restored(saved), statistics, tails)
 
     def variables(self, sums: Sums, trajectories: int, rounding: Roundings | None = None) -> dict[str, Variable]:
         """Estimates of everything that was recorded, by name, and the size of rounding where it may matter."""
@@ -70,6 +77,9 @@ class Layout:
         for statistic in self.statistics:
             for name, estimates in statistic.estimates(sums, self.records, trajectories).items():
                 made.setdefault(name, {}).update(estimates)
+        for name, known in self.tails.items():
+            of_it = made[name]["sem"]
+            made[name]["sem"] = of_it._replace(values=np.where(known.withheld(trajectories), np.nan, of_it.values))
         for name, estimates in made.items():
             variables |= {f"{name}_{what}" if what else name: variable for what, variable in estimates.items()}
             if rounding and name in rounding and rounding[name].is_open:

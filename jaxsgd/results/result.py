@@ -27,8 +27,9 @@ class Result(Estimates):
     - `dataset`: an ``xarray.Dataset`` with the dimension "step"; every estimate `o_mean` comes with
       `o_variance` and its standard error `o_sem`, which is NaN where the sample carries none: where one trajectory
       makes up too much of the variance, or the skewness is too large for so many trajectories; see
-      [`jaxsgd.inference.tails`][]. Without "extremes" and "shape" that is checked from 16 blocks of 1024 on. The
-      attributes say how it was made.
+      [`jaxsgd.inference.tails`][]. Without "extremes" and "shape" that is checked from 16 blocks of 1024 on. It is NaN,
+      too, where declared facts say that a built-in observable has no variance, or no mean; mean and variance are then
+      those of the sample alone. The attributes say how it was made.
     - `study`: the study, or None for a result read from a file (its repr is in the attributes).
     - `trajectories`, `seed`: how many, under which seed.
     - `rounding`: by observable, what float32 may have done to it; None in float64. Where bounds do not show that it is
@@ -97,7 +98,7 @@ class Result(Estimates):
         lines += [f"  at step {self._layout.steps[-1]}:"]
         for name in self._layout.observed[:20]:
             shown = self._shown(float(last[f"{name}_mean"]), float(last[f"{name}_sem"]))
-            reason = why_withheld(last, name, self.trajectories)
+            reason = why_withheld(last, self._layout, name, self.trajectories)
             if reason:
                 shown = f"{float(last[f'{name}_mean']):.6g} (no standard error: {reason})"
             if f"{name}_rounding" in last:
@@ -142,8 +143,11 @@ class Result(Estimates):
     def heavy_tails(self) -> str:
         """Which estimates have no standard error, and why, in words; empty if all have one."""
         sums = self._ledgers[0].total()
-        named = without_standard_error(self._layout.statistics, sums, self.trajectories)
-        return "; ".join(f"{name}: {why_withheld(self.dataset, name, self.trajectories)}" for name in named)
+        named = without_standard_error([self._layout], self._layout.statistics, sums, self.trajectories)
+        reasons: dict[str, list[str]] = {}
+        for name in named:
+            reasons.setdefault(why_withheld(self.dataset, self._layout, name, self.trajectories), []).append(name)
+        return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
 
     @property
     def underflow(self) -> str:

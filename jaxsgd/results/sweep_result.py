@@ -14,6 +14,7 @@ import xarray as xr
 from jaxsgd.engine.ledger import Ledger
 from jaxsgd.engine.statistics import KeptValues, Statistic, Sums, Variable
 from jaxsgd.errors import InvalidInput, integer, nearest
+from jaxsgd.known_tails import KnownTails
 from jaxsgd.results import rounding as roundings
 from jaxsgd.results import storage
 from jaxsgd.results.estimates import Estimates
@@ -241,14 +242,19 @@ class SweepResult(Estimates):
     @property
     def heavy_tails(self) -> str:
         """Of which observables some cell has a mean without a standard error, in words; empty if all have one."""
-        launches = zip(self._ledgers, self._totals, strict=True)  # whose sums are those of one study with many records
-        found = {
-            name
-            for ledger, total in launches
-            for name in without_standard_error(ledger.statistics, total, self.trajectories)
-        }
+        found: set[str] = set()
+        for members, ledger, total in zip(self._launches, self._ledgers, self._totals, strict=True):
+            layouts = [self._layouts[position] for position in members]
+            found.update(without_standard_error(layouts, ledger.statistics, total, self.trajectories))
         named = [name for name in self.layout.observed if name in found]
-        return f"{', '.join(named)} of some cells: their tails are too heavy for so many trajectories" if named else ""
+        if not named:
+            return ""
+        known = next((f" ({each.reason})" for name in named for each in self.known_tails(name) if each), "")
+        return f"{', '.join(named)} of some cells: their tails are too heavy for so many trajectories{known}"
+
+    def known_tails(self, observable: str) -> list[KnownTails | None]:
+        """Of each cell, what is known beforehand against standard errors of an observable; None if nothing."""
+        return [layout.tails.get(observable) for layout in self._layouts]
 
     @functools.cached_property
     def _totals(self) -> list[Sums]:
@@ -284,11 +290,16 @@ class SweepResult(Estimates):
             mean, sem = (self.dataset[name].isel(step=-1).values.ravel() for name in names)
             order = np.argsort(mean)[:8]
             lines.append(f"  least {self.layout.observed[0]} at step {self.layout.steps[-1]}:")
-            lines += [f"    {mean[i]:.6g} +- {sem[i]:.2g}  {self.cells[i].label}" for i in order]
+            lines += [f"    {with_error(mean[i], sem[i])}  {self.cells[i].label}" for i in order]
         diverged = self.diverged
         if diverged:
             lines.append(f"  {len(diverged)} cells diverged, the first: {diverged[0]}")
         return "\n".join(lines)
+
+
+def with_error(mean: Any, sem: Any) -> str:
+    """A mean with its standard error, which may be withheld."""
+    return f"{mean:.6g} (no standard error)" if np.isnan(sem) else f"{mean:.6g} +- {sem:.2g}"
 
 
 def _of_cell(statistics: Sequence[Statistic], sums: Sums, cell: int, cells: int) -> Sums:

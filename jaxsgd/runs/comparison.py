@@ -10,7 +10,7 @@ import xarray as xr
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
 from jaxsgd.inference import BestSet, best_set, best_set_independent, separate
 from jaxsgd.results.same_study import check_is_of
-from jaxsgd.results.sweep_result import Cell, SweepResult
+from jaxsgd.results.sweep_result import Cell, SweepResult, with_error
 from jaxsgd.runs.arrangement import study_of
 from jaxsgd.runs.sweeps import run_cells
 
@@ -25,6 +25,8 @@ class Comparison:
     - `cells`: the cells, in the order of the sweep.
     - `best`: the confidence set of the best, with differences to the leader; see [`jaxsgd.inference.BestSet`][].
     - `means`, `standard_errors`: of each cell; differences between cells have errors of their own, in `best`.
+    - `without_errors`: why cells are known beforehand to have no standard error, each reason once. Such a cell is
+      neither left out nor leaves another out, and its differences have no limits.
     """
 
     observable: str
@@ -34,6 +36,7 @@ class Comparison:
     best: BestSet
     means: np.ndarray
     standard_errors: np.ndarray
+    without_errors: tuple[str, ...] = ()
 
     @property
     def leader(self) -> Cell:
@@ -86,7 +89,7 @@ class Comparison:
                 if i == best.leader
                 else f"{best.difference[i]:+.4g} [{best.lower[i]:.4g}, {best.upper[i]:.4g}]"
             )
-            mean = f"{self.means[i]:.6g} +- {self.standard_errors[i]:.2g}"
+            mean = with_error(self.means[i], self.standard_errors[i])
             lines.append(f"  {mark} {mean}  {against}  {self.cells[i].label}")
         if len(self.cells) > _SHOWN:
             lines.append(f"    ... {len(self.cells)} cells in all")
@@ -95,8 +98,9 @@ class Comparison:
         if self.kept_by_tails:
             lines.append(
                 f"    {self.kept_by_tails} of them only because their differences carry no test: rare values that "
-                "decide may be missing from the sample, or float32 does not resolve the means"
+                "decide may be missing from the sample or are known to be, or float32 does not resolve the means"
             )
+        lines += [f"    no limits of some cells: {reason}" for reason in self.without_errors]
         if count > 1:
             more = self.to_separate
             number = "no number of" if np.isinf(more) else f"{more:,.0f} more"
@@ -112,15 +116,16 @@ def compare(
     A cell is left out if some other one is better by more than a Bonferroni quantile of the paired standard
     error. The cell that is truly best is left out with probability at most 1 - confidence, although many are
     compared and the leader is chosen from the same data: see [`jaxsgd.inference.best_set`][]. What the sample cannot
-    exclude stays in: a cell whose differences do not vary or have tails too heavy for so many trajectories, or whose
-    mean float32 does not resolve. No sample shows what is rarer than about five in its number of trajectories.
+    exclude stays in: a cell whose differences do not vary or have tails too heavy for so many trajectories, whose mean
+    float32 does not resolve, or which is known to have no variance or no mean. No sample shows what is rarer than
+    about five in its number of trajectories.
 
     **Arguments**
 
     - `result`: of [`jaxsgd.sweep`][] with this observable in `compare`; lower is better.
     - `family`: only the cells of this one are compared.
 
-    **Raises** `ValueError` if the sweep kept no values of the observable, or all cells diverged.
+    **Raises** `ValueError` if the sweep kept no values of the observable, all cells diverged, or none has a mean.
     """
     _check(result)
     families = [name for name in dict.fromkeys(cell.family for cell in result.cells) if name is not None]
@@ -130,16 +135,18 @@ def compare(
     chosen = [i for i, cell in enumerate(result.cells) if family in (None, cell.family)]
     means, variances, errors = (each[chosen] for each in _moments(result, observable))
     cells = tuple(result.cells[i] for i in chosen)
-    resolved = _resolved(result, observable)[chosen]
+    tails = _why_without_errors(result, observable, chosen)
+    known = _resolved(result, observable)[chosen] & np.array([not reason for reason in tails])
     deterministic = all(cell.study is not None and not cell.study.requests for cell in cells)
     if result.shares_draws:
         values = result.values(observable)
         values = values if len(chosen) == len(values) else values[chosen]
-        best = best_set(values, confidence, result.group_sizes, deterministic, resolved)
+        best = best_set(values, confidence, result.group_sizes, deterministic, known)
     else:
-        known = resolved & ~np.isnan(errors)
+        known &= ~np.isnan(errors)
         best = best_set_independent(means, variances, result.trajectories, confidence, known, deterministic)
-    return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors)
+    why = tuple(dict.fromkeys(filter(None, tails)))
+    return Comparison(observable, result.compared_step, result.trajectories, cells, best, means, errors, why)
 
 
 def tune(
@@ -170,7 +177,9 @@ def tune(
         if key is None:
             raise InvalidInput(f'by must be an axis of the sweep, or "family" of one with families, got {by!r}')
         groups.setdefault(key, []).append(i)
-    leaders = [min(group, key=lambda i: np.inf if np.isnan(means[i]) else means[i]) for group in groups.values()]
+    hopeless = np.isnan(means) | ~_has_mean(result, observable)
+    rank = np.argsort(np.lexsort((means, hopeless)))
+    leaders = [min(group, key=lambda i: rank[i]) for group in groups.values()]
     chosen = [result.cells[i] for i in leaders]
     _check_unchanged(result, leaders)
     fresh = run_cells(
@@ -212,6 +221,22 @@ def _resolved(result: SweepResult, observable: str) -> np.ndarray:
     return np.array([
         observable not in each or each[observable].is_settled(m, v, result.trajectories)[record] for each, m, v in whole
     ])  # fmt: skip
+
+
+def _why_without_errors(result: SweepResult, observable: str, chosen: list[int]) -> list[str]:
+    """Of each chosen cell, why it is known that no standard error goes with its mean; an error if none has a mean."""
+    record, tails = result.layout.steps.index(result.compared_step), result.known_tails(observable)
+    of_chosen = [tails[i] for i in chosen]
+    if not _has_mean(result, observable)[chosen].any():
+        reason = next(each.reason for each in of_chosen if each)
+        raise InvalidInput(f"{observable} has no mean to compare in any cell; {reason}")
+    return [each.reason if each and each.withheld(result.trajectories)[record] else "" for each in of_chosen]
+
+
+def _has_mean(result: SweepResult, observable: str) -> np.ndarray:
+    """Of which cells the mean of an observable at the compared step is not known to be infinite, (cells,)."""
+    record = result.layout.steps.index(result.compared_step)
+    return np.array([each is None or bool(each.has_mean[record]) for each in result.known_tails(observable)])
 
 
 def _moments(result: SweepResult, observable: str) -> list[np.ndarray]:

@@ -34,10 +34,16 @@ def within(target: Any, trajectories: int | None, layout: Layout, events: Mappin
     step = layout.steps[-1] if target.step is None else target.step
     if step in layout.records.undefined.get(name, ()):
         raise InvalidInput(f"target names {name!r}, which has no value at step {step}; choose a later step")
-    if trajectories is None:
-        return target
-    most = integer("trajectories, with a target,", trajectories, at_least=PILOT)
-    return dataclasses.replace(target, limit=min(target.limit, most))
+    if trajectories is not None:
+        most = integer("trajectories, with a target,", trajectories, at_least=PILOT)
+        target = dataclasses.replace(target, limit=min(target.limit, most))
+    tails = layout.tails.get(name)
+    if tails is not None and tails.withheld(target.limit)[layout.steps.index(step)]:
+        raise InvalidInput(
+            f"target names {name!r}, of which {target.limit:,} trajectories have no standard error at step {step}: "
+            f'{tails.reason}; name a probability, as in probabilities={{"small": lambda x: ...}}'
+        )
+    return target
 
 
 def run_to(
@@ -54,7 +60,12 @@ def run_to(
     """Run up to each of the target's checkpoints in turn, until a look at what was run reaches it."""
     step = layout.steps[-1] if target.step is None else target.step
     extent = None
-    for number, count in enumerate(target.checkpoints(unit), 1):
+    checkpoints = list(target.checkpoints(unit))
+    tails = layout.tails.get(target.observable)
+    needed = 0.0 if tails is None else tails.needed[layout.steps.index(step)]
+    for number, count in enumerate(checkpoints, 1):
+        if count < min(needed, checkpoints[-1]):
+            continue  # it is known that no standard error goes with so few
         run.extend(first + count, bar)
         sums, record = run.ledgers[0].total(), layout.steps.index(step)
         estimates = layout.variables(sums, count)

@@ -123,10 +123,11 @@ class Subject:
     def known_tails(self, trajectories: int) -> str:
         """What theory knows against a test of the mean of so many trajectories, in words; empty if nothing."""
         claim = self.claim
-        if claim.against is not None or self.event or not (claim.quadratic or isinstance(claim.variable, str)):
+        if self.event or not (claim.quadratic or isinstance(claim.variable, str)):
             return ""
         observable = claim.variable if isinstance(claim.variable, str) else None
-        return why_no_standard_error(claim.study, observable, claim.at, trajectories)
+        reasons = (why_no_standard_error(study, observable, claim.at, trajectories) for study in claim.studies)
+        return next(filter(None, reasons), "")
 
     def _withheld(self, sample: Sample, rounding: float, level: float) -> tuple[str, float]:
         """Why a sample carries no test, and how many trajectories would."""

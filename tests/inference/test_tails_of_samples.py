@@ -20,8 +20,8 @@ from jaxsgd.inference.tails import (
     probability_unseen,
     takes_to_see,
     unseen_event_explains,
-    why_no_standard_error,
     why_no_test,
+    why_not_carried,
 )
 
 LIGHT = {
@@ -66,9 +66,9 @@ def test_the_largest_share_by_hand():
     np.testing.assert_allclose(share, 0.75)
     assert np.isnan(largest_share(1.0, 0.0, 1.0, 1.0))
     assert largest_share(0.0, 1.0, -math.inf, math.inf) == 1
-    assert "makes up 75% of the variance" in why_no_standard_error(1000, 0.75, 0.0)
-    assert "a skewness of 10 takes 2.5e+03 trajectories" in why_no_standard_error(1000, 0.01, 10.0)
-    assert why_no_standard_error(1000, math.nan, math.nan) == ""
+    assert "makes up 75% of the variance" in why_not_carried(1000, 0.75, 0.0)
+    assert "a skewness of 10 takes 2.5e+03 trajectories" in why_not_carried(1000, 0.01, 10.0)
+    assert why_not_carried(1000, math.nan, math.nan) == ""
 
 
 @functools.cache
@@ -123,8 +123,8 @@ def test_a_skewed_measurement_is_cautious_on_one_side():
 def test_a_test_takes_no_gross_share():
     assert why_no_test(1000, 0.01, 2.0) == ""
     assert "makes up" in why_no_test(1000, 0.2, 0.0)
-    assert why_no_standard_error(1000, 0.2, 0.0) == ""  # of many records one may have this by chance
-    assert "makes up" in why_no_standard_error(1000, 0.9, 0.0)
+    assert why_not_carried(1000, 0.2, 0.0) == ""  # of many records one may have this by chance
+    assert "makes up" in why_not_carried(1000, 0.9, 0.0)
 
 
 def test_what_leaves_no_trace():

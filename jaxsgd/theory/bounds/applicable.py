@@ -54,13 +54,20 @@ class Evaluation:
             return "\n    ".join([f"{name} does not apply; it assumes that", *self.reasons])
         lines = [f"{name}: {self.bound.title}"]
         for choice, (value, error) in self.values.items():
-            lines.append(f"<= {value:.6g}" + (f" +- {error:.2g}" if error else "") + f" ({choice})")
+            lines.append(f"<= {value:.6g}" + _error(error) + f" ({choice})")
         if not self.values:
             lines.append("no value without E||g_t||^2: pass a result that recorded gradient_norm_squared at every step")
         if self.gap is not None:
             lines.append(f"exact: {self.gap:.6g}")
         lines += [f"if {each.text} ({each.why})" for each in self.assumptions if each.holds is None]
         return "\n    ".join(lines)
+
+
+def _error(standard_error: float) -> str:
+    """Of a value, in words; NaN where a mean of ||g_t||^2 has no standard error."""
+    if np.isnan(standard_error):
+        return ", without a standard error"
+    return f" +- {standard_error:.2g}" if standard_error else ""
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -120,6 +120,15 @@ def no_schedule(study: Study) -> Assumption:
     return Assumption("a schedule gives eta_t", False, why)
 
 
+def no_variance(study: Study) -> tuple[Assumption, ...]:
+    """Of noise that is known to have no second moments, with which the right side of every bound is infinite."""
+    index = study.oracle.tail_index
+    if index is None or index > 2 or not study.oracle.adds_noise(study.steps).any():
+        return ()
+    why = f"the gradient has the tail index {index:g}, E||g_t||^k is infinite for k >= {index:g}"
+    return (Assumption("E||g_t||^2 is finite", False, why),)
+
+
 def moves(study: Study) -> Assumption:
     """Some learning rate is positive."""
     largest = study.learning_rates[: study.steps].max()

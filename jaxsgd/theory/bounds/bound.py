@@ -9,7 +9,7 @@ from jaxsgd.averages import Average
 from jaxsgd.errors import InvalidInput
 from jaxsgd.module import AbstractOrFinal
 from jaxsgd.study import Study
-from jaxsgd.theory.bounds.assumption import Assumption, failing, no_schedule
+from jaxsgd.theory.bounds.assumption import Assumption, failing, no_schedule, no_variance
 from jaxsgd.theory.bounds.geometry import distance_squared
 
 
@@ -55,8 +55,8 @@ class Bound(AbstractOrFinal, abc.ABC):
         return 0.0
 
     def assumed(self, study: Study) -> tuple[Assumption, ...]:
-        """The same of any study; every theorem here assumes a schedule."""
-        return (no_schedule(study),) if study.schedule is None else self.assumptions(study)
+        """The same of any study; every theorem here assumes a schedule, and finite second moments of gradients."""
+        return (no_schedule(study),) if study.schedule is None else (*self.assumptions(study), *no_variance(study))
 
     def reasons(self, study: Study) -> tuple[str, ...]:
         """Why the bound does not apply: the assumptions that fail. Empty where none is known to."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
+from jaxsgd.known_tails import least_of_coordinates
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
@@ -45,7 +46,8 @@ def relative_second_moments(study: Study) -> Mapping[str, np.ndarray] | None:
     Where gradients are drawn from a law that is not finite, as with ``RandomLoss``, independently and affine in x, the
     recursion is that of draws of it, in 16 groups, and kappa the least of 16 estimates. Estimates of moments of heavy
     tails lie below them more often than above, so that the least is below kappa but with probability 2^-16. No more are
-    made once all are at most 3.
+    made once all are at most 3. In more than 6 coordinates kappa is known where noise multiplies each coordinate of
+    the gradient, see `least_of_coordinates`.
 
     **Returns** kappa (steps,) of q = R(x_s) - R* and of q = ||x_s - x*||^2 under the names of these observables, and
     of the same of averages where that does not take longer; inf after an overflow. None where it is not known. Found
@@ -77,7 +79,7 @@ def _found(study: Study) -> Mapping[str, np.ndarray] | None:
         fits = d <= _LARGEST and costs + _cost(study, None) <= _MOST
         return _of_examples(study) if fits else least_by_repetition(study)
     if d > _LARGEST:
-        return None
+        return least_of_coordinates(study)
     # Noise of one law at every x is only added to x, and does not grow.
     if oracle.order is not None or oracle.gradient_covariances(d, 1) is not None or (oracle.tail_index or math.inf) < 4:
         return None

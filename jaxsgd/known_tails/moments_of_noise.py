@@ -8,6 +8,7 @@ from jaxsgd.one_update import OneUpdate, moved_by
 from jaxsgd.study import Study
 
 _LARGEST = 100  # coordinates up to which it is found out how a method that is linear responds to a gradient
+_MOST_RATES = 100  # for which that is found out
 
 
 def why_no_moment(study: Study, order: float, step: int | None = None, average: str | None = None) -> str:
@@ -26,8 +27,9 @@ def why_no_moment(study: Study, order: float, step: int | None = None, average: 
     - `step`: s, default the last.
     - `average`: the name of an average in place of x. Of further points of a method nothing is known.
     """
+    step = study.steps if step is None else step
     index = study.oracle.tail_index
-    if index is None or order < index or not _noisy(study, study.steps if step is None else step, average):
+    if index is None or order < index or not holds_noise(study, np.array([step]), average)[0]:
         return ""
     what = "x_s - x*" if average is None else f"{average} - x*"
     return (
@@ -36,30 +38,38 @@ def why_no_moment(study: Study, order: float, step: int | None = None, average: 
     )
 
 
-def _noisy(study: Study, step: int, average: str | None) -> bool:
-    """Whether x_s, or an average at step s, is known to hold the noise of an update independent of all else in it."""
-    last = step  # of the iterates x_0, x_1, .. that it is made of
+def holds_noise(study: Study, steps: np.ndarray, average: str | None = None) -> np.ndarray:
+    """At which steps x, or an average, is known to hold the noise of an update independent of all else in it.
+
+    Of linear methods that are not plain SGD that is found out for the last `_MOST_RATES` different learning rates.
+    """
+    none = np.zeros(len(steps), bool)
+    last = np.asarray(steps)  # of the iterates x_0, x_1, .. that it is made of
     if average is not None and average not in study.averages:
-        return False  # a point of the method, of which it is not known
+        return none  # a point of the method, of which it is not known
+    T = int(last.max(initial=0))
     if average is not None:
-        taken = np.flatnonzero(study.averages[average].mixing(study.learning_rates[: study.steps])[:step] > 0)
-        last = int(taken[-1]) if len(taken) else 0
-    rates, noisy = study.learning_rates[:last], study.oracle.adds_noise(last)
+        taken = study.averages[average].mixing(study.learning_rates[: study.steps])[:T] > 0
+        last = np.append(0, np.maximum.accumulate(np.where(taken, np.arange(T), 0)))[last]
+    rates, noisy = study.learning_rates[:T], np.append(False, study.oracle.adds_noise(T))  # of what led to x_0, x_1, ..
     if study.method.plain:
-        return bool(np.any((rates > 0) & noisy))
-    if not (last > 0 and study.method.linear and study.dimension <= _LARGEST and noisy[-1]):
-        return False
-    return _responds(study, rates[-1])
+        return np.logical_or.accumulate(noisy & np.append(False, rates > 0))[last]
+    if not (study.method.linear and study.dimension <= _LARGEST):
+        return none
+    rates = np.append(np.nan, rates)[last]
+    asked = list(dict.fromkeys(rates[noisy[last]][::-1].tolist()))[:_MOST_RATES]
+    return noisy[last] & np.isin(rates, _responding(study, asked) if asked else [])
 
 
-def _responds(study: Study, rate: float) -> bool:
-    """Whether a linear method turns different gradients into different iterates."""
+def _responding(study: Study, rates: list[float]) -> list[float]:
+    """The learning rates with which a linear method turns different gradients into different iterates."""
     one, zero = OneUpdate(study.oracle, study.method, study.point), np.zeros(study.dimension)
 
-    def moved_from_0(gradient: jax.Array) -> jax.Array:
+    def moved_from_0(gradient: jax.Array, rate: jax.Array) -> jax.Array:
         at, g = (one.as_seen(one.point.unravel(each)) for each in (jnp.asarray(zero), gradient))
         return one.point.ravel(one.as_pytree(moved_by(study.method, at, g, rate)))
 
     with jax.enable_x64(True):
-        moved = jax.jacobian(moved_from_0)(zero)
-    return bool(np.linalg.matrix_rank(np.asarray(moved)) == study.dimension)
+        responses = jax.vmap(lambda rate: jax.jacobian(moved_from_0)(zero, rate))(np.array(rates))
+    ranks = np.linalg.matrix_rank(np.asarray(responses))
+    return [rate for rate, rank in zip(rates, ranks, strict=True) if rank == study.dimension]
