@@ -10,7 +10,7 @@ from contract_measures import examples_of
 
 import jaxsgd as js
 from jaxsgd import methods, noise, oracles, orders, problems, stated_facts
-from jaxsgd.errors import InvalidInput
+from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.stated_facts import check_method, check_noise, check_oracle, check_order, check_problem
 from jaxsgd.stated_facts.held import Held
 
@@ -91,6 +91,46 @@ def test_stated_variances_and_laws_of_coordinates_are_held_against_draws():
     ]:
         with pytest.raises(InvalidInput, match=message):
             check_each(noise.Noise, OfLaplace(variance, law))
+
+
+class OfForm(noise.Noise):
+    """Facts as they are given."""
+
+    kappa: object = None
+    stable: object = None
+    law: object = None
+    tail_index: object = None
+
+    def sample(self, stream, like):
+        return stream.normal_like(like)
+
+    def cumulants(self, order, dimension):
+        return self.kappa
+
+    def stable_law(self, dimension):
+        return self.stable
+
+    def marginal(self, dimension):
+        return self.law
+
+
+FORMS = [
+    ({"kappa": np.ones(3)}, r"cumulants\(2, 2\) of the noise OfForm must be of shape \(2,\), .* got \(3,\)"),
+    ({"kappa": 1.0}, r"cumulants\(2, 2\) .* got \(\)"),
+    ({"stable": noise.Stable(2.0, np.ones(3))}, r"scales in stable_law\(2\) .* must be of shape \(2,\)"),
+    ({"stable": noise.Stable(3.0, np.ones(2))}, r"alpha in stable_law\(2\) .* at most 2"),
+    ({"stable": 2.0}, r"stable_law\(2\) .* must be noise.Stable"),
+    ({"tail_index": "a"}, "tail_index of the noise OfForm must be a number above 0"),
+    ({"tail_index": -1}, "tail_index of the noise OfForm must be a number above 0"),
+    ({"law": 3.0}, r"marginal\(2\) of the noise OfForm must be .* without cdf"),
+]
+
+
+@pytest.mark.parametrize(("stated", "message"), FORMS)
+def test_what_has_not_the_form_that_it_should_have(stated, message):
+    for given in (OfForm(**stated), noise.Multiplicative(0.5, OfForm(**stated))):
+        with pytest.raises((InvalidInput, InvalidType), match=message):
+            study_of(problems.Quadratic([1.0, 2.0]), (1.0, 1.0), noise=given)
 
 
 # functions, one coordinate

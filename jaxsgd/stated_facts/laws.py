@@ -9,9 +9,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
+from jaxsgd.start import as_parameters
 from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_mean
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick
-from jaxsgd.start import as_parameters
 from jaxsgd.streams import Replay
 from jaxsgd.structure import Skeleton, Structure
 
