@@ -63,13 +63,12 @@ def growth_of_second_moments(quadratic: ShiftedQuadratic, noise: NoiseAtPoint, s
         zero = np.zeros(d)
         return noise.noise(MeanAndCovariance(zero, X)) - noise.noise(MeanAndCovariance(zero, X * 0))
 
-    taken = some.taken or (np.eye(1)[None, None] + np.zeros((1, d, 1, 1)), None)
-    blocks = [some.matrices[0], some.noise[0], taken[0][0]]
+    blocks = [some.matrices[0], some.noise[0], some.taken[0][0]]  # type: ignore[index]
     if not curved.all():
         if blocks[1].shape[-1] > 1 or np.any(growing(flat)):
             return None
         blocks = [each[curved] for each in blocks]
-    M, N, P = (scipy.linalg.block_diag(*each) for each in blocks)
+    M, N, P = [np.asarray(scipy.linalg.block_diag(*each)) for each in blocks]
     if _APPLICATIONS * (noise.multiplications + len(M) ** 3) > MOST / 30:  # two seconds
         return None
 
