@@ -29,7 +29,7 @@ def noise_over_time(study: Study, function: str) -> NoiseOverTime:
     return given
 
 
-def added_up(study: Study, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> Summed:
+def sums_of_noise(study: Study, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> Summed:
     """m_s and sum_t sum_i f(C_{s,t,i}) w_{t,i}, with x_s - x* = m_s + sum_t C_{s,t} xi_t, of x_s and each average.
 
     It is for what independent variables add up. Where a coordinate of x_s depends on several coordinates of the noise,

@@ -223,9 +223,9 @@ def _check_same_everywhere(oracle: Oracle, method: Method) -> None:
     depends = growing_noise.why_not(oracle) is None or finite_sums.why_not(oracle) is None
     if why_none(oracle, 1) is not None and depends:
         raise NoExactSolution(
-            f"the noise of oracles.{type(oracle).__name__} depends on x, and of such a stability limit and a stationary law are known for "
-            f"plain SGD only, not for methods.{type(method).__name__}; theory.exact has the moments of every step, and "
-            "says where they grow"
+            f"the noise of oracles.{type(oracle).__name__} depends on x, and of such noise a stability limit and a "
+            f"stationary law are known for plain SGD only, not for methods.{type(method).__name__}; theory.exact has "
+            "the moments of every step, and says where they grow"
         )
 
 

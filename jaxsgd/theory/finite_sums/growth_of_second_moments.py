@@ -97,9 +97,7 @@ def _spectral_radius(operator: Callable[[np.ndarray], np.ndarray], n: int) -> fl
 
     linear = scipy.sparse.linalg.LinearOperator((n * n, n * n), matvec=apply, dtype=float)  # type: ignore[call-arg]
     try:
-        (largest,) = scipy.sparse.linalg.eigs(
-            linear, 1, v0=np.eye(n).ravel(), maxiter=_APPLICATIONS, return_eigenvectors=False
-        )
+        found = scipy.sparse.linalg.eigs(linear, 1, v0=np.eye(n).ravel(), maxiter=_APPLICATIONS)[0]
     except scipy.sparse.linalg.ArpackNoConvergence:
         return None
-    return float(np.abs(largest))
+    return float(np.abs(np.asarray(found)).max())
