@@ -185,8 +185,11 @@ class Request(NamedTuple):
         dtype = DTYPES.get(self.kind)
         return values if dtype is None else _bitcast(values, dtype)
 
-    def by_numpy(self, random: np.random.Generator, count: int) -> Any:
-        """So many draws by NumPy, along the first axis: of the same law, for what is looked at before a run."""
+    def by_numpy(self, random: np.random.Generator, count: int, dtype: Any = np.float32) -> Any:
+        """So many draws by NumPy, along the first axis: of the same law, for what is looked at before a run.
+
+        Those that are no integers are of this `dtype`.
+        """
 
         def leaf(shape: tuple[int, ...]) -> np.ndarray:
             size = (count, *shape)
@@ -195,9 +198,9 @@ class Request(NamedTuple):
             if self.kind in ("bits", "key"):
                 return random.integers(2**32, size=size, dtype=np.uint32)
             if self.kind == "rademacher":
-                return random.choice([-1.0, 1.0], size).astype(np.float32)
+                return random.choice([-1.0, 1.0], size).astype(dtype)
             made = random.normal(size=size) if self.kind == "normal" else random.uniform(size=size)
-            return (made - 0.5 if self.kind == "centred_uniform" else made).astype(np.float32)
+            return (made - 0.5 if self.kind == "centred_uniform" else made).astype(dtype)
 
         return jax.tree.unflatten(self.structure.treedef, [leaf(shape) for shape in self.structure.shapes])
 

@@ -9,9 +9,9 @@ from contract_false import FALSE
 from contract_measures import examples_of
 
 import jaxsgd as js
-from jaxsgd import methods, noise, oracles, orders, problems, stated_facts
-from jaxsgd.errors import InvalidInput
-from jaxsgd.stated_facts import check_method, check_noise, check_oracle, check_order, check_problem
+from jaxsgd import methods, noise, oracles, orders, problems, start, stated_facts
+from jaxsgd.errors import InvalidInput, InvalidType
+from jaxsgd.stated_facts import check_method, check_noise, check_oracle, check_order, check_problem, check_start, held
 from jaxsgd.stated_facts.held import Held
 
 START = np.array([0.7, -0.4])
@@ -20,24 +20,37 @@ UNTRUE = ("function", "function: of a pytree", "random_loss", "finite_sum")
 
 
 def check_each(family, item):
-    start, nowhere = Held.of(START), Held.of(None)
+    at, nowhere = Held.of(START), Held.of(None)
     if family is problems.Problem:
         known = item.start if item.minimiser is None else item.minimiser
         check_problem(Held.of(item), Held.of(jax.tree.map(lambda leaf: leaf + 0.37, known)), nowhere)
     elif family is noise.Noise:
-        check_noise(Held.of(item), start)
+        check_noise(Held.of(item), at)
     elif family is oracles.Oracle:
-        check_oracle(Held.of(item), start)
+        check_oracle(Held.of(item), at)
     elif family is orders.Order:
         check_order(Held.of(item), examples_of(item), 2)
+    elif family is start.Start:
+        check_start(Held.of(item), Held.of(START))
     else:
-        check_method(Held.of(item), start)
+        check_method(Held.of(item), at)
 
 
-CHECKED = (problems.Problem, noise.Noise, oracles.Oracle, orders.Order, methods.Method)
+CHECKED = (problems.Problem, noise.Noise, oracles.Oracle, orders.Order, methods.Method, start.Start)
 EACH = [(family, name) for family in CHECKED for name in FAMILIES[family]]
 
 
+class Never(Exception):
+    """Nothing raises it."""
+
+
+@pytest.fixture
+def nothing_is_swallowed(monkeypatch):
+    """Errors that a check takes for those of functions of the user are raised: kinds of jaxsgd can be evaluated."""
+    monkeypatch.setattr(held, "Exception", Never, raising=False)
+
+
+@pytest.mark.usefixtures("nothing_is_swallowed")
 @pytest.mark.parametrize(("family", "name"), EACH, ids=lambda each: getattr(each, "__name__", each))
 def test_no_built_in_kind_is_contradicted(family, name):
     entry = FAMILIES[family][name]
@@ -52,9 +65,11 @@ CAUGHT = {
     oracles.Oracle: {"full_gradient"},
     orders.Order: {"distinct"},
     methods.Method: {"plain"},
+    start.Start: {"mean_vector", "covariance_matrix"},
 }
 
 
+@pytest.mark.usefixtures("nothing_is_swallowed")
 @pytest.mark.parametrize("family", CAUGHT, ids=lambda each: each.__name__)
 def test_control_what_is_false_is_contradicted(family):
     jax.clear_caches()  # JAX gives arrays of a module to float64 programs as float32 ones that are kept got them
@@ -91,6 +106,46 @@ def test_stated_variances_and_laws_of_coordinates_are_held_against_draws():
     ]:
         with pytest.raises(InvalidInput, match=message):
             check_each(noise.Noise, OfLaplace(variance, law))
+
+
+class OfForm(noise.Noise):
+    """Facts as they are given."""
+
+    kappa: object = None
+    stable: object = None
+    law: object = None
+    tail_index: object = None
+
+    def sample(self, stream, like):
+        return stream.normal_like(like)
+
+    def cumulants(self, order, dimension):
+        return self.kappa
+
+    def stable_law(self, dimension):
+        return self.stable
+
+    def marginal(self, dimension):
+        return self.law
+
+
+FORMS = [
+    ({"kappa": np.ones(3)}, r"cumulants\(2, 2\) of the noise OfForm must be of shape \(2,\), .* got \(3,\)"),
+    ({"kappa": 1.0}, r"cumulants\(2, 2\) .* got \(\)"),
+    ({"stable": noise.Stable(2.0, np.ones(3))}, r"scales in stable_law\(2\) .* must be of shape \(2,\)"),
+    ({"stable": noise.Stable(3.0, np.ones(2))}, r"alpha in stable_law\(2\) .* at most 2"),
+    ({"stable": 2.0}, r"stable_law\(2\) .* must be noise.Stable"),
+    ({"tail_index": "a"}, "tail_index of the noise OfForm must be a number above 0"),
+    ({"tail_index": -1}, "tail_index of the noise OfForm must be a number above 0"),
+    ({"law": 3.0}, r"marginal\(2\) of the noise OfForm must be .* without cdf"),
+]
+
+
+@pytest.mark.parametrize(("stated", "message"), FORMS)
+def test_what_has_not_the_form_that_it_should_have(stated, message):
+    for given in (OfForm(**stated), noise.Multiplicative(0.5, OfForm(**stated))):
+        with pytest.raises((InvalidInput, InvalidType), match=message):
+            study_of(problems.Quadratic([1.0, 2.0]), (1.0, 1.0), noise=given)
 
 
 # functions, one coordinate

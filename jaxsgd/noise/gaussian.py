@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, finite_array, semidefinite
-from jaxsgd.noise.noise import Noise, Stable, non_negative, per_coordinate
+from jaxsgd.noise.noise import Noise, Stable, non_negative, per_coordinate, scaled_law
 from jaxsgd.streams import Stream
 
 
@@ -81,8 +81,7 @@ class Gaussian(Noise):
     def marginal(self, dimension: int) -> Any:
         from scipy import stats
 
-        variances = self._variances(dimension)
-        return stats.norm(scale=np.sqrt(variances)) if variances.all() else None
+        return scaled_law(stats.norm, np.sqrt(self._variances(dimension)))
 
     def _variances(self, dimension: int) -> np.ndarray:
         covariance = self.covariance_matrix(dimension)

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType
-from jaxsgd.noise.noise import Noise, non_negative, per_coordinate
+from jaxsgd.noise.noise import Noise, non_negative, per_coordinate, scaled_law
 from jaxsgd.streams import Stream
 
 
@@ -77,7 +77,7 @@ class Multiplicative(Noise):
     def relative_marginal(self, dimension: int) -> Any:
         from scipy import stats
 
-        return stats.norm(scale=np.broadcast_to(self.std, (dimension,)))
+        return scaled_law(stats.norm, np.broadcast_to(self.std, (dimension,)))
 
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))

@@ -63,15 +63,17 @@ class NoiseFacts(Facts):
     def marginal(self, dimension: int) -> Any:
         """The law of each coordinate: a frozen distribution of scipy.stats, or another object with a method `cdf`.
 
-        Its parameters broadcast to (d,), so that ``cdf`` and, of a continuous law, ``pdf`` and ``ppf`` of (.., d) are
-        (.., d). Of a law that is not continuous `cdf` is all that is there. None: not known.
+        ``cdf`` of (.., d) is (.., d). All else is optional: ``support()``, the ends (lower, upper) of the law, tells
+        integrals where the distribution function is not smooth. None: not known.
         """
         return None
 
     def relative_marginal(self, dimension: int) -> Any:
         """The continuous law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j; xi has one law, independent of zeta.
 
-        As `marginal` gives one. None: not known, or g is not of this form.
+        An object with methods `cdf`, `pdf` and `ppf`, of which those of (.., d) are (.., d), such as a frozen
+        distribution of scipy.stats. ``ppf`` of 0 and 1 are the ends of the law; if they are the same, zeta_j is that
+        number. None: not known, or g is not of this form.
         """
         return None
 
@@ -161,9 +163,41 @@ class Scaled(Noise):
         return np.broadcast_to(self.scale, (dimension,))
 
     def frozen(self, law: Any, dimension: int, *shape: float, loc: float = 0.0, factor: float = 1.0) -> Any:
-        """A law of scipy.stats with loc and factor times scale, for `marginal`; None if a scale is 0: no density."""
-        scales = self.scales(dimension)
-        return law(*shape, loc=loc * scales, scale=factor * scales) if scales.all() else None
+        """A law of scipy.stats with loc and factor times scale, for `marginal`."""
+        return scaled_law(law, self.scales(dimension), *shape, loc=loc, factor=factor)
+
+
+class _SomeAtZero:
+    """A law of which some coordinates are the number 0: of these there is no density, NaN."""
+
+    def __init__(self, law: Any, spread: np.ndarray) -> None:
+        self._law, self._spread = law, spread
+
+    def cdf(self, x: Any) -> np.ndarray:
+        """P(xi <= x)."""
+        return np.where(self._spread, self._law.cdf(x), np.asarray(x) >= 0)
+
+    def pdf(self, x: Any) -> np.ndarray:
+        """The density at x."""
+        return np.where(self._spread, self._law.pdf(x), np.nan)
+
+    def ppf(self, p: Any) -> np.ndarray:
+        """The quantile."""
+        return np.where(self._spread, self._law.ppf(p), 0.0)
+
+    def support(self) -> tuple[np.ndarray, np.ndarray]:
+        """The ends of the law."""
+        lower, upper = (np.where(self._spread, end, 0.0) for end in self._law.support())
+        return lower, upper
+
+
+def scaled_law(law: Any, scales: np.ndarray, *shape: float, loc: float = 0.0, factor: float = 1.0) -> Any:
+    """A frozen law of scipy.stats with loc and factor times these scales (d,); 0 where a scale is 0."""
+    spread = scales > 0
+    if spread.all():
+        return law(*shape, loc=loc * scales, scale=factor * scales)
+    positive = np.where(spread, scales, 1.0)
+    return _SomeAtZero(law(*shape, loc=loc * positive, scale=factor * positive), spread)
 
 
 def non_negative(name: str, value: Any) -> np.ndarray:

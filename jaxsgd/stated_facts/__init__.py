@@ -12,6 +12,7 @@ A check finds contradictions, it proves nothing: a fact that fails elsewhere, or
 from typing import Any
 
 from jaxsgd.methods import Method, Sgd, Wrapper
+from jaxsgd.noise import Multiplicative, Noise
 from jaxsgd.oracles import AdditiveNoise, Oracle, RandomLoss
 from jaxsgd.orders import Order
 from jaxsgd.problems import FiniteSum, Function, Problem
@@ -41,8 +42,10 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
     problem, order = oracle.problem, oracle.order
     if isinstance(problem, Problem) and is_stated(problem):
         check_problem(Held.of(problem), Held.of(x0), Held.of(method.projection))
-    if isinstance(oracle, AdditiveNoise) and is_stated(oracle.noise):
-        check_noise(Held.of(oracle.noise), Held.of(x0))
+    if isinstance(oracle, AdditiveNoise):
+        for noise in _with_added(oracle.noise):
+            if is_stated(noise):
+                check_noise(Held.of(noise), Held.of(x0))
     if is_stated(oracle):
         check_oracle(Held.of(oracle), Held.of(x0))
     if isinstance(order, Order) and problem is not None and is_stated(order):
@@ -50,6 +53,12 @@ def check(oracle: Oracle, method: Method, x0: Any) -> None:
     for each in _with_inner(method):
         if is_stated(each):
             check_method(Held.of(each), Held.of(x0))
+
+
+def _with_added(noise: Noise) -> list[Noise]:
+    """A noise, and the one that it adds, from whose facts its own are derived."""
+    added = noise.additive if isinstance(noise, Multiplicative) else None
+    return [noise] if added is None else [noise, added]
 
 
 def _with_inner(method: Method) -> list[Method]:

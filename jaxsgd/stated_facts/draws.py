@@ -32,30 +32,28 @@ def variates(requests: Sequence[Request], lanes: int) -> tuple[Any, ...]:
     rng = np.random.default_rng(0)
     drawn = []
     for request in requests:
-        leaves = [_leaf(rng, request, lanes, shape) for shape in request.structure.shapes]
-        drawn.append(jax.tree.unflatten(request.structure.treedef, leaves))
+        ordinary, extreme = (request.by_numpy(rng, count, np.float64) for count in (lanes, _EXTREME))
+        extreme = jax.tree.map(lambda leaf, request=request: _with_ends(rng, request, leaf), extreme)
+        drawn.append(jax.tree.map(lambda *both: np.concatenate(both), ordinary, extreme))
     return (*drawn, np.zeros(lanes + _EXTREME))  # the last is for those that draw nothing, to have as many lanes
 
 
-def _leaf(rng: np.random.Generator, request: Request, lanes: int, shape: tuple[int, ...]) -> np.ndarray:
-    usual, rare = (lanes, *shape), (_EXTREME, *shape)
-    at_end, low = rng.random(rare) < 0.5, rng.random(rare) < 0.5
+def _with_ends(rng: np.random.Generator, request: Request, drawn: np.ndarray) -> np.ndarray:
+    """Draws, every other one of them replaced by one near an end of its range."""
+    at_end, low = rng.random(drawn.shape) < 0.5, rng.random(drawn.shape) < 0.5
     if request.kind == "normal":
-        ordinary, extreme, ends = rng.normal(size=usual), rng.normal(size=rare), 2 * rng.normal(size=rare)
+        ends = 2 * rng.normal(size=drawn.shape)
     elif request.kind == "uniform":
-        near = 10.0 ** -rng.uniform(0, 9, rare)
-        ordinary, extreme, ends = rng.random(usual), rng.random(rare), np.where(low, near, 1 - near)
+        near = 10.0 ** -rng.uniform(0, 9, drawn.shape)
+        ends = np.where(low, near, 1 - near)
     elif request.kind == "centred_uniform":
-        ordinary, extreme = rng.random(usual) - 0.5, rng.random(rare) - 0.5
-        ends = np.where(low, 1, -1) * 0.5 * 10.0 ** -rng.uniform(0, 18, rare)
+        ends = np.where(low, 1, -1) * 0.5 * 10.0 ** -rng.uniform(0, 18, drawn.shape)
     elif request.kind == "rademacher":
-        ordinary, extreme = 2.0 * rng.integers(0, 2, usual) - 1, 2.0 * rng.integers(0, 2, rare) - 1
-        ends = extreme
+        ends = drawn
     else:
-        bound, dtype = (request.bound, np.int32) if request.kind == "integers" else (2**32, np.uint32)
-        ordinary, extreme = (rng.integers(0, bound, each, dtype=np.int64).astype(dtype) for each in (usual, rare))
-        ends = np.where(low, 0, bound - 1).astype(dtype)
-    return np.concatenate([ordinary, np.where(at_end, ends, extreme)])
+        last = (request.bound if request.kind == "integers" else 2**32) - 1
+        ends = np.where(low, 0, last).astype(drawn.dtype)
+    return np.where(at_end, ends, drawn)
 
 
 class Sample(NamedTuple):

@@ -7,6 +7,7 @@ import numpy as np
 from jaxsgd.noise import Noise
 from jaxsgd.remembering import remember
 from jaxsgd.stated_facts.draws import FALSE, Sample, check_covariance
+from jaxsgd.stated_facts.forms import check_forms
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, shown
 from jaxsgd.stated_facts.laws import check_mean, sample_of_law
 
@@ -17,12 +18,16 @@ _LOOKED_AT = 64  # draws at which distribution functions are compared; those of 
 def check_noise(held: Held, start: Held) -> None:
     """An error if the mean is not 0, or covariance, variances or the laws of coordinates are not the stated ones.
 
+    So it is if what is stated has not the form that it should have.
+
     Checked are 4096 draws, fewer in many coordinates; wrong by chance with probability 4e-10 at most. A variance is
     found wrong if it is off by some 15% (normal noise), a law if its distribution function is off by 0.07 somewhere,
     more in many coordinates. Higher cumulants, and whether a law is normal, symmetric, bounded or stable, are not
     checked; of noise that is not additive only the mean is.
     """
-    noise, d, sample = held.item, dimension_of(start), sample_of_law(held, start)
+    noise, d = held.item, dimension_of(start)
+    check_forms(noise, d)
+    sample = sample_of_law(held, start)
     if sample is None:
         return
     what = f"the noise {type(noise).__name__}"
@@ -41,7 +46,7 @@ def _check_variances(what: str, noise: Noise, covariance: np.ndarray | None, sam
     """An error if kappa_2 is not the variance that is stated, or, of independent coordinates, that of the draws."""
     d = sample.values.shape[1]
     variances = noise.cumulants(2, d)
-    if variances is None or np.shape(variances) != (d,):
+    if variances is None:
         return
     variances = np.asarray(variances, np.float64)
     if covariance is not None:

@@ -29,7 +29,7 @@ def noise_over_time(study: Study, function: str) -> NoiseOverTime:
     return given
 
 
-def added_up(study: Study, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> Summed:
+def sums_of_noise(study: Study, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> Summed:
     """m_s and sum_t sum_i f(C_{s,t,i}) w_{t,i}, with x_s - x* = m_s + sum_t C_{s,t} xi_t, of x_s and each average.
 
     It is for what independent variables add up. Where a coordinate of x_s depends on several coordinates of the noise,
@@ -75,9 +75,8 @@ def diagonal_basis(problem: Problem | None) -> Eigenbasis:
     reason = "there is no problem" if problem is None else why_none(FullGradient(problem), 1)
     if problem is None or reason:
         raise NoExactSolution(f"the law of x is that of a sum on a quadratic: {reason}")
-    A = stated_hessian(problem)
-    h = A if A.ndim == 1 else np.diagonal(A)
-    if A.ndim == 2 and np.any(np.diag(h) != A):
+    h = stated_hessian(problem)
+    if h.ndim == 2:
         raise NoExactSolution("the Hessian is not a diagonal: each coordinate of x depends on several of the noise")
     if is_negative(h):
         raise NoExactSolution(f"the Hessian has the negative eigenvalue {h.min():g}, so that R has no minimum")

@@ -9,6 +9,7 @@ from scipy.optimize import root_scalar
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, integer, scalar
 from jaxsgd.noise import Noise
+from jaxsgd.stated_facts.forms import check_law
 
 _ERROR = 1e-9
 
@@ -28,7 +29,8 @@ def clipping_bias(noise: Noise, value: Any, dimension: int = 1) -> np.ndarray:
 
     **Arguments**
 
-    - `noise`: additive, and symmetric or with a known `marginal` law, such as `CenteredExponential`.
+    - `noise`: additive, and symmetric or with a known `marginal` law, such as `CenteredExponential`; of a law that is
+      not continuous inside its `support` the integral is not known.
     - `value`: v > 0, at which gradients are clipped.
     - `dimension`: d.
 
@@ -55,24 +57,26 @@ def clipping_bias(noise: Noise, value: Any, dimension: int = 1) -> np.ndarray:
     law = noise.marginal(d)
     if law is None:
         raise NoExactSolution(f"{name} states neither that it is symmetric nor its marginal law")
-    alike = np.ndim(law.cdf(0.0)) == 0
-    biases = [_bias(law, j, v, name) for j in range(1 if alike else d)]
-    return np.broadcast_to(biases, (d,)).copy()
+    check_law(f"marginal({d}) of {name}", law, ("cdf",), d)
+    return np.array([_bias(law, j, d, v, name) for j in range(d)])
 
 
-def _bias(law: Any, j: int, v: float, name: str) -> float:
+def _bias(law: Any, j: int, dimension: int, v: float, name: str) -> float:
     """u* of coordinate j."""
 
     def at(value: Any) -> float:
-        return float(np.ravel(value)[j])
+        return float(np.broadcast_to(value, (dimension,))[j])
 
-    support = [at(end) for end in law.support()]
+    def cdf(x: float) -> float:
+        return at(law.cdf(np.full(dimension, x)))
+
+    support = [at(end) for end in law.support()] if hasattr(law, "support") else []
 
     def clipped_mean(u: float) -> float:
-        kinks = [u + end for end in support if -v < u + end < v]
-        ends = [-v, *kinks, v]
+        kinks = {u + end for end in support if -v < u + end < v}
+        ends = [-v, *sorted(kinks), v]
         parts = [
-            quad(lambda y: at(law.cdf(y - u)), low, high, epsabs=_ERROR / 100, epsrel=0, full_output=1)[:2]
+            quad(lambda y: cdf(y - u), low, high, epsabs=_ERROR / 100, epsrel=0, full_output=1)[:2]
             for low, high in itertools.pairwise(ends)
         ]
         if sum(error for _, error in parts) > _ERROR:

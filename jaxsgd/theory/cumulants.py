@@ -5,7 +5,7 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.added_noise import added_up, per_variable
+from jaxsgd.theory.added_noise import noise_over_time, per_variable, sums_of_noise
 
 
 def cumulants(study: Study) -> xr.Dataset:
@@ -43,10 +43,12 @@ def cumulants(study: Study) -> xr.Dataset:
     oracle = study.oracle
     stated = {order: oracle.gradient_cumulants(order, study.dimension, study.steps) for order in (2, 3, 4)}
     known = {order: kappa for order, kappa in stated.items() if kappa is not None}
+    if 2 not in known:
+        noise_over_time(study, "cumulants")  # where it depends on x, that is the reason
     if 2 not in known or len(known) == 1:
         missing = "a variance" if 2 not in known else "cumulants of order 3 or 4"
         raise NoExactSolution(f"{oracle!r} does not state {missing} of its gradients: infinite, or not known")
-    found = {order: added_up(study, lambda C, k=order: C**k, kappa) for order, kappa in known.items()}
+    found = {order: sums_of_noise(study, lambda C, k=order: C**k, kappa) for order, kappa in known.items()}
     means, variance = found[2]
     values = {"x_mean": means, "x_variance": variance}
     for order, name in ((3, "x_skewness"), (4, "x_excess_kurtosis")):

@@ -172,7 +172,7 @@ def is_negative(eigenvalues: np.ndarray) -> bool:
 
 
 def stated_hessian(problem: Problem) -> np.ndarray:
-    """The constant Hessian that a problem states, (d,) or (d, d); InvalidInput unless it is a symmetric matrix."""
+    """The constant Hessian that a problem states, (d,) if it is a diagonal; InvalidInput unless it is symmetric."""
     A, x_star = np.asarray(problem.hessian, np.float64), problem.minimiser
     d = len(A) if x_star is None and A.ndim else len(flat(x_star))
     if A.shape not in ((d,), (d, d)) or not np.allclose(A, A.T, rtol=1e-12, atol=0):
@@ -180,7 +180,12 @@ def stated_hessian(problem: Problem) -> np.ndarray:
             f"hessian of problems.{type(problem).__name__} must be a diagonal ({d},) or a symmetric matrix ({d}, {d}), "
             f"got shape {A.shape}"
         )
-    return A
+    return _as_diagonal(A)
+
+
+def _as_diagonal(A: np.ndarray) -> np.ndarray:
+    """A symmetric matrix as (d,) if it is a diagonal: then coordinates do not mix, and more is known."""
+    return np.diagonal(A).copy() if A.ndim == 2 and not np.any(A - np.diag(np.diagonal(A))) else A
 
 
 def stated_covariance(oracle: Oracle, dimension: int) -> np.ndarray | None:
@@ -204,7 +209,7 @@ def _checked(oracle: Oracle, stated: np.ndarray, dimension: int) -> np.ndarray:
             f"the covariance that {oracle!r} states must be a diagonal ({dimension},) or a matrix ({dimension}, "
             f"{dimension}), got shape {S.shape}"
         )
-    return S
+    return _as_diagonal(S)
 
 
 def quadratic_form(w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

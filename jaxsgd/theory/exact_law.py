@@ -5,7 +5,7 @@ import xarray as xr
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.added_noise import added_up, noise_over_time, per_variable
+from jaxsgd.theory.added_noise import noise_over_time, per_variable, sums_of_noise
 
 
 def exact_law(study: Study) -> xr.Dataset:
@@ -48,7 +48,7 @@ def exact_law(study: Study) -> xr.Dataset:
         name = type(given.noise).__name__
         raise NoExactSolution(f"noise.{name} does not state that its coordinates are symmetric stable")
     alpha = float(stable.alpha)
-    means, totals = added_up(
+    means, totals = sums_of_noise(
         study, lambda C: np.abs(C) ** alpha, np.abs(np.outer(given.factors, stable.scales)) ** alpha
     )
     law = per_variable(study, x_location=means, x_scale=totals ** (1 / alpha))

@@ -77,7 +77,8 @@ def exact(study: Study) -> xr.Dataset:
     Where examples are drawn afresh, or noise grows with the gradient, and the largest learning rate is not below
     [`jaxsgd.theory.stability_limit`][] of the oracle, second moments grow: they are still exact, but an average over
     simulated trajectories hardly ever shows it. Then the attribute `mean_square_stable` is False, and
-    `mean_square_reason` says why.
+    `mean_square_reason` says why. Of other linear methods, whose update does not change with t, it is so where the map
+    of second moments with the largest learning rate has a spectral radius above 1.
 
     **Arguments**
 

@@ -12,7 +12,15 @@ from jaxsgd.oracles import FullGradient, Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.structure import Structure
 from jaxsgd.theory import finite_sums, growing_noise, linear
-from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, is_negative, labelled, rounding, stated_hessian
+from jaxsgd.theory.eigenbasis import (
+    Eigenbasis,
+    HigherCumulants,
+    is_negative,
+    labelled,
+    rounding,
+    stated_hessian,
+    why_none,
+)
 from jaxsgd.theory.recursion import columns
 
 
@@ -101,6 +109,7 @@ def _higher(oracle: Oracle, basis: Eigenbasis, eta: float) -> tuple[HigherCumula
 
 def _of_method(oracle: Oracle, eta: float, method: Method) -> xr.Dataset:
     """The same of a method that is not plain SGD."""
+    _check_same_everywhere(oracle, method)
     basis = Eigenbasis.of(oracle)
     point = Structure.of(oracle.problem.minimiser)  # type: ignore[union-attr]
     radius = float(linear.spectral_radii(method, basis, point, np.array([eta]))[0])
@@ -181,6 +190,8 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
     (0.5882352941, 0.8)
     """
     if not _checked(method).plain:
+        if isinstance(problem, Oracle):
+            _check_same_everywhere(problem, method)
         return linear.stability_limit_of(method, *_of_problem(problem, noisy=True))
     stated_facts.check_alone(problem if isinstance(problem, Oracle) else FullGradient(problem))
     if isinstance(problem, Oracle):
@@ -205,6 +216,17 @@ def _checked(method: Any) -> Method:
     if method.has_own_learning_rate:
         raise NoExactSolution(f"methods.{type(method).__name__} has a learning rate of its own, not one that is given")
     return method
+
+
+def _check_same_everywhere(oracle: Oracle, method: Method) -> None:
+    """An error where noise depends on x, in a way that is known, and the method is not plain SGD."""
+    depends = growing_noise.why_not(oracle) is None or finite_sums.why_not(oracle) is None
+    if why_none(oracle, 1) is not None and depends:
+        raise NoExactSolution(
+            f"the noise of oracles.{type(oracle).__name__} depends on x, and of such noise a stability limit and a "
+            f"stationary law are known for plain SGD only, not for methods.{type(method).__name__}; theory.exact has "
+            "the moments of every step, and says where they grow"
+        )
 
 
 def _of_problem(given: Problem | Oracle, noisy: bool = False) -> tuple[Eigenbasis, Structure]:

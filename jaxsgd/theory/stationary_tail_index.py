@@ -1,7 +1,7 @@
 """How heavy the tails of the stationary law of SGD are."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,8 @@ def stationary_tail_index(study: Study) -> float:
       with a diagonal Hessian and additive or multiplicative noise, or with `ExampleSampling` of quadratic losses of one
       coordinate, drawn afresh one by one.
 
-    **Returns** the least k of all coordinates; inf where all moments are finite.
+    **Returns** the least k of all coordinates with noise at x*, the others being at rest there; inf where all moments
+    are finite.
 
     **Raises** `InvalidInput` if there is no stationary law, `NoExactSolution` for any other study.
 
@@ -65,15 +66,11 @@ def stationary_tail_index(study: Study) -> float:
         raise NoExactSolution(f"the learning rate is not constant: it goes from {rates.min():g} to {rates.max():g}")
     given = oracle.noise_over_time(study.steps)
     if given is not None:
-        index = _of_noise(study, given, float(rates[0]))
-    elif oracle.averages_examples and drawn_afresh(oracle):
-        index = _of_examples(study, float(rates[0]))
-    else:
-        name = type(oracle).__name__
-        raise NoExactSolution(f"oracles.{name} states neither a noise nor examples that are drawn afresh")
-    if index == _LARGEST:
-        raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
-    return index
+        return _of_noise(study, given, float(rates[0]))
+    if oracle.averages_examples and drawn_afresh(oracle):
+        return _least(np.inf, [_of_examples(study, float(rates[0]))])
+    name = type(oracle).__name__
+    raise NoExactSolution(f"oracles.{name} states neither a noise nor examples that are drawn afresh")
 
 
 def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
@@ -82,6 +79,8 @@ def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
     name, h = f"noise.{type(noise).__name__}", diagonal_basis(study.oracle.problem).eigenvalues
     if np.ptp(factors) > 0:
         raise NoExactSolution("the scale of the noise changes with t")
+    if factors[0] == 0:
+        raise NoExactSolution("the scale of the noise is 0: the stationary law is the point x*")
     at_rest = noise.covariance_matrix(len(h)) if noise.is_additive else noise.covariance_at_rest(len(h))
     if at_rest is not None and not np.any(at_rest):
         raise NoExactSolution(f"{name} leaves no noise at x*: the stationary law is that point")
@@ -89,42 +88,67 @@ def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
         raise NoExactSolution(f"{name} does not state a tail index")
     if noise.is_additive:
         for of_one in h.tolist():
-            _check_contraction(float(np.log(np.abs(1 - eta * of_one))), eta)
+            _of_number(abs(1 - eta * of_one), eta)
         return noise.tail_index
     law = noise.relative_marginal(len(h))
     if law is None:
         raise NoExactSolution(f"{name} does not state the law of its factor")
-    of_each = [_of_continuous(law, j, eta * h[j], factors[0], eta) for j in range(len(h))]
-    return min(noise.tail_index, *of_each)
+    of_each = [_of_factor(law, j, len(h), eta * of_one, factors[0], eta) for j, of_one in enumerate(h.tolist())]
+    if at_rest is not None:
+        variances = np.diag(at_rest) if np.ndim(at_rest) == 2 else at_rest
+        of_each = [k for k, variance in zip(of_each, variances, strict=True) if variance > 0]  # the others are at x*
+    elif len({min(_LARGEST if k is None else k, noise.tail_index) for k in of_each}) > 1:
+        raise NoExactSolution(
+            f"{name} does not state a covariance at x*, and so not which coordinates have noise there: their tail "
+            "indices are different"
+        )
+    return _least(noise.tail_index, of_each)
 
 
-def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> float:
-    """k of A = 1 - step (1 + scale zeta), where zeta has a density; step is eta h_j."""
+def _least(index: float, of_coordinates: Sequence[float | None]) -> float:
+    """The least of all; None stands for one above `_LARGEST`."""
+    found = min([index, *(k for k in of_coordinates if k is not None)])
+    if found > _LARGEST and None in of_coordinates:
+        raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
+    return found
 
-    def at(value: Any) -> float:
-        return float(np.ravel(value)[j if np.ndim(value) else 0])
+
+def _of_number(A: float, eta: float) -> float:
+    """inf, if |A| < 1, which is A: x has the moments of the noise."""
+    with np.errstate(divide="ignore"):
+        _check_contraction(float(np.log(A)), eta)
+    return np.inf
+
+
+def _of_factor(law: Any, j: int, dimension: int, step: float, scale: float, eta: float) -> float | None:
+    """k of A = 1 - step (1 + scale zeta), where zeta has a density or is a number; step is eta h_j."""
+
+    def at(function: Callable[[np.ndarray], Any], value: float) -> float:
+        return float(np.broadcast_to(function(np.full(dimension, value)), (dimension,))[j])
 
     size = step * scale
-    ends = [at(end) for end in law.support()]
-    inner = [at(law.ppf(p)) for p in (1e-9, 1e-3, 0.5, 1 - 1e-3, 1 - 1e-9)]
-    zero = [(1 - step) / size] if size > 0 else []  # where A is 0
-    nodes = [ends[0], *sorted(each for each in {*inner, *zero} if ends[0] < each < ends[1]), ends[1]]
+    quantiles = [at(law.ppf, p) for p in (0.0, 1e-9, 1e-3, 0.5, 1 - 1e-3, 1 - 1e-9, 1.0)]
+    low, high = quantiles[0], quantiles[-1]
+    if size == 0 or low == high:
+        return _of_number(abs(1 - step - (size * low if size else 0.0)), eta)
+    zero = (1 - step) / size  # where A is 0
+    nodes = [low, *sorted(each for each in {*quantiles, zero} if low < each < high), high]
 
-    def expectation(function: Callable[[float], float]) -> float:
+    def expectation(function: Callable[[Any], Any]) -> float:
         def integrand(zeta: float) -> float:
-            return function(abs(1 - step - size * zeta)) * at(law.pdf(zeta))
+            density = at(law.pdf, zeta)
+            return float(function(np.abs(1 - step - size * zeta))) * density if density > 0 else 0.0
 
-        parts = [
-            quad(integrand, low, high, epsabs=_ERROR / 10, epsrel=_ERROR / 10, full_output=1)[:2]
-            for low, high in itertools.pairwise(nodes)
-        ]
-        return sum(part for part, _ in parts)
+        with np.errstate(divide="ignore", over="ignore"):
+            return sum(
+                quad(integrand, *ends, epsabs=_ERROR / 10, epsrel=_ERROR / 10, full_output=1)[0]
+                for ends in itertools.pairwise(nodes)
+            )
 
-    largest = max(abs(1 - step - size * end) for end in ends)
-    return _index(expectation, largest, eta)
+    return _index(expectation, max(abs(1 - step - size * end) for end in (low, high)), eta)
 
 
-def _of_examples(study: Study, eta: float) -> float:
+def _of_examples(study: Study, eta: float) -> float | None:
     """k of A = 1 - eta w_i h_i, of the examples i of one coordinate."""
     problem: Any = study.oracle.problem
     order: Any = study.oracle.order
@@ -147,8 +171,8 @@ def _of_examples(study: Study, eta: float) -> float:
     return _index(expectation, float(A[p > 0].max()), eta)
 
 
-def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float, eta: float) -> float:
-    """The k > 0 with E|A|^k = 1, or `_LARGEST` if it is larger; inf where |A| <= 1 always."""
+def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float, eta: float) -> float | None:
+    """The k > 0 with E|A|^k = 1, None if it is above `_LARGEST`; inf where |A| <= 1 always."""
     _check_contraction(expectation(np.log), eta)
     if largest <= 1:
         return np.inf
@@ -159,7 +183,7 @@ def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float,
     high = 1.0
     while log_moment(high) <= 0:
         if high == _LARGEST:
-            return _LARGEST
+            return None
         high *= 2
     low = high / 2
     while log_moment(low) >= 0:

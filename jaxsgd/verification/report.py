@@ -10,6 +10,7 @@ from jaxsgd.errors import InvalidInput, nearest
 from jaxsgd.inference import Judgement, Measurement, Verdict
 from jaxsgd.module import AbstractOrFinal
 from jaxsgd.verification.claim import Claim
+from jaxsgd.verification.reasons import by_reason
 from jaxsgd.verification.statement import Statement
 
 
@@ -107,7 +108,7 @@ class Report(AbstractOrFinal):
             lines += [f"  {'':<{width}}  {line(finding)}" for finding in section.findings[:6]]
             if len(section.findings) > 6:
                 lines.append(f"  {'':<{width}}  ... and {len(section.findings) - 6} more")
-        lines += [f"  {name:<{width}}  not tested: {why}" for name, why in self.not_tested.items()]
+        lines += [f"  {names:<{width}}  not tested: {why}" for names, why in by_reason(self.not_tested)]
         return "\n".join(lines)
 
     @property

@@ -13,6 +13,7 @@ from jaxsgd.module import brief
 from jaxsgd.study import Study
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.measure import measure, settle
+from jaxsgd.verification.reasons import by_reason
 from jaxsgd.verification.report import Finding, Report, Section
 from jaxsgd.verification.statement import Statement
 
@@ -73,7 +74,7 @@ def verify(
         raise InvalidInput(f"statements need different names, got {sorted(repeated)} more than once")
     claims = [claim for statement in statements for claim in statement.claims]
     if not claims:
-        reasons = "".join(f"; {name}: {why}" for name, why in not_tested.items())
+        reasons = "".join(f"; {names}: {why}" for names, why in by_reason(not_tested))
         raise InvalidInput(f"there is nothing to verify: no claim was given{reasons}")
     measured, started = 0, time.perf_counter()
 

@@ -31,14 +31,34 @@ def test_scales_and_symmetry():
 
 
 class Unknown(js.noise.Noise):
+    law: object = None
+
     def sample(self, stream, like):
         return stream.normal_like(like)
+
+    def marginal(self, dimension):
+        return self.law
+
+
+class OfTwo:
+    """Exponentials less their mean of two coordinates, with the distribution function alone."""
+
+    def cdf(self, x):
+        return np.stack([-np.expm1(np.minimum(0, -1 - x[..., j])) for j in (0, 1)], -1)
+
+
+def test_a_law_of_ones_own_and_a_coordinate_without_noise():
+    np.testing.assert_allclose(js.theory.clipping_bias(Unknown(OfTwo()), 1.0, 2), [0.1585943] * 2, atol=5e-8)
+    without = js.theory.clipping_bias(js.noise.CenteredExponential([1.0, 0.0]), 1.0, 2)
+    np.testing.assert_allclose(without, [0.1585943, 0.0], atol=5e-8)
 
 
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
         ((Unknown(), 1.0), NoExactSolution, "neither that it is symmetric nor its marginal law"),
+        ((Unknown(3.0), 1.0), InvalidType, r"marginal\(1\) of noise\.Unknown must be .* without cdf"),
+        ((Unknown(OfTwo()), 1.0, 1), InvalidInput, r"cdf of marginal\(1\) .* must take x of shape \(1,\)"),
         ((js.noise.Multiplicative(1.0), 1.0), InvalidInput, "needs additive noise"),
         ((js.noise.CenteredExponential(), 0.0), InvalidInput, "value must be"),
         ((js.noise.CenteredExponential([1.0, 2.0]), 1.0), InvalidInput, "scale"),

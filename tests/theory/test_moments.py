@@ -7,6 +7,7 @@ from fractions import Fraction
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import xarray as xr
 
 from jaxsgd import averages, chapter, methods, noise, oracles, problems, record, schedules
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
@@ -401,3 +402,32 @@ def test_averages_of_which_rounding_leaves_nothing_are_not_known(initial, known)
         assert float(found) == pytest.approx(float(risk), rel=1e-9)
     else:
         assert np.isnan(found)
+
+
+class LaplaceWithAMatrix(noise.Noise):
+    """Laplace noise that states its covariance as a matrix."""
+
+    independent, tail_index = True, np.inf
+
+    def sample(self, stream, like):
+        return noise.Laplace(1.0).sample(stream, like)
+
+    def covariance_matrix(self, dimension):
+        return 2 * np.eye(dimension)
+
+    def cumulants(self, order, dimension):
+        return noise.Laplace(1.0).cumulants(order, dimension)
+
+
+@pytest.mark.parametrize("curvature", [[2.0, 1.0], [1.5]])
+@pytest.mark.parametrize("law", [noise.Laplace(1.0), LaplaceWithAMatrix()])
+def test_a_diagonal_that_is_given_as_a_matrix_has_the_same_moments(curvature, law):
+    """Variances among them, which need coordinates that do not mix."""
+
+    def moments(given, law):
+        oracle = oracles.AdditiveNoise(problems.Quadratic(given), law)
+        return exact(Study(oracle=oracle, schedule=schedules.constant(0.1), steps=5, x0=np.ones(len(curvature))))
+
+    found, expected = moments(np.diag(curvature), law), moments(curvature, noise.Laplace(1.0))
+    assert "risk_variance" in expected
+    xr.testing.assert_allclose(found, expected, rtol=1e-13)

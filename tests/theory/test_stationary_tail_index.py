@@ -46,6 +46,29 @@ def test_the_heaviest_coordinate_rules_and_so_does_added_noise():
     assert index(study(js.noise.Gaussian())) == np.inf
 
 
+def test_coordinates_whose_factor_is_a_number_or_that_have_no_noise_at_rest():
+    of_std_2, of_std_half = 1.44134, 20.00439  # each alone, the second by E(1/2 + z/4)^k = 1
+    k = np.polynomial.hermite_e.hermegauss(200)
+    assert k[1] / k[1].sum() @ np.abs(0.5 + 0.25 * k[0]) ** of_std_half == pytest.approx(1, abs=1e-4)
+    both = (1.0, 1.0)
+    for std, additive, expected in [
+        (0.0, js.noise.Gaussian(), np.inf),
+        ([0.5, 0.0], js.noise.Gaussian(), of_std_half),
+        ([0.5, 2.0], js.noise.Gaussian([1.0, 0.0]), of_std_half),
+        ([0.5, 2.0], js.noise.Gaussian([1.0, 0.1]), of_std_2),
+        ([1.5, 0.5], js.noise.StudentT(1.9, [1.0, 0.0]), 1.9),
+    ]:
+        assert index(study(growing(std, additive), both)) == pytest.approx(expected, abs=5e-6)
+    assert index(study(js.noise.StudentT(64.0))) == 64.0
+    assert index(study(growing(0.1, js.noise.StudentT(64.0)))) == 64.0
+
+
+def test_numbers_that_are_0(recwarn):
+    assert index(study(js.noise.Gaussian(), (2.0,))) == np.inf
+    index(study(growing(1.5), (2.0,)))
+    assert not recwarn.list
+
+
 def test_sampled_least_squares():
     """E|1 - eta h_i|^k = 1 over the examples; inf where no example goes too far."""
 
@@ -68,10 +91,24 @@ def test_sampled_least_squares():
         index(sampled(0.3, js.orders.RandomReshuffling()))
 
 
+def of_scale(noise, scale):
+    given = study(noise)
+    return given.replace(oracle=js.oracles.AdditiveNoise(given.oracle.problem, noise, js.schedules.constant(scale)))
+
+
 REFUSED = {
     "E log\\|A\\| = .* is not below 0": (study(growing(8.0)), InvalidInput),
     "there is no stationary law: E log\\|A\\| = 0": (study(js.noise.Gaussian(), (0.0, 1.0)), InvalidInput),
     "leaves no noise at x\\*": (study(growing(1.0, None)), NoExactSolution),
+    "scale of the noise is 0: the stationary law is the point": (
+        of_scale(js.noise.StudentT(3.0), 0.0),
+        NoExactSolution,
+    ),
+    "scale of the noise is 0": (of_scale(growing(0.75), 0.0), NoExactSolution),
+    "not which coordinates have noise there": (
+        study(growing([2.0, 0.1], js.noise.StudentT(1.9)), (1.0, 1.0)),
+        NoExactSolution,
+    ),
     "learning rate is not constant": (
         study(growing(1.0), schedule=js.schedules.inverse_time(0.5, 0.1)),
         NoExactSolution,

@@ -50,7 +50,7 @@ def with_noise(quadratic: ShiftedQuadratic, noise: NoiseAtPoint, study: Study) -
     steps, d, h = int(study.recorded_steps.max()), study.dimension, quadratic.eigenvalues
     rates = study.learning_rates
     mixings = [average.mixing(rates[: study.steps]) for average in study.averages.values()]
-    for law in recorded(_maps(quadratic, study), SampledNoise(noise, steps), mixings, study.recorded_steps):
+    for law in recorded(maps_of(quadratic, study), SampledNoise(noise, steps), mixings, study.recorded_steps):
         x, *others = (
             MeanAndCovariance(mean.reshape(d), covariance.reshape(d, d), known)
             for mean, covariance, known in (law.x, *law.averages, *law.points)
@@ -59,7 +59,7 @@ def with_noise(quadratic: ShiftedQuadratic, noise: NoiseAtPoint, study: Study) -
         yield Snapshot(x, squared_norm + np.trace(noise.noise(x)), others)
 
 
-def _maps(examples: ShiftedQuadratic, study: Study) -> MapsOfMethod:
+def maps_of(examples: ShiftedQuadratic, study: Study) -> MapsOfMethod:
     """Those of the method with the mean gradient, in the eigenbasis."""
     d, rates, (mean, covariance, _) = study.dimension, study.learning_rates, law_of_start(study)
     e = examples.start_of(study)

@@ -11,7 +11,8 @@ from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import LARGEST_COVARIANCE, labelled, overflowed
 from jaxsgd.theory.finite_sums import common_hessian, every_arrangement, sampled_gradients, subsets
 from jaxsgd.theory.finite_sums.batches_of_an_epoch import fits
-from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
+from jaxsgd.theory.finite_sums.fresh_batches import Draws, drawn_afresh
+from jaxsgd.theory.finite_sums.growth_of_second_moments import unstable
 from jaxsgd.theory.finite_sums.mean_square_stability import limit_of
 from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
 from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, ShiftedQuadratic, examples_of
@@ -124,8 +125,10 @@ def _observables(
 def _stability(examples: QuadraticExamples, study: Study) -> dict[str, bool | str]:
     """Attributes that warn of moments which grow although x may settle."""
     order = study.oracle.order
-    if not study.method.plain or order is None or order.shuffled is not None:
+    if order is None or order.shuffled is not None:
         return {}
+    if not study.method.plain:
+        return unstable(examples, Draws(examples, study.oracle, 200), study)
     return beyond(limit_of(examples, study.oracle), study)
 
 

@@ -6,6 +6,7 @@ import xarray as xr
 from jaxsgd.oracles import Oracle
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
+from jaxsgd.theory.finite_sums.growth_of_second_moments import unstable
 from jaxsgd.theory.finite_sums.sampled_gradients import with_noise
 from jaxsgd.theory.finite_sums.sampled_quadratics import beyond, tabulated
 from jaxsgd.theory.growing_noise.noise_of_gradient import CentredQuadratic, GrowingNoise
@@ -30,7 +31,10 @@ class QuadraticWithGrowingNoise(Route):
         quadratic = CentredQuadratic.of(study.oracle)
         noise = GrowingNoise(quadratic, study.oracle)
         found = tabulated(quadratic, study, with_noise(quadratic, noise, study), {})
-        return found.assign_attrs(beyond(limit_of(quadratic, noise), study) if study.method.plain else {})
+        plain = study.method.plain
+        return found.assign_attrs(
+            beyond(limit_of(quadratic, noise), study) if plain else unstable(quadratic, noise, study)
+        )
 
 
 def why_not(oracle: Oracle) -> str | None:

@@ -9,6 +9,7 @@ from jaxsgd.verification.pages.article import anchor, article, badge, references
 from jaxsgd.verification.pages.mathml import render
 from jaxsgd.verification.pages.numerals import number
 from jaxsgd.verification.pages.stylesheet import STYLE
+from jaxsgd.verification.reasons import by_reason
 
 if TYPE_CHECKING:
     from jaxsgd.verification.report import Report, Section
@@ -99,7 +100,8 @@ def _not_tested(report: "Report") -> str:
     if not report.not_tested:
         return ""
     items = (
-        f"<dt><code>{html.escape(name)}</code></dt>\n<dd>{render(why)}</dd>" for name, why in report.not_tested.items()
+        f"<dt><code>{html.escape(names)}</code></dt>\n<dd>{render(why)}</dd>"
+        for names, why in by_reason(report.not_tested)
     )
     return "\n".join(["<section>\n<h2>Not tested</h2>\n<dl>", *items, "</dl>\n</section>"])
 

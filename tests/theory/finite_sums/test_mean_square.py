@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxsgd import oracles, orders, problems, record, schedules
+from jaxsgd import methods, oracles, orders, problems, record, schedules
 from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory import exact, stability_limit, stationary
@@ -41,6 +41,27 @@ ORACLES = {
     "importance, two": sampled(order=orders.ImportanceSampling(SIX), b=2),
     "ridge": sampled(RIDGE, b=2),
 }
+
+
+def test_growth_with_momentum_is_the_spectral_radius_over_all_examples():
+    grown = []
+    for eta in (0.2, 0.6, 1.0):
+        study = Study(
+            oracle=ORACLES["one"],
+            schedule=schedules.constant(eta),
+            steps=3,
+            method=methods.HeavyBall(0.5),
+            x0=[1.0, 1.0],
+        )
+        matrix = 0
+        for p, H in batch_maps(study.oracle, 0.0):
+            K = np.block([[np.eye(2) - eta * H, np.eye(2) / 2], [-eta * H, np.eye(2) / 2]])
+            matrix = matrix + p * np.kron(K, K)
+        radius, attributes = np.abs(np.linalg.eigvals(matrix)).max(), exact(study).attrs
+        grown.append(radius > 1)
+        assert ("mean_square_stable" in attributes) == grown[-1]
+        assert not grown[-1] or f"by a factor of {radius:.4g} an update" in attributes["mean_square_reason"]
+    assert set(grown) == {True, False}
 
 
 @pytest.mark.parametrize("name", ORACLES)

@@ -98,6 +98,54 @@ def test_beyond_the_limit_second_moments_grow_and_below_they_settle(curvature):
     assert "mean_square_stable" not in theory.exact(study_of(curvature, "correlated")).attrs
 
 
+@pytest.mark.parametrize("curvature", CURVATURES)
+@pytest.mark.parametrize("momentum", [0.0, 0.5])
+def test_growth_with_momentum_is_the_spectral_radius_of_the_map(curvature, momentum):
+    """Of Z = E zz' with z = (x - x*, v), as a Kronecker product; exact says so where it is above 1, and only there."""
+    A, _ = given(curvature, "nothing")
+
+    def radius(eta):
+        K = np.block([[np.eye(2) - eta * A, momentum * np.eye(2)], [-eta * A, momentum * np.eye(2)]])
+        matrix = np.kron(K, K)
+        for j in range(2):
+            into = np.outer(np.tile(np.eye(2)[j], 2), np.append(A[j], [0, 0]))  # -eta s_j (A e)_j z_j
+            matrix += (eta * STD[j]) ** 2 * np.kron(into, into)
+        return np.abs(np.linalg.eigvals(matrix)).max()
+
+    flagged = {}
+    for eta in (0.3, 0.6, 0.9, 1.2):
+        study = study_of(curvature, "correlated", schedule=schedules.constant(eta), method=methods.HeavyBall(momentum))
+        attributes = theory.exact(study).attrs
+        flagged[eta] = "mean_square_stable" in attributes
+        assert flagged[eta] == (radius(eta) > 1)
+        if flagged[eta]:
+            assert f"by a factor of {radius(eta):.4g} an update" in attributes["mean_square_reason"]
+    assert set(flagged.values()) == {True, False}
+
+
+def test_ten_coordinates_with_momentum_grow_as_the_worst_of_them():
+    """The map of their second moments is not made as a matrix."""
+    problem = problems.Quadratic(np.linspace(1, 2, 10))
+    oracle = oracles.AdditiveNoise(problem, noise.Multiplicative(3.0, noise.Gaussian()))
+    study = js.Study(oracle=oracle, schedule=schedules.constant(0.4), steps=3, method=methods.HeavyBall(0.5))
+    K = np.array([[1 - 0.8, 0.5], [-0.8, 0.5]])
+    into = 0.4 * 3.0 * 2.0 * np.array([[1.0, 0.0], [1.0, 0.0]])
+    radius = np.abs(np.linalg.eigvals(np.kron(K, K) + np.kron(into, into))).max()
+    assert f"by a factor of {radius:.4g} an update" in theory.exact(study).mean_square_reason
+
+
+@pytest.mark.parametrize(
+    "function", [theory.stability_limit, lambda *given: theory.stationary(given[0], 0.1, given[1])]
+)
+def test_limits_with_momentum_are_refused_for_the_right_reason(function):
+    sampled = oracles.ExampleSampling(problems.LeastSquares([[1.0], [2.0]], [0.0, 1.0]))
+    for oracle in (oracle_of("diagonal", "nothing"), sampled):
+        with pytest.raises(
+            NoExactSolution, match=r"depends on x, .* known for plain SGD only, not for methods.HeavyBall"
+        ):
+            function(oracle, methods.HeavyBall(0.5))
+
+
 def test_the_condition_in_one_coordinate():
     """(1 - eta h)^2 + (eta h s)^2 < 1, so that the limit is 2 / (h (1 + s^2)); 2 / h without noise."""
     for s in (0.0, 0.5, 3.0):
