@@ -31,6 +31,9 @@ class ProblemFacts(Facts):
     - `minimum`: the minimum R* = R(x*).
     - `strong_convexity`: the largest known mu with R(y) >= R(x) + <grad R(x), y - x> + mu/2 ||y - x||^2.
     - `smoothness`: the smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||.
+    - `smoothness_between(low, high)`: the same where all coordinates lie between two numbers.
+    - `polyak_lojasiewicz`: the largest known mu with ||grad R(x)||^2 >= 2 mu (R(x) - R*), the condition of Polyak and
+      Lojasiewicz; without it the strong convexity serves.
     - `lipschitz`: the smallest known G with |R(x) - R(y)| <= G ||x - y||.
     - `convex`: whether R is convex.
     - `hessian`: of a quadratic R the constant Hessian A with R(x) = R* + 1/2 (x - x*)' A (x - x*): its diagonal (d,)
@@ -49,9 +52,14 @@ class ProblemFacts(Facts):
     minimum: float | None = None
     strong_convexity: float | None = None
     smoothness: float | None = None
+    polyak_lojasiewicz: float | None = None
     lipschitz: float | None = None
     convex: bool | None = None
     hessian: np.ndarray | None = None
+
+    def smoothness_between(self, low: float, high: float) -> float | None:
+        """The smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y|| where all coordinates lie in [low, high]."""
+        return self.smoothness
 
     @property
     def kinks(self) -> np.ndarray:
