@@ -58,7 +58,7 @@ class ProblemFacts(Facts):
     hessian: np.ndarray | None = None
 
     def smoothness_between(self, low: float, high: float) -> float | None:
-        """The smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y|| where all coordinates lie in [low, high]."""
+        """The smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||, all coordinates in [low, high]."""
         return self.smoothness
 
     @property

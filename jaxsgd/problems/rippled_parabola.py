@@ -1,5 +1,7 @@
 """x^2 (1 + sin x): infinitely many local minima, all of them global."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -46,7 +48,7 @@ class RippledParabola(Separable):
 
     def local_maxima(self, low: float, high: float) -> np.ndarray:
         minima = self.local_minima(low - 2 * np.pi, high + 2 * np.pi)
-        found = np.array([_maximum_between(*ends) for ends in zip(minima[:-1], minima[1:], strict=True)])
+        found = np.array([_maximum_between(*ends) for ends in itertools.pairwise(minima)])
         return found[(found >= low) & (found <= high)]
 
 

@@ -1,5 +1,6 @@
 """A parabola with a cosine on it: finitely many local minima of different depth."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -21,7 +22,8 @@ class SeparableCosine(Separable):
     - `dimension`: d.
     - `curvature`, `amplitude`, `frequency`: h, a and w, positive.
 
-    Source: Rastrigin (1974), Systems of Extremal Control; Muehlenbein, Schomisch and Born (1991), Parallel Computing 17.
+    Source: Rastrigin (1974), Systems of Extremal Control; Muehlenbein, Schomisch and Born (1991), Parallel Computing
+    17, for more than two coordinates.
 
     >>> SeparableCosine(dimension=2, curvature=2.0, amplitude=10.0, frequency=2 * np.pi).local_minima(-1.5, 1.5).round(
     ...     5
@@ -80,9 +82,7 @@ class SeparableCosine(Separable):
         turns = np.arange(np.ceil(reach * w / (2 * np.pi)) + 1)
         flat = np.arccos(max(-h / (a * w**2), -1.0))  # f'' = 0 at w x = +-flat + 2 pi k
         ends = np.unique(np.concatenate([(s * flat + 2 * np.pi * k * turns) / w for s in (-1, 1) for k in (-1, 1)]))
-        cells = [
-            (left, right) for left, right in zip(ends[:-1], ends[1:], strict=True) if slope(left) * slope(right) < 0
-        ]
+        cells = [cell for cell in itertools.pairwise(ends) if slope(cell[0]) * slope(cell[1]) < 0]
         roots = np.array([brentq(slope, *cell, xtol=1e-15, rtol=1e-15) for cell in cells])
         wanted = sign * (h + a * w**2 * np.cos(w * roots)) > 0
         return roots[wanted & (roots >= low) & (roots <= high)]

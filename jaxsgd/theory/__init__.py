@@ -6,6 +6,7 @@ from jaxsgd.theory import bounds as bounds  # a package that can be called
 from jaxsgd.theory.bounds import Bound, slack
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
+from jaxsgd.theory.landscapes import Landscape, landscape
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -26,6 +27,7 @@ __all__ = [
     "AT_LEAST_ONCE_LIMIT",
     "EXACTLY_ONCE_LIMIT",
     "Bound",
+    "Landscape",
     "at_least_once",
     "bounds",
     "coupon_collector",
@@ -36,6 +38,7 @@ __all__ = [
     "exactly_once",
     "examples_used",
     "growth_probability",
+    "landscape",
     "slack",
     "spectral_radius",
     "stability_limit",

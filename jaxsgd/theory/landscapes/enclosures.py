@@ -217,8 +217,8 @@ _CALLS = (
 
 _ELEMENTWISE: dict[str, Callable[..., Any]] = {
     "add": operator.add, "add_any": operator.add, "sub": operator.sub, "mul": operator.mul, "neg": operator.neg,
-    "div": operator.truediv, "square": lambda x: _power(x, 2), "pow": _real_power, "abs": abs, "sign": _sign, "max": _max,
-    "min": _min,
+    "div": operator.truediv, "square": lambda x: _power(x, 2), "pow": _real_power, "abs": abs, "sign": _sign,
+    "max": _max, "min": _min,
     "sqrt": arb.sqrt, "rsqrt": arb.rsqrt, "exp": arb.exp, "exp2": lambda x: arb(2) ** x, "expm1": arb.expm1,
     "log": arb.log, "log1p": arb.log1p, "sin": arb.sin, "cos": arb.cos, "tan": arb.tan, "asin": arb.asin,
     "acos": arb.acos, "atan": arb.atan, "sinh": arb.sinh, "cosh": arb.cosh, "tanh": arb.tanh, "asinh": arb.asinh,
