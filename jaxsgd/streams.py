@@ -4,7 +4,8 @@ The generator is threefry2x32-20 (Salmon, Moraes, Dror and Shaw, 2011, "Parallel
 as easy as 1, 2, 3"), bit-equal to the one of ``jax.random``. It is written out, twenty rounds of
 elementwise arithmetic, because XLA fuses that into the code that consumes it. One call gives two
 32-bit words; a *pair* of variates is made of them and packed as one complex64 value. One array
-leaves the generator, so compiled programs evaluate it once.
+leaves the generator, so compiled programs evaluate it once. The variates from which heavy tails are made take
+both words for themselves, see `centred_uniform`, and are packed with 0 beside them.
 
 Everything here is elementwise: the shapes are those of the ids and counters.
 """
@@ -69,6 +70,17 @@ def uniform(word: jax.Array) -> jax.Array:
     return _centre(word, 23)
 
 
+def centred_uniform(first: jax.Array, second: jax.Array) -> jax.Array:
+    """float32 uniforms on (-1/2, 1/2), one of two words: with all digits of float32 down to 2^-64, and never 0.
+
+    A sign, and the size (k + 1/2) 2^-63 with k of 62 bits, rounded, so that it may be 1/2.
+    """
+    high = (first & _u32(0x7FFFFFFF)).astype(jnp.int32).astype(jnp.float32)
+    low = (second >> _u32(1)).astype(jnp.int32).astype(jnp.float32) + _f32(0.5)
+    size = high * _f32(2.0**-32) + low * _f32(2.0**-63)
+    return _bitcast(_bitcast(size, jnp.uint32) | (first & _u32(0x80000000)), jnp.float32)
+
+
 def rademacher(word: jax.Array) -> jax.Array:
     """float32 signs: +1 or -1 with probability 1/2 each."""
     return _bitcast((word & _u32(0x80000000)) | _u32(0x3F800000), jnp.float32)
@@ -113,12 +125,24 @@ def _pairwise(transform: Callable[[jax.Array], jax.Array]) -> Callable:
     return lambda first, second: (transform(first), transform(second))
 
 
+def _alone(transform: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable:
+    """One variate of both words, with 0 in the place of a second one."""
+
+    def packed(first: jax.Array, second: jax.Array) -> tuple[jax.Array, jax.Array]:
+        value = transform(first, second)
+        return value, jnp.zeros_like(value)
+
+    return packed
+
+
 def _integer_bits(bound: int) -> Callable:
     return _pairwise(lambda word: _bitcast(integers(word, _u32(bound)), jnp.float32))
 
 
 DTYPES = {"integers": jnp.int32, "bits": jnp.uint32}
 """Of the kinds of variates that are not floats."""
+
+_OF_BOTH_WORDS = ("centred_uniform",)
 
 
 class Request(NamedTuple):
@@ -134,14 +158,15 @@ class Request(NamedTuple):
 
     @property
     def words(self) -> int:
-        """Counters that this request uses up: one for each two variates."""
-        return (self.size + 1) // 2
+        """Counters that this request uses up: one for each two variates, or for each one that takes both words."""
+        return self.size if self.kind in _OF_BOTH_WORDS else (self.size + 1) // 2
 
     def draw(self, key: Any, ids: Any, counters: Any) -> jax.Array:
         """Packed pairs, complex64: the real parts are the first half of the variates."""
         transforms = {
             "normal": box_muller,
             "uniform": _pairwise(uniform),
+            "centred_uniform": _alone(centred_uniform),
             "rademacher": _pairwise(rademacher),
             "integers": _integer_bits(self.bound),
             "bits": _pairwise(lambda word: _bitcast(word, jnp.float32)),
@@ -150,6 +175,8 @@ class Request(NamedTuple):
 
     def unpack(self, packed: jax.Array) -> jax.Array:
         """(words, ...) packed pairs as (size, ...) variates."""
+        if self.kind in _OF_BOTH_WORDS:
+            return lax.real(packed)
         values = jnp.concatenate([lax.real(packed), lax.imag(packed)], 0)[: self.size]
         dtype = DTYPES.get(self.kind)
         return values if dtype is None else _bitcast(values, dtype)
@@ -166,7 +193,7 @@ class Request(NamedTuple):
             if self.kind == "rademacher":
                 return random.choice([-1.0, 1.0], size).astype(np.float32)
             made = random.normal(size=size) if self.kind == "normal" else random.uniform(size=size)
-            return made.astype(np.float32)
+            return (made - 0.5 if self.kind == "centred_uniform" else made).astype(np.float32)
 
         return jax.tree.unflatten(self.structure.treedef, [leaf(shape) for shape in self.structure.shapes])
 
@@ -175,8 +202,12 @@ class Stream:
     """The random numbers of one step of one trajectory; each call takes fresh ones.
 
     Samplers are written against this class: ``stream.normal((3,))``, ``stream.uniform()``,
-    ``stream.integers(10)``, ``stream.rademacher((2,))``; ``normal_like(x)`` draws a pytree. Which
-    calls a sampler makes, and with which shapes, must not depend on the values drawn.
+    ``stream.exponential((2,))``, ``stream.integers(10)``, ``stream.rademacher((2,))``; ``normal_like(x)`` draws a
+    pytree. Which calls a sampler makes, and with which shapes, must not depend on the values drawn.
+
+    What can be told from 0 and infinity: normals reach 5.9 standard deviations, uniforms come within 2^-24 of 0 and 1.
+    Laws with heavier tails are made of ``centred_uniform`` and ``exponential``, which are resolved to probabilities of
+    2^-63 and cost a draw of two others.
     """
 
     def _take(self, request: Request) -> Any:
@@ -197,6 +228,20 @@ class Stream:
     def uniform(self, shape: Any = ()) -> Any:
         """Uniforms in (0, 1): never 0, never 1."""
         return self._array("uniform", shape)
+
+    def centred_uniform(self, shape: Any = ()) -> Any:
+        """Uniforms t in (-1/2, 1/2), with all digits of float32 for |t| down to 2^-64 as well; never 0.
+
+        So t mod 1 is uniform on (0, 1) and held by its distance to the nearer end: the inverse F^-1 of a distribution
+        function gives draws of it with tails down to probabilities of 2^-64, if it is written in t < 0 and t > 0. They
+        are rounded to floats: |t| is 1/2 with probability 2^-25.
+        """
+        return self._array("centred_uniform", shape)
+
+    def exponential(self, shape: Any = ()) -> Any:
+        """Standard exponentials E, of mean 1: from 2^-64 to 64 log 2 = 44.4, beyond which E has probability 2^-64."""
+        t = self.centred_uniform(shape)
+        return jnp.where(t > 0, -jnp.log(jnp.abs(t)), -jnp.log1p(-jnp.minimum(jnp.abs(t), 0.5)))
 
     def rademacher(self, shape: Any = ()) -> Any:
         """+1 or -1 with probability 1/2 each."""

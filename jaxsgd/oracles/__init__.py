@@ -3,7 +3,15 @@
 from jaxsgd.oracles.additive_noise import AdditiveNoise
 from jaxsgd.oracles.example_sampling import ExampleSampling
 from jaxsgd.oracles.full_gradient import FullGradient
-from jaxsgd.oracles.oracle import CovarianceOverTime, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, NoiseOverTime, Oracle
 from jaxsgd.oracles.random_loss import RandomLoss
 
-__all__ = ["AdditiveNoise", "CovarianceOverTime", "ExampleSampling", "FullGradient", "Oracle", "RandomLoss"]
+__all__ = [
+    "AdditiveNoise",
+    "CovarianceOverTime",
+    "ExampleSampling",
+    "FullGradient",
+    "NoiseOverTime",
+    "Oracle",
+    "RandomLoss",
+]

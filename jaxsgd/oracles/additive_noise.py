@@ -10,7 +10,7 @@ import numpy as np
 from jaxsgd import schedules
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.noise import Noise
-from jaxsgd.oracles.oracle import CovarianceOverTime, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, NoiseOverTime, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
@@ -56,6 +56,9 @@ class AdditiveNoise(Oracle):
         covariance = self.noise.covariance_matrix(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, self._scales(updates) ** 2)
 
+    def noise_over_time(self, updates: int) -> NoiseOverTime:
+        return NoiseOverTime(self.noise, np.ones(updates) if self.scale is None else self._scales(updates))
+
     def adds_noise(self, updates: int) -> np.ndarray:
         return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0
 
@@ -72,7 +75,7 @@ class AdditiveNoise(Oracle):
         return jax.tree.map(lambda leaf: s * leaf, xi), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
-        return jax.tree.map(lambda gradient, xi: gradient + xi, self.problem.gradient(x), sample)
+        return self.noise.perturbed(self.problem.gradient(x), sample)
 
     def risk(self, x: Any, sample: Any) -> jax.Array:
         return self.problem.value(x)

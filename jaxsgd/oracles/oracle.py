@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput
 from jaxsgd.module import Facts, Module
+from jaxsgd.noise import Noise
 from jaxsgd.orders import Order
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
@@ -18,6 +19,13 @@ class CovarianceOverTime(NamedTuple):
     """Cov g_t = c_t C for t = 0, 1, ..: C (d, d), or (d,) if it is diagonal, and c (updates,)."""
 
     covariance: np.ndarray
+    factors: np.ndarray
+
+
+class NoiseOverTime(NamedTuple):
+    """A noise xi and factors c_t (updates,): g_t is what ``noise.perturbed`` makes of grad R(x_t) and c_t xi_t."""
+
+    noise: Noise
     factors: np.ndarray
 
 
@@ -53,6 +61,10 @@ class OracleFacts(Facts):
         """The same of the first updates, where it is the same at every x, and but for a factor at every t."""
         covariance = self.gradient_covariance(dimension)
         return None if covariance is None else CovarianceOverTime(covariance, np.ones(updates))
+
+    def noise_over_time(self, updates: int) -> NoiseOverTime | None:
+        """The noise of the first updates, independent between them, where g_t is made of grad R(x_t) and such alone."""
+        return None
 
 
 class Oracle(OracleFacts, Module):

@@ -2,12 +2,14 @@
 
 A sample of N trajectories shows nothing of an event much rarer than 1 / N, whatever the event would do to the mean.
 Where it is an extreme of the draws, it is found by drawing more extremely: normals are multiplied by 1.5, and uniforms
-u are moved towards the nearer end, to 2 u^2 and its mirror image. An event beyond 3.7 standard deviations, of
-probability 1e-4, is then one of 1/150, and one of 1e-6 one of 1/1300. Of examples that are drawn by an index, those
-with the largest gradients at the start take the place of one draw in each trajectory, on average. What is found is
-possible under the law of the study, too. Rare values of other integers, of signs and bits are not looked for.
+u are moved towards the nearer end, to 2 u^2 and its mirror image, those of which heavy tails are made as well. An
+event beyond 3.7 standard deviations, of probability 1e-4, is then one of 1/150, and one of 1e-6 one of 1/1300. Of
+examples that are drawn by an index, those with the largest gradients at the start take the place of one draw in each
+trajectory, on average. What is found is possible under the law of the study, too. Rare values of other integers, of
+signs and bits are not looked for.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -29,8 +31,7 @@ PROBES = 2**12
 FACTOR = 1.5
 """By which normals are multiplied."""
 
-_NEXT_TO_0 = 2.0**-24  # the nearest that uniforms come to an end
-
+_NEXT_TO_0 = 2.0**-24, 2.0**-64  # the nearest that uniforms come to an end, and those that are centred
 
 _EXAMPLES = 4
 """Those with the largest gradients that are drawn more often."""
@@ -48,7 +49,7 @@ class _Stretched(Stream):
         drawn = self._stream._take(request)
         if request.kind == "integers" and self._largest is not None and request.bound == self._examples:
             return jax.tree.map(self._of_largest, drawn)
-        stretch = {"normal": lambda z: FACTOR * z, "uniform": _outwards}.get(request.kind)
+        stretch = _STRETCHES.get(request.kind)
         return drawn if stretch is None else jax.tree.map(stretch, drawn)
 
     def _of_largest(self, index: jax.Array) -> jax.Array:
@@ -58,8 +59,18 @@ class _Stretched(Stream):
 
 
 def _outwards(u: jax.Array) -> jax.Array:
-    nearer = jnp.maximum(2 * jnp.minimum(u, 1 - u) ** 2, _NEXT_TO_0)
+    nearer = jnp.maximum(2 * jnp.minimum(u, 1 - u) ** 2, _NEXT_TO_0[0])
     return jnp.where(u < 0.5, nearer, 1 - nearer)
+
+
+def _towards_0(t: jax.Array) -> jax.Array:
+    """The same of a uniform on (-1/2, 1/2), whose mod 1 is near an end where it is near 0."""
+    return jnp.sign(t) * jnp.maximum(2 * t**2, _NEXT_TO_0[1])
+
+
+_STRETCHES: dict[str, Callable[[jax.Array], jax.Array]] = {
+    "normal": lambda z: FACTOR * z, "uniform": _outwards, "centred_uniform": _towards_0,
+}  # fmt: skip
 
 
 class _Reaching(Oracle):
@@ -113,10 +124,8 @@ class _ReachingStart(Start):
 
 def can_reach(study: Study) -> bool:
     """Whether a study draws anything that can be stretched."""
-    of_starts = any(request.kind in ("normal", "uniform") for request in study.start_requests)
-    return of_starts or any(
-        request.kind in ("normal", "uniform") or _is_index(study, request) for request in study.requests
-    )
+    of_starts = any(request.kind in _STRETCHES for request in study.start_requests)
+    return of_starts or any(request.kind in _STRETCHES or _is_index(study, request) for request in study.requests)
 
 
 def _is_index(study: Study, request: Request) -> bool:

@@ -26,8 +26,8 @@ def lanes_for(size: int) -> int:
 def variates(requests: Sequence[Request], lanes: int) -> tuple[Any, ...]:
     """What some steps draw, on the first axis: as many ordinary ones as `lanes`, and then extreme ones.
 
-    Those have every other variate near an end of its range, where rare events are: uniforms as near as 1e-9, normals
-    up to twice as large, the first and the last integer.
+    Those have every other variate near an end of its range, where rare events are: uniforms as near as 1e-9, those of
+    which heavy tails are made 1e-18, normals up to twice as large, the first and the last integer.
     """
     rng = np.random.default_rng(0)
     drawn = []
@@ -45,6 +45,9 @@ def _leaf(rng: np.random.Generator, request: Request, lanes: int, shape: tuple[i
     elif request.kind == "uniform":
         near = 10.0 ** -rng.uniform(0, 9, rare)
         ordinary, extreme, ends = rng.random(usual), rng.random(rare), np.where(low, near, 1 - near)
+    elif request.kind == "centred_uniform":
+        ordinary, extreme = rng.random(usual) - 0.5, rng.random(rare) - 0.5
+        ends = np.where(low, 1, -1) * 0.5 * 10.0 ** -rng.uniform(0, 18, rare)
     elif request.kind == "rademacher":
         ordinary, extreme = 2.0 * rng.integers(0, 2, usual) - 1, 2.0 * rng.integers(0, 2, rare) - 1
         ends = extreme

@@ -1,9 +1,12 @@
-"""What theory says: exact moments, bounds, stationary laws, probabilities of sampling. NumPy, float64."""
+"""What theory says: exact moments and laws, bounds, stationary laws, probabilities of sampling. NumPy, float64."""
 
 from typing import TYPE_CHECKING
 
 from jaxsgd.theory import bounds as bounds  # a package that can be called
 from jaxsgd.theory.bounds import Bound, slack
+from jaxsgd.theory.clipping_bias import clipping_bias
+from jaxsgd.theory.cumulants import cumulants
+from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
 from jaxsgd.theory.landscapes import Landscape, landscape
@@ -19,6 +22,8 @@ from jaxsgd.theory.sampling import (
     examples_used,
 )
 from jaxsgd.theory.stationary_law import spectral_radius, stability_limit, stationary
+from jaxsgd.theory.stationary_tail_index import stationary_tail_index
+from jaxsgd.theory.symmetric_stable import SymmetricStable
 
 if TYPE_CHECKING:
     from jaxsgd.theory.bounds import bounds as bounds  # what a call of the package does
@@ -28,13 +33,17 @@ __all__ = [
     "EXACTLY_ONCE_LIMIT",
     "Bound",
     "Landscape",
+    "SymmetricStable",
     "at_least_once",
     "bounds",
+    "clipping_bias",
     "coupon_collector",
     "coupon_probability",
     "coverage",
+    "cumulants",
     "distinct_distribution",
     "exact",
+    "exact_law",
     "exactly_once",
     "examples_used",
     "growth_probability",
@@ -43,4 +52,5 @@ __all__ = [
     "spectral_radius",
     "stability_limit",
     "stationary",
+    "stationary_tail_index",
 ]

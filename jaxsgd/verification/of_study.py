@@ -1,4 +1,4 @@
-"""What can be tested of any study: exact moments, the balance of squared distances, convexity, bounds."""
+"""What can be tested of any study: exact moments or laws, the balance of squared distances, convexity, bounds."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -18,8 +18,10 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds import EVERY, Assumption, Bound
 from jaxsgd.theory.bounds.geometry import distance_squared, minimiser
 from jaxsgd.theory.bounds.gradient_second_moments import in_advance
+from jaxsgd.theory.tails import why_no_moment
 from jaxsgd.verification.claim import Claim
 from jaxsgd.verification.of_bounds import claims_of, flat, norm_squared, prior_claim
+from jaxsgd.verification.of_law import exact_law
 from jaxsgd.verification.statement import Statement
 
 PLACE = "Your study"
@@ -42,12 +44,17 @@ def statements_of(study: Study) -> tuple[list[Statement], dict[str, str]]:
     study = study.replace(observe=None, observables={}, path_sums={})  # what the user records is not tested
     makers: dict[str, Callable[[Study], Statement]] = {
         "exact_moments": exact_moments,
+        "exact_law": lambda study: exact_law(study, PLACE),
         "balance": balance,
         "convexity": convexity,
         **{bound.name: lambda study, bound=bound: of_bound(bound, study) for bound in EVERY},
     }
     statements, others = [], {}
+    no_variance = why_no_moment(study, 2)  # then nothing that grows with x has a mean that can be tested
     for name, make in makers.items():
+        if no_variance and name != "exact_law":
+            others[name] = f"no mean can be tested: {no_variance}"
+            continue
         try:
             statements.append(make(study))
         except (InvalidInput, NoExactSolution) as reason:

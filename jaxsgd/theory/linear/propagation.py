@@ -102,9 +102,9 @@ def recorded(
         end = min(first + at_once, last + 1)
         some = maps.between(first, end)
         some.check(first, last)  # after the last update there is no other one
-        augmented = _augmented(some, [c[first:end] for c in mixings])
-        found = noise.laws(first, augmented, law)
-        errors = _errors(augmented.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
+        joined = augmented(some, [c[first:end] for c in mixings])
+        found = noise.laws(first, joined, law)
+        errors = _errors(joined.matrices, found, lost) if size > r else np.zeros((end - first + 1, *lost.shape))
         for step in steps[(steps >= first) & (steps < end)].tolist():
             at = step - first
             now, error = Law(found.mean[at], found.covariance[at]), errors[at]
@@ -132,7 +132,7 @@ def _between_all(covariance: np.ndarray) -> np.ndarray:
     return between
 
 
-def _augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
+def augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
     """The maps of z and averages."""
     L, blocks, m, r = maps.noise.shape
     size = m + r * len(mixings)
