@@ -9,7 +9,7 @@ from jaxsgd.theory.cumulants import cumulants
 from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
-from jaxsgd.theory.landscapes import Landscape, landscape
+from jaxsgd.theory.one_coordinate import Landscape, MarkovKernel, landscape, markov_kernel
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -33,6 +33,7 @@ __all__ = [
     "EXACTLY_ONCE_LIMIT",
     "Bound",
     "Landscape",
+    "MarkovKernel",
     "SymmetricStable",
     "at_least_once",
     "bounds",
@@ -48,6 +49,7 @@ __all__ = [
     "examples_used",
     "growth_probability",
     "landscape",
+    "markov_kernel",
     "slack",
     "spectral_radius",
     "stability_limit",

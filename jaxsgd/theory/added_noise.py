@@ -78,7 +78,7 @@ def diagonal_basis(problem: Problem | None) -> Eigenbasis:
         raise NoExactSolution(f"the law of x is that of a sum on a quadratic: {reason}")
     A = stated_hessian(problem)
     h = A if A.ndim == 1 else np.diagonal(A)
-    if A.ndim == 2 and np.any(A != np.diag(h)):
+    if A.ndim == 2 and np.any(np.diag(h) != A):
         raise NoExactSolution("the Hessian is not a diagonal: each coordinate of x depends on several of the noise")
     if is_negative(h):
         raise NoExactSolution(f"the Hessian has the negative eigenvalue {h.min():g}, so that R has no minimum")

@@ -4,4 +4,13 @@ from jaxsgd.theory.linear.constant_rate import spectral_radii, stability_limit_o
 from jaxsgd.theory.linear.responses import Summed, added_up
 from jaxsgd.theory.linear.setting import Setting, not_linear, setting_of
 
-__all__ = ["Setting", "Summed", "added_up", "not_linear", "setting_of", "spectral_radii", "stability_limit_of", "stationary_law"]
+__all__ = [
+    "Setting",
+    "Summed",
+    "added_up",
+    "not_linear",
+    "setting_of",
+    "spectral_radii",
+    "stability_limit_of",
+    "stationary_law",
+]

@@ -88,8 +88,8 @@ def landscape(problem: Problem, interval: Sequence[float]) -> Landscape:
     >>> found.learning_rate_limits.round(5).tolist()
     [0.03242, 0.81057, 1.0, 0.09006]
     """
-    from jaxsgd.theory.landscapes.enclosures import enclosure
-    from jaxsgd.theory.landscapes.stationary import stationary_points
+    from jaxsgd.theory.one_coordinate.landscapes.enclosures import enclosure
+    from jaxsgd.theory.one_coordinate.landscapes.stationary import stationary_points
 
     if not isinstance(problem, Problem):
         raise InvalidType(f"problem must be one of jaxsgd.problems, got {brief(problem)}")

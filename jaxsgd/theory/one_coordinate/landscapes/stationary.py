@@ -12,7 +12,7 @@ from typing import NamedTuple
 from flint import arb
 
 from jaxsgd.errors import InvalidInput
-from jaxsgd.theory.landscapes.enclosures import Enclosure
+from jaxsgd.theory.one_coordinate.landscapes.enclosures import Enclosure
 
 MOST_BOXES = 10**6
 NARROWEST = 1e-12

@@ -1,0 +1,7 @@
+"""SGD on a risk of one coordinate: the law of x_t by quadrature, exits from a set, landscapes."""
+
+from jaxsgd.theory.one_coordinate.kernel import MarkovKernel, markov_kernel
+from jaxsgd.theory.one_coordinate.landscapes import Landscape, landscape
+from jaxsgd.theory.one_coordinate.moments import OneCoordinate
+
+__all__ = ["Landscape", "MarkovKernel", "OneCoordinate", "landscape", "markov_kernel"]
