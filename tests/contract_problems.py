@@ -158,6 +158,17 @@ def check_smoothness(entry):
     is_the_largest(largest_slope(probe(entry).points, probe(entry).gradients), entry.object.smoothness)
 
 
+def check_polyak_lojasiewicz(entry):
+    """The least of ||grad R||^2 / (2 (R - R*)), along a line through the minimiser as well."""
+    line = np.zeros((MOST, len(flat(entry.object.minimiser))))
+    line[:, 0] = np.linspace(-9, 8.9, MOST)
+    for at in (probe(entry), evaluator(entry)(flat(entry.object.minimiser) + line)):
+        above = at.values - entry.object.minimum
+        ratios = (at.gradients**2).sum(1)[above > 1e-9] / (2 * above[above > 1e-9])
+        assert ratios.min() >= entry.object.polyak_lojasiewicz
+    assert ratios.min() <= 1.05 * entry.object.polyak_lojasiewicz
+
+
 def check_lipschitz(entry):
     is_the_largest(largest_slope(probe(entry).points, probe(entry).values[:, None]), entry.object.lipschitz)
 
@@ -265,6 +276,7 @@ FACTS_OF_PROBLEMS = {
     "strong_convexity": check_strong_convexity,
     "smoothness": check_smoothness,
     "lipschitz": check_lipschitz,
+    "polyak_lojasiewicz": check_polyak_lojasiewicz,
     "convex": check_convex,
     "hessian": check_hessian,
     "kinks": check_kinks,

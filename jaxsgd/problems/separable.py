@@ -40,6 +40,11 @@ class Separable(Problem):
         """The origin, in d coordinates."""
         return np.zeros(self.dimension)
 
+    @property
+    def kinks(self) -> np.ndarray:
+        """None: f is smooth."""
+        return np.zeros(0)
+
     @abc.abstractmethod
     def local_minima(self, low: float, high: float) -> np.ndarray:
         """The local minima of f in [low, high] (k,), increasing; float64."""

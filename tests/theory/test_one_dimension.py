@@ -248,7 +248,8 @@ def test_numbers_of_a_problem_stay_usable_in_either_precision():
 
 
 def test_reasons():
-    laplace = of(ABSOLUTE, oracle=oracles.AdditiveNoise(ABSOLUTE, noise.Laplace()), steps=3, record=record.at([3]))
+    laplace = of(ABSOLUTE, steps=3, record=record.at([3]))
+    laplace = laplace.replace(oracle=oracles.AdditiveNoise(ABSOLUTE, noise.Laplace()))
     cases = {
         "answers on two grids differ by .*, which is more than 1e-06: the density of the noise must be smooth": laplace,
         "adds noise of only .*: grids that resolve both would be too large": of(
