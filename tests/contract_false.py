@@ -142,8 +142,8 @@ FALSE: dict[type, dict[str, Entry]] = {
     problems.Problem: dict.fromkeys(
         (
             "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
-            "polyak_lojasiewicz",             "hessian", "test", "example_smoothness", "example_strong_convexity", "gradient_noise", "example_value",
-            "squared_residuals", "test_residuals", "has_gradient",
+            "polyak_lojasiewicz", "hessian", "test", "example_smoothness", "example_strong_convexity",
+            "gradient_noise", "example_value", "squared_residuals", "test_residuals", "has_gradient",
         ),
         _MISJUDGED,
     )

@@ -195,9 +195,10 @@ def roughness(entry, first, last):
 def check_kinks(entry):
     """Smooth between them, and not smooth if they are left out."""
     kinks = np.sort(entry.object.kinks)
-    ends = [kinks[0] - 3, *kinks, kinks[-1] + 3]
-    assert max(roughness(entry, a, b) for a, b in itertools.pairwise(ends)) < 1e-10
-    assert roughness(entry, ends[0], ends[-1]) > 1e-3
+    outer = kinks if len(kinks) else flat(entry.object.minimiser)
+    ends = [outer[0] - 1, *kinks, outer[-1] + 1]
+    assert max(roughness(entry, a, b) for a, b in itertools.pairwise(ends)) < 1e-9
+    assert not len(kinks) or roughness(entry, ends[0], ends[-1]) > 1e-3
 
 
 # examples of a problem
