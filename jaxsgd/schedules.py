@@ -234,6 +234,39 @@ class cyclic(Schedule):
         return self.low + (self.high - self.low) * (1 - jnp.abs(1 - 2 * phase))
 
 
+class alternating(Schedule):
+    """eta_t = low for `every` updates, then high for as many, and so on: low where floor(t / every) is even."""
+
+    low: np.ndarray
+    high: np.ndarray
+    every: np.ndarray
+
+    def __init__(self, low: Any, high: Any, every: Any = 1) -> None:
+        self.low, self.high = scalar("low", low), scalar("high", high)
+        self.every = np.asarray(integer("every", every, at_least=1))
+
+    def __call__(self, t: Any) -> ArrayLike:
+        return jnp.where(t // self.every % 2 == 0, self.low, self.high)
+
+
+class restarts(Schedule):
+    """eta_t = schedule(t mod period): a schedule that begins anew, a warm restart of SGD from where it is.
+
+    Those of the source, with periods of one length, are ``restarts(cosine(initial, period), period)``; for periods that
+    grow, optax has ``sgdr_schedule``. Source: Loshchilov and Hutter (2017), equation 5, arXiv 1608.03983.
+    """
+
+    schedule: Callable[[Any], Any]
+    period: np.ndarray
+
+    def __init__(self, schedule: Callable[[Any], Any], period: Any) -> None:
+        self.schedule = as_schedule(schedule)
+        self.period = np.asarray(integer("period", period, at_least=1))
+
+    def __call__(self, t: Any) -> ArrayLike:
+        return self.schedule(t % self.period)
+
+
 class table(Schedule):
     """eta_t = values[t]; NaN (no learning rate) from the end of the list on."""
 

@@ -571,6 +571,16 @@ SCHEDULES = {
         lambda: schedules.cyclic(low=0.2, high=0.3, period=4),
         "low = 0.1, high = 0.5, period = 5",
     ),
+    "alternating": Entry(
+        lambda: schedules.alternating(low=0.1, high=0.4, every=2),
+        lambda: schedules.alternating(low=0.2, high=0.3, every=3),
+        "low = 0.1, high = 0.4, every = 2",
+    ),
+    "restarts": Entry(
+        lambda: schedules.restarts(schedules.inverse_sqrt(0.4), period=3),
+        lambda: schedules.restarts(schedules.inverse_sqrt(0.3), period=5),
+        'schedule = {kind = "inverse_sqrt", initial = 0.4}, period = 3',
+    ),
     "table": Entry(
         lambda: schedules.table([0.4, 0.1, 0.3, 0.2, 0.1, 0.3, 0.2, 0.1, 0.05]),
         lambda: schedules.table([0.1, 0.2, 0.3, 0.4, 0.1, 0.2, 0.1, 0.2, 0.3]),

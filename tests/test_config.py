@@ -125,6 +125,8 @@ EXAMPLES = {
         "warmup": "steps = 5\nschedule = {kind = 'constant', value = 0.1}",
         "wsd": "initial = 0.1\nhorizon = 21\nwarmup = 3\ncooldown = 5",
         "cyclic": "low = 0.01\nhigh = 0.1\nperiod = 10",
+        "alternating": "low = 0.01\nhigh = 0.1\nevery = 2",
+        "restarts": "period = 5\nschedule = {kind = 'cosine', initial = 0.1, horizon = 5}",
         "table": f"values = {[0.1] * 21}",
         "shift": "by = 2\nschedule = {kind = 'scale', factor = 2, schedule = {kind = 'inverse_sqrt', initial = 0.1}}",
         "scale": "factor = 0.5\nschedule = 'own:half_power'",

@@ -53,6 +53,16 @@ FAMILY = {
         schedules.cyclic(0.2, 0.3, 10),
         np.array([0.1 + 0.04 * min(t % 20, 20 - t % 20) for t in T]),
     ),
+    "alternating": (
+        schedules.alternating(0.1, 0.4, every=3),
+        schedules.alternating(0.2, 0.3, every=5),
+        np.array([[0.1, 0.4][(t // 3) % 2] for t in T]),
+    ),
+    "restarts": (
+        schedules.restarts(schedules.cosine(0.3, 25), 25),
+        schedules.restarts(schedules.cosine(0.2, 20), 30),
+        np.array([0.3 * math.cos(math.pi * (t % 25) / 50) ** 2 for t in T]),
+    ),
     "table": (schedules.table(0.5 / (1 + T)), schedules.table(0.1 * (1 + T)), 0.5 / (1 + T)),
     "shift": (
         schedules.shift(schedules.exponential(0.1, 0.1), 2),
@@ -164,6 +174,15 @@ def test_shift_continues_where_the_other_schedule_is():
     np.testing.assert_array_equal(zero, whole)
 
 
+def test_restarts_of_a_table_repeat_it_and_those_of_a_long_period_do_nothing():
+    repeated = schedules.learning_rates(schedules.restarts(schedules.table([0.1, 0.4]), 2), 7)
+    np.testing.assert_array_equal(repeated, [0.1, 0.4] * 3 + [0.1])
+    np.testing.assert_array_equal(repeated, schedules.learning_rates(schedules.alternating(0.1, 0.4), 7))
+    schedule = schedules.inverse_sqrt(0.3)
+    never = schedules.learning_rates(schedules.restarts(schedule, 101), 101)
+    np.testing.assert_array_equal(never, schedules.learning_rates(schedule, 101))
+
+
 def test_tuned_constant_is_the_choice_of_the_chapter():
     np.testing.assert_allclose(schedules.tuned_constant(3.0, 2.0, 400).value, 3 / (2 * 20), rtol=1e-15)
     assert schedules.tuned_constant(distance=0, gradient_bound=1, steps=1).value == 0
@@ -183,6 +202,12 @@ SAME_IN_OPTAX = {
     "piecewise_constant": (
         schedules.piecewise_constant([20, 40], [0.4, 0.2, 0.05]),
         optax.piecewise_constant_schedule(0.4, {20: 0.5, 40: 0.25}),
+    ),
+    "restarts": (
+        schedules.restarts(schedules.cosine(0.3, 25), 25),
+        optax.sgdr_schedule(
+            5 * [{"init_value": 0.3, "peak_value": 0.3, "decay_steps": 25, "warmup_steps": 0, "end_value": 0.0}]
+        ),
     ),
     # optax warms up from t = 0 with rate 0: one count later.
     "warmup": (
@@ -290,6 +315,17 @@ BAD = {
         r"warmup \+ cooldown must not exceed the horizon 10, got 6 \+ 5",
     ),
     "period of zero": (lambda: schedules.cyclic(0.1, 0.2, 0), "period must be greater than 0, got 0"),
+    "alternating by a fraction": (
+        lambda: schedules.alternating(0.1, 0.2, every=1.5),
+        "every must be an integer, got 1.5",
+    ),
+    "alternating never": (lambda: schedules.alternating(0.1, 0.2, every=0), "every must be at least 1, got 0"),
+    "alternating lists": (lambda: schedules.alternating([0.1], 0.2), r"low must be one number, got an array of shape"),
+    "restarts of a number": (lambda: schedules.restarts(0.1, 5), "schedule must be a function of t, got 0.1"),
+    "restarts at once": (
+        lambda: schedules.restarts(schedules.constant(0.1), 0),
+        "period must be at least 1, got 0",
+    ),
     "empty table": (lambda: schedules.table([]), r"values must be a list of learning rates, got shape \(0,\)"),
     "table with a gap": (lambda: schedules.table([0.1, np.nan]), r"values must be finite, got nan at index \[1\]"),
     "shift by a fraction": (lambda: schedules.shift(schedules.constant(1), 0.5), "by must be an integer, got 0.5"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxsgd as js
@@ -18,6 +19,15 @@ Makers = Mapping[str, Callable[..., js.Study]]
 def axes_of(cell: Cell) -> dict[str, list[Any]]:
     """The axes of a sweep of this cell alone."""
     return {name: [value] for name, value in cell.point.items()}
+
+
+def _plain_ticks(ax: Axes) -> None:
+    """Ticks of ratios that span less than some decades, as plain numbers."""
+    low, high = ax.get_xlim()
+    if high / low < 30:
+        ticks = [tick for tick in (1, 1.2, 1.5, 2, 3, 4, 5, 7, 10) if tick < high][:: 1 if high < 4 else 2]
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.set_xticks([], minor=True)
 
 
 def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
@@ -39,11 +49,7 @@ def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
         ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
         ax.set_title(f"{problems[i]}, {iterates[j]}{'' if iterates[j] == 'last' else ' average'}", fontsize="small")
         ax.spines[["top", "right"]].set_visible(False)
-        low, high = ax.get_xlim()
-        if high / low < 30:
-            ticks = [tick for tick in (1, 1.2, 1.5, 2, 3, 4, 5, 7, 10) if tick < high][:: 1 if high < 4 else 2]
-            ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-            ax.set_xticks([], minor=True)
+        _plain_ticks(ax)
     axes[0, 0].invert_yaxis()
     for which, T in enumerate(horizons):
         axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
@@ -97,4 +103,31 @@ def over_steps(panels: Mapping[str, tuple[Makers, Sequence[Cell]]]) -> Figure:
         swept = js.sweep(recording, point, 4096, progress=False)
         js.plot.leaders(swept, js.compare(swept), most=6, ax=ax)
         ax.set_title(title, fontsize="medium")
+    return figure
+
+
+def other(table: Sequence[Mapping[str, Any]]) -> Figure:
+    """The second part: excess risks of tuned families relative to the best one."""
+    problems, horizons, families = (
+        list(dict.fromkeys(row[key] for row in table)) for key in ("problem", "T", "family")
+    )
+    figure, axes = plt.subplots(1, len(problems), figsize=(12, 4.6), sharey=True, layout="constrained", squeeze=False)
+    for row in table:
+        ax, which = axes[0, problems.index(row["problem"])], horizons.index(row["T"])
+        y = families.index(row["family"]) + 0.22 * (which - (len(horizons) - 1) / 2)
+        face = COLOURS[which] if row["may be best"] else "white"
+        bar = [[row["relative to best"] - row["lower"]], [row["upper"] - row["relative to best"]]]
+        look = {"color": COLOURS[which], "markerfacecolor": face, "markersize": 5, "capsize": 2, "linewidth": 1}
+        ax.errorbar(row["relative to best"], y, xerr=bar, fmt=MARKERS[which], **look)
+    for ax, problem in zip(axes[0], problems, strict=True):
+        ax.axvline(1, color="0.6", linewidth=0.7, zorder=0)
+        ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
+        ax.set_title(problem, fontsize="medium")
+        ax.spines[["top", "right"]].set_visible(False)
+        _plain_ticks(ax)
+    axes[0, 0].invert_yaxis()
+    for which, T in enumerate(horizons):
+        axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, title="filled: may be the best (95%)")
+    figure.supxlabel("excess risk relative to the best family, with simultaneous 95% limits", fontsize="medium")
     return figure

@@ -1,8 +1,8 @@
 """Which learning-rate schedule is best once each is tuned, for the last iterate and for averages?
 
-    python scripts/schedules/study.py [--quick] [--out DIR]
+    python scripts/schedules/study.py [--quick] [--out DIR] [--part 1 | 2]
 
-Writes table.csv, summary.txt and figures to DIR. An interrupted study goes on where it was: what is finished
+Writes tables and figures to DIR. An interrupted study goes on where it was: what is finished
 lies in DIR/checkpoints until the end.
 """
 
@@ -22,6 +22,7 @@ from typing import Annotated, Any, NamedTuple
 
 import figures
 import numpy as np
+import other
 import typer
 
 import jaxsgd as js
@@ -243,10 +244,25 @@ KEYS = ("problem", "T", "iterate", "family")
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="Run little, to see that it works.")] = False,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("schedules-results"),
+    part: Annotated[int | None, typer.Option(min=1, max=2, help="One part only; default both.")] = None,
 ) -> None:
-    """Tune seven families of schedules for two problems, five iterates and several numbers of steps."""
-    began, scale = time.perf_counter(), QUICK if quick else FULL
+    """Which schedule is best, once each is tuned?
+
+    Part 1: seven families for two problems, five iterates and several numbers of steps. Part 2: warm-up, alternating
+    rates, restarts and reduction on plateaus beside four of them, for three problems.
+    """
+    began = time.perf_counter()
     out.mkdir(parents=True, exist_ok=True)
+    if part != 2:
+        seven_families(QUICK if quick else FULL, out)
+    if part != 1:
+        other.run(quick, out)
+    shutil.rmtree(out / "checkpoints")
+    print(f"{time.perf_counter() - began:.0f} s")
+
+
+def seven_families(scale: Scale, out: Path) -> None:
+    """The first part."""
     table, found = [], {}
     for problem, setting in SETTINGS.items():
         for T in scale.horizons:
@@ -269,8 +285,6 @@ def main(
     (out / "summary.txt").write_text("\n".join(lines) + "\n")
     print(*lines, sep="\n")
     draw(found, table, scale, out)
-    shutil.rmtree(out / "checkpoints")
-    print(f"{time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from jaxsgd.verification.chapter import (
     learning_rates,
     one_step,
     orders_of_examples,
+    other_schedules,
     summary,
     updates,
 )
@@ -23,6 +24,7 @@ __all__ = ["COMING", "SENTENCES", "Sentence", "statements"]
 _SECTIONS = (
     updates,
     learning_rates,
+    other_schedules,
     one_step,
     bound_on_the_average,
     draws_with_replacement,
