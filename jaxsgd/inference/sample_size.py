@@ -108,11 +108,11 @@ def needed_for_proportion(
 
 
 def _chance(relation: Relation, value: float, margin: float, trials: int, alpha: float, tests: int) -> float:
-    """P(CONSISTENT) for a true statement, even where Holm's procedure no longer corrects its p-value."""
+    """P(CONSISTENT) for a true statement among true ones, the first in Holm's procedure."""
 
     def consistent(successes: int) -> bool:
         measurement = Measurement.proportion(relation, value, successes, trials, margin)
-        return assess(measurement, measurement.p_value, alpha, tests).verdict is Verdict.CONSISTENT
+        return assess(measurement, tests * measurement.p_value, alpha, tests).verdict is Verdict.CONSISTENT
 
     truth = min(max(value + margin * {Relation.BELOW: -1, Relation.ABOVE: 1}.get(relation, 0), 0.0), 1.0)
     centre = round(truth * trials)

@@ -74,5 +74,13 @@ class Multiplicative(Noise):
         if self.additive is not None:
             self.additive.check(shapes)
 
+    def relative_marginal(self, dimension: int) -> Any:
+        from scipy import stats
+
+        return stats.norm(scale=np.broadcast_to(self.std, (dimension,)))
+
     def relative_variance(self, dimension: int) -> np.ndarray:
         return np.broadcast_to(self.std**2, (dimension,))
+
+    def covariance_at_rest(self, dimension: int) -> np.ndarray | None:
+        return np.zeros(dimension) if self.additive is None else self.additive.covariance_matrix(dimension)

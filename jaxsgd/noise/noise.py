@@ -68,8 +68,22 @@ class NoiseFacts(Facts):
         """
         return None
 
+    def relative_marginal(self, dimension: int) -> Any:
+        """The continuous law of zeta_j in g_j = (grad R)_j (1 + zeta_j) + xi_j, where that of xi is one at every x.
+
+        As `marginal` gives one. None: not known, or g is not of this form.
+        """
+        return None
+
     def relative_variance(self, dimension: int) -> np.ndarray | None:
-        """r (d,) with which Var(g_j | x) has r_j (grad R)_j^2 beside what does not depend on x; None: there is none."""
+        """r (d,) with Cov(g | x) = diag(r (grad R(x))^2) + `covariance_at_rest`, of noise that grows with the gradient.
+
+        None: it does not, or not in this way, or that is not known.
+        """
+        return None
+
+    def covariance_at_rest(self, dimension: int) -> np.ndarray | None:
+        """Cov(g | x) where grad R(x) = 0, of noise with a `relative_variance`; (d, d), or (d,) where it is diagonal."""
         return None
 
 

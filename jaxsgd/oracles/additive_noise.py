@@ -10,13 +10,15 @@ import numpy as np
 from jaxsgd import schedules
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.noise import Noise
-from jaxsgd.oracles.oracle import CovarianceOverTime, NoiseOverTime, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, NoiseOverTime, Oracle
 from jaxsgd.problems import Problem
 from jaxsgd.streams import Stream
 
 
 class AdditiveNoise(Oracle):
     """g_t = grad R(x_t) + s_t xi_t, with xi_t from `noise`, independent of everything before.
+
+    Of `noise.Multiplicative`, which is not added but multiplied, both factor and sum are scaled by s_t.
 
     **Arguments**
 
@@ -44,6 +46,10 @@ class AdditiveNoise(Oracle):
         return self.noise.normal
 
     @property
+    def independent(self) -> bool | None:
+        return self.noise.independent
+
+    @property
     def tail_index(self) -> float | None:
         return self.noise.tail_index
 
@@ -58,6 +64,19 @@ class AdditiveNoise(Oracle):
 
     def noise_over_time(self, updates: int) -> NoiseOverTime:
         return NoiseOverTime(self.noise, np.ones(updates) if self.scale is None else self._scales(updates))
+
+    def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
+        relative, at_rest = self.noise.relative_variance(dimension), self.noise.covariance_at_rest(dimension)
+        if self.scale is not None or relative is None or at_rest is None:
+            return None
+        return GrowingCovariance(relative, at_rest)
+
+    def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
+        of_noise = self.noise.cumulants(order, dimension)
+        if of_noise is None:
+            return None
+        scales = np.ones(updates) if self.scale is None else self._scales(updates)
+        return scales[:, None] ** order * of_noise
 
     def adds_noise(self, updates: int) -> np.ndarray:
         return super().adds_noise(updates) if self.scale is None else self._scales(updates) != 0

@@ -29,11 +29,19 @@ class NoiseOverTime(NamedTuple):
     factors: np.ndarray
 
 
+class GrowingCovariance(NamedTuple):
+    """Cov(g_t | x) = diag(r (grad R(x))^2) + C at every t: r (d,), and C (d, d), or (d,) if it is diagonal."""
+
+    relative: np.ndarray
+    at_rest: np.ndarray
+
+
 class OracleFacts(Facts):
     """What may be known of how gradients are drawn. None stands for not known.
 
     - `unbiased`: whether E[g_t | everything before] is the gradient of R at x_t, or a subgradient.
     - `normal`: whether g_t is normal given everything before; a constant counts as normal.
+    - `independent`: whether the coordinates of g_t are independent given everything before.
     - `full_gradient`: whether g_t is the gradient of R, without any randomness.
     - `order`, `batch`: where examples are drawn, in which order, and how many for each update.
     - `averages_examples`: whether g_t is exactly the mean of w_i grad f_i(x_t) over the examples that the order draws,
@@ -44,6 +52,7 @@ class OracleFacts(Facts):
 
     unbiased: bool | None = None
     normal: bool | None = None
+    independent: bool | None = None
     full_gradient: bool | None = None
     order: Order | None = None
     batch: int = 1
@@ -64,6 +73,17 @@ class OracleFacts(Facts):
 
     def noise_over_time(self, updates: int) -> NoiseOverTime | None:
         """The noise of the first updates, independent between them, where g_t is made of grad R(x_t) and such alone."""
+        return None
+
+    def growing_covariance(self, dimension: int) -> GrowingCovariance | None:
+        """Cov(g_t | x), where it grows with the gradient; None: it does not in this way, or that is not known."""
+        return None
+
+    def gradient_cumulants(self, order: int, dimension: int, updates: int) -> np.ndarray | None:
+        """kappa_k (updates, d) of each coordinate of g_t, t = 0, 1, .., given everything before, k = 2, 3, ..
+
+        None stands for cumulants that depend on x, are infinite, or are not known.
+        """
         return None
 
 

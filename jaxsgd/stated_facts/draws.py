@@ -12,7 +12,7 @@ from jaxsgd.streams import DTYPES, Request
 LANES, _EXTREME = 4096, 1024
 _FEWEST = 512
 _MOST = 2**22  # numbers that all draws may touch
-_FALSE = 1e-10  # the probability of a false alarm, of all coordinates of one fact together
+FALSE = 1e-10  # the probability of a false alarm, of all coordinates of one fact together
 _WILD = 25.0
 _PAIRS = 16  # coordinates of which covariances are looked at
 
@@ -80,7 +80,7 @@ def sample_of(values: np.ndarray, requests: Sequence[Request], lanes: int) -> Sa
 
 def standardised_limit(tests: int) -> float:
     """z with 2 exp(-z^2 / 2) = 1e-10 / tests, for a mean against the root of the mean square."""
-    return float(np.sqrt(2 * np.log(2 * tests / _FALSE)))
+    return float(np.sqrt(2 * np.log(2 * tests / FALSE)))
 
 
 def wrong_mean(sample: Sample, mean: np.ndarray) -> tuple[int, float, float] | None:

@@ -29,10 +29,8 @@ def noise_over_time(study: Study, function: str) -> NoiseOverTime:
     return given
 
 
-def added_up(
-    study: Study, given: NoiseOverTime, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray
-) -> Summed:
-    """m_s and sum_t sum_i w_i f(c_t C_{s,t,i}), with x_s - x* = m_s + sum_t C_{s,t} c_t xi_t, of x_s and each average.
+def added_up(study: Study, function: Callable[[np.ndarray], np.ndarray], weights: np.ndarray) -> Summed:
+    """m_s and sum_t sum_i f(C_{s,t,i}) w_{t,i}, with x_s - x* = m_s + sum_t C_{s,t} xi_t, of x_s and each average.
 
     It is for what independent variables add up. Where a coordinate of x_s depends on several coordinates of the noise,
     which is so if the method mixes them, these must be independent.
@@ -45,19 +43,20 @@ def added_up(
     basis = diagonal_basis(study.oracle.problem)
     start = MeanAndCovariance(*law_of_start(study)[:2])
     maps = setting_of(study.method, study.point, basis, start, study.learning_rates).maps
-    if len(maps.start.mean) < study.dimension and not given.noise.independent:
+    if len(maps.start.mean) < study.dimension and not study.oracle.independent:
         raise NoExactSolution(
-            f"methods.{type(study.method).__name__} mixes the coordinates of the noise, and noise."
-            f"{type(given.noise).__name__} does not state that they are independent"
+            f"methods.{type(study.method).__name__} mixes the coordinates of the noise, which "
+            f"oracles.{type(study.oracle).__name__} does not state to be independent"
         )
     rates = study.learning_rates[: study.steps]
     mixings = [average.mixing(rates) for average in study.averages.values()]
     with np.errstate(over="ignore", invalid="ignore"):
-        means, totals = linear.added_up(maps, mixings, study.recorded_steps, function, given.factors, weights)
+        means, totals = linear.added_up(maps, mixings, study.recorded_steps, function, weights)
     for number, average in enumerate(study.averages.values(), start=1):
         undefined = average.undefined(study.recorded_steps, study.steps)
         means[number, undefined] = totals[number, undefined] = np.nan
-    return Summed(means + basis.minimiser, totals)
+    count = 1 + len(study.averages)  # without further points of the method
+    return Summed(means[:count] + basis.minimiser, totals[:count])
 
 
 def per_variable(study: Study, **values: np.ndarray) -> xr.Dataset:

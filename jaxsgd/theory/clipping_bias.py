@@ -1,10 +1,11 @@
 """Where SGD with clipped gradients settles: not at the minimiser, if the noise is skewed."""
 
+import itertools
 from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, integer, scalar
 from jaxsgd.noise import Noise
@@ -21,8 +22,8 @@ def clipping_bias(noise: Noise, value: Any, dimension: int = 1) -> np.ndarray:
         E clip(u + xi, -v, v) = v - int_{-v}^{v} F(y - u) dy,
 
     which does not decrease in u, from -v to v. SGD with a small learning rate goes to the point with the gradient u*,
-    in place of the minimiser: on R(x) = h x^2 / 2 that is x = u* / h, and the mean of its stationary law differs from it
-    by O(eta). Symmetric noise has u* = 0: with a skewed one clipping buys bounded steps with a bias, which a larger
+    in place of the minimiser: on R(x) = h x^2 / 2 to x = u* / h, from which the mean of its stationary law differs by
+    O(eta). Symmetric noise has u* = 0; under a skewed one clipping buys bounded steps with a bias, which a larger
     `value` makes smaller.
 
     **Arguments**
@@ -70,7 +71,7 @@ def _bias(law: Any, j: int, v: float, name: str) -> float:
         ends = [-v, *kinks, v]
         parts = [
             quad(lambda y: at(law.cdf(y - u)), low, high, epsabs=_ERROR / 100, epsrel=0, full_output=1)[:2]
-            for low, high in zip(ends[:-1], ends[1:], strict=True)
+            for low, high in itertools.pairwise(ends)
         ]
         if sum(error for _, error in parts) > _ERROR:
             raise NoExactSolution(f"the distribution function of {name} is not smooth enough to be integrated")
@@ -81,4 +82,4 @@ def _bias(law: Any, j: int, v: float, name: str) -> float:
         reach *= 2
         if not np.isfinite(reach):
             raise NoExactSolution(f"the law of {name} is no probability law")
-    return float(brentq(clipped_mean, -reach, reach, xtol=1e-12))
+    return float(root_scalar(clipped_mean, bracket=(-reach, reach), xtol=1e-12).root)

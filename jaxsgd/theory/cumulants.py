@@ -3,9 +3,9 @@
 import numpy as np
 import xarray as xr
 
-from jaxsgd.errors import NoExactSolution
+from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.study import Study
-from jaxsgd.theory.added_noise import added_up, noise_over_time, per_variable
+from jaxsgd.theory.added_noise import added_up, per_variable
 
 
 def cumulants(study: Study) -> xr.Dataset:
@@ -38,15 +38,15 @@ def cumulants(study: Study) -> xr.Dataset:
     >>> found.x_skewness.values[:, 0].tolist(), found.x_excess_kurtosis.item(1)
     ([nan, -2.0], 6.0)
     """
-    given, d = noise_over_time(study, "cumulants"), study.dimension
-    stated = {order: given.noise.cumulants(order, d) for order in (2, 3, 4)}
+    if not isinstance(study, Study):
+        raise InvalidType(f"cumulants(study) needs a jaxsgd.Study, got {study!r}")
+    oracle = study.oracle
+    stated = {order: oracle.gradient_cumulants(order, study.dimension, study.steps) for order in (2, 3, 4)}
     known = {order: kappa for order, kappa in stated.items() if kappa is not None}
     if 2 not in known or len(known) == 1:
         missing = "a variance" if 2 not in known else "cumulants of order 3 or 4"
-        raise NoExactSolution(f"noise.{type(given.noise).__name__} does not state {missing}: infinite, or not known")
-    found = {
-        order: added_up(study, given, lambda response, k=order: response**k, kappa) for order, kappa in known.items()
-    }
+        raise NoExactSolution(f"{oracle!r} does not state {missing} of its gradients: infinite, or not known")
+    found = {order: added_up(study, lambda C, k=order: C**k, kappa) for order, kappa in known.items()}
     means, variance = found[2]
     values = {"x_mean": means, "x_variance": variance}
     for order, name in ((3, "x_skewness"), (4, "x_excess_kurtosis")):

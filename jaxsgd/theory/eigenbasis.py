@@ -6,7 +6,7 @@ of squares.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import xarray as xr
@@ -24,6 +24,13 @@ NEGATIVE = 1e-12
 
 LARGEST_COVARIANCE = 10**7
 """An x_covariance of more numbers than this, 80 MB, is left out."""
+
+
+class HigherCumulants(NamedTuple):
+    """kappa_3 and kappa_4 (.., d) of the coordinates of e, which are independent; 0 of a normal law."""
+
+    third: np.ndarray
+    fourth: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,27 +102,48 @@ class Eigenbasis:
             moments["x_covariance"] = covariance if Q is None else Q @ covariance @ Q.T
         return moments
 
-    def observables(self, mean: np.ndarray, covariance: np.ndarray, of: str = "") -> dict[str, np.ndarray]:
-        """Means of risk and squared distance for e of this mean and covariance, and variances if e is normal."""
+    def observables(
+        self, mean: np.ndarray, covariance: np.ndarray, of: str = "", higher: HigherCumulants | None = None
+    ) -> dict[str, np.ndarray]:
+        """Means of risk and squared distance for e of this mean and covariance; variances if e is normal, or `higher`.
+
+        These are the cumulants of a law that is not normal.
+        """
         return {
-            **self._form(f"risk{of}", self.eigenvalues / 2, mean, covariance, self.minimum),
-            **self._form(f"distance_squared{of}", np.ones_like(self.eigenvalues), mean, covariance),
+            **self._form(f"risk{of}", self.eigenvalues / 2, mean, covariance, higher, self.minimum),
+            **self._form(f"distance_squared{of}", np.ones_like(self.eigenvalues), mean, covariance, higher),
         }
 
     def gradient_norm(
-        self, mean: np.ndarray, covariance: np.ndarray, factors: np.ndarray | float = 1.0
+        self,
+        mean: np.ndarray,
+        covariance: np.ndarray,
+        factors: np.ndarray | float = 1.0,
+        higher: HigherCumulants | None = None,
     ) -> dict[str, np.ndarray]:
-        """Mean of ||g||^2, and its variance if g is normal, where g has the mean A m and the covariance A V A + c S."""
+        """Mean of ||g||^2, where g has the mean A m and the covariance A V A + c S; and its variance.
+
+        That needs a normal g, or `higher` cumulants of g.
+        """
         h = columns(self.eigenvalues, self.noise)
         c = np.reshape(factors, np.shape(factors) + (1,) * self.noise.ndim)
         gradient = self.eigenvalues * mean, h * h.T * covariance + c * self.noise
-        return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient)
+        return self._form("gradient_norm_squared", np.ones_like(self.eigenvalues), *gradient, higher)
 
     def _form(
-        self, name: str, w: np.ndarray, mean: np.ndarray, covariance: np.ndarray, offset: float = 0.0
+        self,
+        name: str,
+        w: np.ndarray,
+        mean: np.ndarray,
+        covariance: np.ndarray,
+        higher: HigherCumulants | None,
+        offset: float = 0.0,
     ) -> dict[str, np.ndarray]:
         expectation, variance = quadratic_form(w, mean, covariance)
-        return {f"{name}_mean": offset + expectation} | ({f"{name}_variance": variance} if self.normal else {})
+        found = {f"{name}_mean": offset + expectation}
+        if higher is not None:
+            variance = overflowed(variance + (w**2 * (higher.fourth + 4 * higher.third * mean)).sum(-1))
+        return found | ({f"{name}_variance": variance} if self.normal or higher is not None else {})
 
 
 def why_none(oracle: Oracle, updates: int | None = None) -> str | None:
@@ -181,7 +209,7 @@ def quadratic_form(w: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> t
     """Mean and variance of sum_i w_i e_i^2, e ~ N(m, V).
 
     E = sum_i w_i (v_ii + m_i^2), for any law of e, and Var = sum_ij w_i w_j v_ij (2 v_ij + 4 m_i m_j). What overflows
-    is inf.
+    is inf. If e is not normal, but has independent coordinates, sum_i w_i^2 (kappa_4 + 4 kappa_3 m_i) is added.
     """
     if covariance.ndim == mean.ndim:
         variances, products, weights, axes = covariance, mean**2, w**2, (-1,)

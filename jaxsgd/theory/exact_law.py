@@ -27,9 +27,10 @@ def exact_law(study: Study) -> xr.Dataset:
     - `study`: a linear method from one start x_0 on a quadratic with a diagonal Hessian, with noise that states its
       `stable_law`, such as `AlphaStable` or `Gaussian`, with any factor that depends on t.
 
-    **Returns** `x_location` and `x_scale` (step, coordinate), and `x_location_of_<name>` and `x_scale_of_<name>` of each
-    average, at the recorded steps; and the attribute `alpha`. [`jaxsgd.theory.SymmetricStable`][] makes quantiles and
-    probabilities of them. Coordinates of one x_s need not be independent. NaN where an average has no value.
+    **Returns** `x_location` and `x_scale` (step, coordinate) at the recorded steps, `x_location_of_<name>` and
+    `x_scale_of_<name>` of each average, NaN where it has no value, and the attribute `alpha`: what
+    [`jaxsgd.theory.SymmetricStable`][] makes quantiles, probabilities and moments of. Coordinates of one x_s need not
+    be independent.
 
     **Raises** `NoExactSolution` with the reason for any other study.
 
@@ -47,7 +48,9 @@ def exact_law(study: Study) -> xr.Dataset:
         name = type(given.noise).__name__
         raise NoExactSolution(f"noise.{name} does not state that its coordinates are symmetric stable")
     alpha = float(stable.alpha)
-    means, totals = added_up(study, given, lambda response: np.abs(response) ** alpha, stable.scales**alpha)
+    means, totals = added_up(
+        study, lambda C: np.abs(C) ** alpha, np.abs(np.outer(given.factors, stable.scales)) ** alpha
+    )
     law = per_variable(study, x_location=means, x_scale=totals ** (1 / alpha))
     return law.assign_attrs(
         alpha=alpha,

@@ -7,11 +7,14 @@ import xarray as xr
 from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums import QuadraticLossesOfExamples
+from jaxsgd.theory.growing_noise import QuadraticWithGrowingNoise
 from jaxsgd.theory.one_coordinate import OneCoordinate
 from jaxsgd.theory.quadratic_moments import QuadraticWithAdditiveNoise
 from jaxsgd.theory.route import Route
 
-ROUTES: tuple[Route, ...] = (QuadraticLossesOfExamples(), QuadraticWithAdditiveNoise(), OneCoordinate())
+ROUTES: tuple[Route, ...] = (
+    QuadraticLossesOfExamples(), QuadraticWithAdditiveNoise(), QuadraticWithGrowingNoise(), OneCoordinate(),
+)  # fmt: skip
 """The ways to exact moments; the first that applies is taken."""
 
 _FOUND: "weakref.WeakKeyDictionary[Study, xr.Dataset | None]" = weakref.WeakKeyDictionary()
@@ -32,7 +35,10 @@ def exact(study: Study) -> xr.Dataset:
 
     They hold for noise of any law with that covariance, and so do the means E e'Me = tr MV + m'Mm of the risk
     (M = A/2), of the squared distance (M = I) and of the norm of the drawn gradient, of mean A E e and covariance
-    A V A + S. If the noise is normal, all are Gaussian, and Var e'Me = 2 tr(MVMV) + 4 m'MVMm.
+    A V A + S. If the noise is normal, all are Gaussian, and Var e'Me = 2 tr(MVMV) + 4 m'MVMm. Of other noise it is
+    known where coordinates are independent of each other, on a diagonal A, from the cumulants that the noise states:
+    those of order k pass on as kappa_k(x_{t+1}) = (1 - eta_t h)^k kappa_k(x_t) + (-eta_t)^k kappa_k(xi_t), and
+    sum_i w_i^2 (kappa_4 + 4 kappa_3 m_i) is added to the variance of sum_i w_i e_i^2.
 
     The cost is O(T d) if A and S are diagonal or S is a multiple of the identity, otherwise O(T d^2).
 
@@ -50,6 +56,9 @@ def exact(study: Study) -> xr.Dataset:
     `quadrature_error` of what is returned estimates the largest relative error; above 1e-6 it is not returned.
     It takes some seconds for thousands of steps.
 
+    Where noise grows with the gradient, Cov(g_t | x_t) = diag(r (A e_t)^2) + S as with `noise.Multiplicative`, its mean
+    is linear in E ee', and the recursion goes on with that mean in place of S; variances of observables are left out.
+
     On a finite sum of quadratic losses, `LeastSquares` or a `FiniteSum` of them, the examples that are drawn are the
     noise. Then means are exact, of averages too, and variances of observables are left out, for which fourth moments
     would be needed:
@@ -65,9 +74,10 @@ def exact(study: Study) -> xr.Dataset:
 
     The mean of an observable that is the ``test_risk`` of `LeastSquares` is returned too.
 
-    Where examples are drawn afresh and the largest learning rate is not below [`jaxsgd.theory.stability_limit`][] of
-    the oracle, second moments grow: they are still exact, but an average over simulated trajectories hardly ever shows
-    it. Then the attribute `mean_square_stable` is False, and `mean_square_reason` says why.
+    Where examples are drawn afresh, or noise grows with the gradient, and the largest learning rate is not below
+    [`jaxsgd.theory.stability_limit`][] of the oracle, second moments grow: they are still exact, but an average over
+    simulated trajectories hardly ever shows it. Then the attribute `mean_square_stable` is False, and
+    `mean_square_reason` says why.
 
     **Arguments**
 

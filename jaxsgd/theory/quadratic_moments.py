@@ -6,12 +6,15 @@ import numpy as np
 import xarray as xr
 
 from jaxsgd.study import Study
-from jaxsgd.theory.eigenbasis import Eigenbasis, labelled, stated_covariances, why_none
-from jaxsgd.theory.linear import Setting, not_linear, propagation, setting_of
+from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, labelled, stated_covariances, why_none
+from jaxsgd.theory.finite_sums.cost_limit import MOST
+from jaxsgd.theory.linear import Setting, added_up, cost_of_adding_up, not_linear, propagation, setting_of
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.route import Route
 from jaxsgd.theory.starts import law_of_start, unknown_start
 from jaxsgd.tracing import traced
+
+_MOST = MOST / 30  # two seconds for variances
 
 
 class QuadraticWithAdditiveNoise(Route):
@@ -36,13 +39,15 @@ class QuadraticWithAdditiveNoise(Route):
         with np.errstate(over="ignore", invalid="ignore"):
             x, others = _laws(study, setting, factors)
             steps = study.recorded_steps
-            observables = basis.observables(x.mean, x.covariance)
-            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps])
+            higher = _higher(study, setting)
+            observables = basis.observables(x.mean, x.covariance, higher=higher.get("x"))
+            observables |= basis.gradient_norm(x.mean, x.covariance, factors[steps], higher.get("gradient"))
             observables = {name: np.where(x.known, values, np.nan) for name, values in observables.items()}
             for name, law in others.items():
                 average = study.averages.get(name)
                 unknown = ~law.known | (False if average is None else average.undefined(steps, study.steps))
-                for variable, values in basis.observables(law.mean, law.covariance, of=f"_of_{name}").items():
+                found = basis.observables(law.mean, law.covariance, f"_of_{name}", higher.get(f"of {name}"))
+                for variable, values in found.items():
                     observables[variable] = np.where(unknown, np.nan, values)
             moments = observables | basis.x_moments(x.mean, x.covariance)
         moments["learning_rate"] = study.learning_rates[steps]
@@ -63,6 +68,29 @@ def _laws(
         _stacked([at_step.x for at_step in found], setting),
         {name: _stacked(of_name, setting) for name, of_name in zip(names, others, strict=True)},
     )
+
+
+def _higher(study: Study, setting: Setting) -> dict[str, HigherCumulants]:
+    """Those of "x", of the "gradient" h e + xi drawn there, and "of NAME" for averages and points: (steps, d) each.
+
+    None at all where e is normal, and where they are not known: they need a diagonal Hessian, a method that treats
+    every coordinate for itself, and noise of independent coordinates with cumulants up to order 4.
+    """
+    oracle, basis, steps, d = study.oracle, setting.basis, study.recorded_steps, study.dimension
+    diagonal = basis.vectors is None and basis.noise.ndim == 1 and setting.noise.shape[-1] == 1
+    if basis.normal or not (diagonal and oracle.independent and law_of_start(study).normal):
+        return {}
+    if cost_of_adding_up(setting.maps, len(study.averages), steps) > _MOST:
+        return {}
+    mixings = [average.mixing(study.learning_rates[: study.steps]) for average in study.averages.values()]
+    names, found = ["x", *(f"of {name}" for name in (*study.averages, *traced(study).points)), "gradient"], []
+    for order in (3, 4):
+        entering = oracle.gradient_cumulants(order, d, study.steps + 1)
+        if entering is None:
+            return {}
+        of_each = added_up(setting.maps, mixings, steps, lambda C, k=order: C**k, entering).totals
+        found.append([*of_each, basis.eigenvalues**order * of_each[0] + entering[steps]])
+    return {name: HigherCumulants(*both) for name, *both in zip(names, *found, strict=True)}
 
 
 def _stacked(laws: Sequence[MeanAndCovariance], setting: Setting) -> MeanAndCovariance:

@@ -11,8 +11,8 @@ from jaxsgd.methods import Method, Sgd
 from jaxsgd.oracles import FullGradient, Oracle
 from jaxsgd.problems import EmpiricalRisk, Problem
 from jaxsgd.structure import Structure
-from jaxsgd.theory import finite_sums, linear
-from jaxsgd.theory.eigenbasis import Eigenbasis, is_negative, labelled, rounding, stated_hessian
+from jaxsgd.theory import finite_sums, growing_noise, linear
+from jaxsgd.theory.eigenbasis import Eigenbasis, HigherCumulants, is_negative, labelled, rounding, stated_hessian
 from jaxsgd.theory.recursion import columns
 
 
@@ -26,7 +26,8 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
 
         A V + V A - eta A V A = eta E Cov(g_t | x_t),
 
-    linear in V; the law is not Gaussian, and its variances of observables are not known.
+    linear in V; the law is not Gaussian, and its variances of observables are not known. So it is where noise grows
+    with the gradient, Cov(g | x) = diag(r (A e)^2) + C, as with `noise.Multiplicative`.
 
     For any other linear method, with z = (x - x*, state) and z_{t+1} = M z_t + N xi_t + c read off its code, E z and
     Cov z solve m = M m + c and V = M V M' + N S N'. Of a heavy ball with momentum b, for example,
@@ -41,8 +42,8 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
     - `method`: plain SGD or another linear method whose update does not change with t; of additive noise.
 
     **Returns** `x_mean (coordinate)`, `x_covariance (coordinate, coordinate_2)` unless it would hold over
-    10^7 numbers, and the mean and, of Gaussian laws, the variance of `risk`, `distance_squared` and
-    `gradient_norm_squared`.
+    10^7 numbers, and the mean of `risk`, `distance_squared` and `gradient_norm_squared`; of Gaussian laws their
+    variances as well, and of plain SGD where coordinates are independent and the noise states its cumulants.
 
     **Raises** `InvalidInput` if there is no stationary law, `NoExactSolution` for any other oracle; also for those
     that go through permutations, under which the law depends on the place in the epoch.
@@ -61,6 +62,8 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
         return _of_method(oracle, eta, method)
     if finite_sums.why_not(oracle) is None:
         return finite_sums.stationary_moments(oracle, eta)
+    if growing_noise.why_not(oracle) is None:
+        return growing_noise.stationary_moments(oracle, eta)
     basis = Eigenbasis.of(oracle)
     limit = _limit(basis.eigenvalues.max())
     if eta >= limit:
@@ -71,8 +74,29 @@ def stationary(oracle: Oracle, learning_rate: Any, method: Method = Sgd()) -> xr
     # Where nothing pulls back there is no noise either, and the variance stays 0.
     V = np.divide(eta * basis.noise, restoring, out=np.zeros_like(restoring), where=restoring > 0)
     mean = np.zeros_like(basis.eigenvalues)
-    moments = basis.observables(mean, V) | basis.gradient_norm(mean, V) | basis.x_moments(mean, V)
-    return labelled(moments, [f"x[{i}]" for i in range(len(mean))])
+    higher, of_gradient = _higher(oracle, basis, eta)
+    moments = basis.observables(mean, V, higher=higher) | basis.gradient_norm(mean, V, higher=of_gradient)
+    return labelled(moments | basis.x_moments(mean, V), [f"x[{i}]" for i in range(len(mean))])
+
+
+def _higher(oracle: Oracle, basis: Eigenbasis, eta: float) -> tuple[HigherCumulants | None, HigherCumulants | None]:
+    """Cumulants of e and of g = h e + xi in the stationary law, where coordinates are independent and not normal.
+
+    kappa_k(e) = (-eta)^k kappa_k(xi) / (1 - (1 - eta h)^k); 0 where nothing pulls back, and there is no noise.
+    """
+    h = basis.eigenvalues
+    known = [oracle.gradient_cumulants(order, len(h), 1) for order in (3, 4)]
+    diagonal = basis.vectors is None and basis.noise.ndim == 1
+    if basis.normal or not (diagonal and oracle.independent) or any(each is None for each in known):
+        return None, None
+    of_x, of_gradient = [], []
+    for order, of_noise in zip((3, 4), known, strict=True):
+        (xi,) = of_noise  # type: ignore[misc]
+        restoring = 1 - (1 - eta * h) ** order
+        kappa = np.divide((-eta) ** order * xi, restoring, out=np.zeros_like(h), where=restoring > 0)
+        of_x.append(kappa)
+        of_gradient.append(h**order * kappa + xi)
+    return HigherCumulants(*of_x), HigherCumulants(*of_gradient)
 
 
 def _of_method(oracle: Oracle, eta: float, method: Method) -> xr.Dataset:
@@ -124,6 +148,10 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
 
         1 / max over symmetric M of <M, N M> / <M, H M + M H>,    N M = q sum_i rho_i H_i M H_i + (1 - q) H M H.
 
+    Of noise with Cov(g | x) = diag(r (A e)^2) + C, as with `noise.Multiplicative`, it is min 2 / (h_i (1 + r_i)) for a
+    diagonal A, and otherwise 1 over the spectral radius of the map from M to the V with A V + V A = N M, where
+    N M = diag(r (AMA)_ii) + A M A.
+
     Between it and 2 / lambda_max(H) the mean of x_t settles and its second moment grows without bound: x_t has heavy
     tails. With orders that go through permutations, only examples of one Hessian have a known limit, 2 / lambda_max.
 
@@ -134,7 +162,7 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
 
     **Arguments**
 
-    - `problem`: one with a constant Hessian, such as `Quadratic`; or an oracle, of such a problem with additive noise,
+    - `problem`: one with a constant Hessian, such as `Quadratic`; or an oracle, of such a problem with added noise,
       or `ExampleSampling` of quadratic losses.
     - `method`: plain SGD, or another linear method whose update does not change with t; then of additive noise.
 
@@ -158,6 +186,8 @@ def stability_limit(problem: Problem | Oracle, method: Method = Sgd()) -> float:
     if isinstance(problem, Oracle):
         if finite_sums.why_not(problem) is None:
             return finite_sums.mean_square_limit(problem)
+        if growing_noise.why_not(problem) is None:
+            return growing_noise.mean_square_limit(problem)
         return _limit(Eigenbasis.of(problem, 1).eigenvalues.max())
     given = f"problems.{type(problem).__name__}"
     if isinstance(problem, EmpiricalRisk):

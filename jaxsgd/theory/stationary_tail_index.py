@@ -1,14 +1,14 @@
 """How heavy the tails of the stationary law of SGD are."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from scipy.integrate import quad
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution
-from jaxsgd.noise import Noise
 from jaxsgd.oracles import NoiseOverTime
 from jaxsgd.study import Study
 from jaxsgd.theory.added_noise import diagonal_basis
@@ -65,10 +65,15 @@ def stationary_tail_index(study: Study) -> float:
         raise NoExactSolution(f"the learning rate is not constant: it goes from {rates.min():g} to {rates.max():g}")
     given = oracle.noise_over_time(study.steps)
     if given is not None:
-        return _of_noise(study, given, float(rates[0]))
-    if oracle.averages_examples and drawn_afresh(oracle):
-        return _of_examples(study, float(rates[0]))
-    raise NoExactSolution(f"oracles.{type(oracle).__name__} states neither a noise nor examples that are drawn afresh")
+        index = _of_noise(study, given, float(rates[0]))
+    elif oracle.averages_examples and drawn_afresh(oracle):
+        index = _of_examples(study, float(rates[0]))
+    else:
+        name = type(oracle).__name__
+        raise NoExactSolution(f"oracles.{name} states neither a noise nor examples that are drawn afresh")
+    if index == _LARGEST:
+        raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
+    return index
 
 
 def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
@@ -77,20 +82,20 @@ def _of_noise(study: Study, given: NoiseOverTime, eta: float) -> float:
     name, h = f"noise.{type(noise).__name__}", diagonal_basis(study.oracle.problem).eigenvalues
     if np.ptp(factors) > 0:
         raise NoExactSolution("the scale of the noise changes with t")
-    added = noise if noise.is_additive else noise.additive_part
-    if added is None or _is_zero(added, len(h)):
+    at_rest = noise.covariance_matrix(len(h)) if noise.is_additive else noise.covariance_at_rest(len(h))
+    if at_rest is not None and not np.any(at_rest):
         raise NoExactSolution(f"{name} leaves no noise at x*: the stationary law is that point")
-    if added.tail_index is None:
+    if noise.tail_index is None:
         raise NoExactSolution(f"{name} does not state a tail index")
     if noise.is_additive:
         for of_one in h.tolist():
             _check_contraction(float(np.log(np.abs(1 - eta * of_one))), eta)
-        return added.tail_index
+        return noise.tail_index
     law = noise.relative_marginal(len(h))
     if law is None:
         raise NoExactSolution(f"{name} does not state the law of its factor")
     of_each = [_of_continuous(law, j, eta * h[j], factors[0], eta) for j in range(len(h))]
-    return min(added.tail_index, *of_each)
+    return min(noise.tail_index, *of_each)
 
 
 def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> float:
@@ -111,7 +116,7 @@ def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> f
 
         parts = [
             quad(integrand, low, high, epsabs=_ERROR / 10, epsrel=_ERROR / 10, full_output=1)[:2]
-            for low, high in zip(nodes[:-1], nodes[1:], strict=True)
+            for low, high in itertools.pairwise(nodes)
         ]
         return sum(part for part, _ in parts)
 
@@ -121,12 +126,14 @@ def _of_continuous(law: Any, j: int, step: float, scale: float, eta: float) -> f
 
 def _of_examples(study: Study, eta: float) -> float:
     """k of A = 1 - eta w_i h_i, of the examples i of one coordinate."""
-    order, problem, n = study.oracle.order, study.oracle.problem, study.oracle.problem.examples
+    problem: Any = study.oracle.problem
+    order: Any = study.oracle.order
     if study.dimension != 1 or study.oracle.batch != 1:
         raise NoExactSolution(
             f"of examples the index is known in one coordinate, drawn one by one; x has {study.dimension} coordinates, "
             f"and a batch {study.oracle.batch} examples"
         )
+    n = problem.examples
     maps, p = examples_of(problem, study.x0).maps()[:, 0], order.probabilities_of(n)
     weights = np.divide(1, n * p, out=np.zeros(n), where=p > 0)
     if np.ptp(weights * maps[:, 1]) <= 1e-12 * np.abs(maps).max():
@@ -141,19 +148,23 @@ def _of_examples(study: Study, eta: float) -> float:
 
 
 def _index(expectation: Callable[[Callable[[Any], Any]], float], largest: float, eta: float) -> float:
-    """The k > 0 with E|A|^k = 1; inf where |A| <= 1 always."""
+    """The k > 0 with E|A|^k = 1, or `_LARGEST` if it is larger; inf where |A| <= 1 always."""
     _check_contraction(expectation(np.log), eta)
     if largest <= 1:
         return np.inf
+
+    def log_moment(k: float) -> float:
+        return float(np.log(expectation(lambda a: a**k)))
+
     high = 1.0
-    while expectation(lambda a: a**high) < 1:
+    while log_moment(high) <= 0:
+        if high == _LARGEST:
+            return _LARGEST
         high *= 2
-        if high > _LARGEST:
-            raise NoExactSolution(f"the tail index is above {_LARGEST:g}")
     low = high / 2
-    while expectation(lambda a: a**low) >= 1:
+    while log_moment(low) >= 0:
         low /= 2
-    return float(brentq(lambda k: np.log(expectation(lambda a: a**k)), low, high, xtol=1e-10))
+    return float(root_scalar(log_moment, bracket=(low, high), xtol=1e-10).root)
 
 
 def _check_contraction(mean_log: float, eta: float) -> None:
@@ -162,9 +173,3 @@ def _check_contraction(mean_log: float, eta: float) -> None:
             f"there is no stationary law: E log|A| = {mean_log:.3g} is not below 0 with the learning rate {eta:g}, so "
             "that x_t does not contract; use a smaller one"
         )
-
-
-def _is_zero(noise: Noise, dimension: int) -> bool:
-    """Whether a noise is known to be 0."""
-    covariance = noise.covariance_matrix(dimension)
-    return covariance is not None and not np.any(covariance)

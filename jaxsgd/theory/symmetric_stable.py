@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import erfcinv, gamma, ndtr
 
 from jaxsgd.errors import InvalidInput, finite_array, scalar
@@ -34,8 +34,8 @@ class SymmetricStable(AbstractOrFinal):
     - `alpha`: in (0, 2].
     - `location`, `scale`: l and s >= 0, arrays that broadcast; with s = 0 the law is the point l.
 
-    Source: Nolan (1997), "Numerical calculation of stable densities and distribution functions", theorem 1; Samorodnitsky
-    and Taqqu (1994), "Stable non-Gaussian random processes", property 1.2.17, for the moments.
+    Source: Nolan (1997), "Numerical calculation of stable densities and distribution functions", theorem 1;
+    Samorodnitsky and Taqqu (1994), "Stable non-Gaussian random processes", property 1.2.17, for the moments.
 
     >>> cauchy = SymmetricStable(1.0, location=0.0, scale=2.0)
     >>> cauchy.cdf([0.0, 2.0]).round(12).tolist(), cauchy.quantile([0.5, 0.75]).round(12).tolist()
@@ -107,7 +107,10 @@ def _beyond(log_z: float, alpha: float) -> float:
     ends = exponent(low), exponent(high * (1 - 1e-15))
     middle = high / 2
     if min(ends) < 0 < max(ends):
-        middle = math.exp(brentq(lambda log_w: exponent(math.exp(log_w)), math.log(low), math.log(high), xtol=1e-15))
+        found = root_scalar(
+            lambda log_w: exponent(math.exp(log_w)), bracket=(math.log(low), math.log(high)), xtol=1e-15
+        )
+        middle = math.exp(found.root)
     edges = _edges(min(middle, high))
     halves = np.diff(edges)[:, None] / 2
     w = (edges[:-1, None] + halves + halves * _NODES).ravel()
@@ -139,4 +142,5 @@ def _reached(p: float, alpha: float) -> float:
         low *= 2
     while _beyond(high, alpha) > p:
         high *= 2
-    return float(np.exp(brentq(lambda log_z: math.log(_beyond(log_z, alpha) / p), low, high, xtol=1e-15)))
+    found = root_scalar(lambda log_z: math.log(_beyond(log_z, alpha) / p), bracket=(low, high), xtol=1e-15)
+    return float(np.exp(found.root))

@@ -46,8 +46,8 @@ def exact_law(study: Study, place: str) -> Statement:
         place=place,
         sentence=law.attrs["sentence"],
         tested=(
-            f"Of each coordinate at step {study.steps}, the probabilities to lie below its exact quantiles: it is stable "
-            f"with alpha = {law.alpha:g}."
+            f"The probability of each coordinate at step {study.steps} to lie below quantiles of its law, which is "
+            f"stable with alpha = {law.alpha:g}."
         ),
         claims=claims,
         reference=reference,

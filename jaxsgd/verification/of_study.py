@@ -50,10 +50,10 @@ def statements_of(study: Study) -> tuple[list[Statement], dict[str, str]]:
         **{bound.name: lambda study, bound=bound: of_bound(bound, study) for bound in EVERY},
     }
     statements, others = [], {}
-    no_variance = why_no_moment(study, 2)  # then nothing that grows with x has a mean that can be tested
+    no_variance = why_no_moment(study, 2).partition(":")[0]  # then no mean of what grows with x can be tested
     for name, make in makers.items():
         if no_variance and name != "exact_law":
-            others[name] = f"no mean can be tested: {no_variance}"
+            others[name] = f"{no_variance}, by the tail index of the noise, so that no mean of it can be tested"
             continue
         try:
             statements.append(make(study))

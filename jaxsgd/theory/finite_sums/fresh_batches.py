@@ -7,10 +7,11 @@ import numpy as np
 
 from jaxsgd.oracles import Oracle
 from jaxsgd.theory.finite_sums.quadratic_examples import LARGEST_TABLE, QuadraticExamples
+from jaxsgd.theory.noise_at_point import NoiseAtPoint
 from jaxsgd.theory.recursion import MeanAndCovariance
 
 
-class Draws:
+class Draws(NoiseAtPoint):
     """The noise of the gradient of independent batches, whose covariance given x depends on x.
 
     With z = (e, 1), Z = E zz' and G the mean of the G_i, one example drawn with probability p_i and weight

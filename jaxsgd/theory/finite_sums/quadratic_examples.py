@@ -26,25 +26,23 @@ LARGEST_TABLE = 3 * 10**7
 
 
 @dataclasses.dataclass(frozen=True)
-class QuadraticExamples(abc.ABC):
-    """f_i = f_i(c) + g_i'e + e'H_i e / 2 with e = Q'(x - c), where the mean of the H_i is diag(h).
+class ShiftedQuadratic(abc.ABC):
+    """R = R(c) + drift'e + e'diag(h) e / 2 with e = Q'(x - c).
 
     - `centre`: c (d,), the minimiser that the problem states; otherwise one that is computed.
     - `value`: R(c).
     - `eigenvalues`, `vectors`: h (d,) and Q (d, d).
-    - `gradients`: the g_i (n, d).
     """
 
     centre: np.ndarray
     value: float
     eigenvalues: np.ndarray
     vectors: np.ndarray
-    gradients: np.ndarray
 
     @property
+    @abc.abstractmethod
     def drift(self) -> np.ndarray:
         """The gradient of R at c (d,), 0 to rounding where that is a minimiser."""
-        return self.gradients.mean(0)
 
     def enter(self, x: Any) -> np.ndarray:
         """e = Q'(x - c), of x in the structure of the parameters."""
@@ -55,6 +53,20 @@ class QuadraticExamples(abc.ABC):
         mean, C, _ = law_of_start(study)
         C = np.diag(C) if C.ndim == 1 else C
         return MeanAndCovariance((mean - self.centre) @ self.vectors, self.vectors.T @ C @ self.vectors)
+
+
+@dataclasses.dataclass(frozen=True)
+class QuadraticExamples(ShiftedQuadratic):
+    """f_i = f_i(c) + g_i'e + e'H_i e / 2, where the mean of the H_i is diag(h).
+
+    - `gradients`: the g_i (n, d).
+    """
+
+    gradients: np.ndarray
+
+    @property
+    def drift(self) -> np.ndarray:
+        return self.gradients.mean(0)
 
     @property
     @abc.abstractmethod

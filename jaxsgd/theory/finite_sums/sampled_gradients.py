@@ -1,4 +1,4 @@
-"""Linear methods on examples drawn afresh: maps with the mean Hessian, and noise that depends on the point."""
+"""Linear methods on a quadratic with noise that depends on the point, such as that of examples drawn afresh."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,12 +14,13 @@ from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD
 from jaxsgd.theory.finite_sums.fresh_batches import Draws
 from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
-from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, ShiftedQuadratic
 from jaxsgd.theory.linear.affine_update import affine_update, in_float64
 from jaxsgd.theory.linear.maps import Law, Maps, MapsOfMethod, PlainMaps
 from jaxsgd.theory.linear.propagation import Augmented, EnteringNoise, conjugated, recorded
 from jaxsgd.theory.linear.setting import places_of
 from jaxsgd.theory.linear.traced_maps import MethodOnQuadratic, Quadratic, TracedMaps
+from jaxsgd.theory.noise_at_point import NoiseAtPoint
 from jaxsgd.theory.recursion import MeanAndCovariance
 from jaxsgd.theory.starts import law_of_start
 
@@ -28,6 +29,13 @@ _COMPILED = 2000
 
 
 def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
+    """The moments at the recorded steps, of examples that are drawn afresh."""
+    steps = int(study.recorded_steps.max())
+    draws = Draws(examples, study.oracle, steps, OVERHEAD if steps >= _COMPILED else 0.0)
+    return with_noise(examples, draws, study)
+
+
+def with_noise(quadratic: ShiftedQuadratic, noise: NoiseAtPoint, study: Study) -> Iterator[Snapshot]:
     """The moments at the recorded steps.
 
     With H = diag(h) the mean Hessian, and z_{t+1} = M z + N g + c for a gradient that is taken at e = P z + p,
@@ -35,23 +43,23 @@ def snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
         E z+ = (M + N H P) E z + N (H p + drift) + c,
         Cov z+ = (M + N H P) Cov z (M + N H P)' + N E Cov(g | e) N',
 
-    the noise being that of `Draws`. Of plain SGD M = P = I, N = -eta I, which is E ee'+ = M - eta (H M + M H) +
-    eta^2 (q Q + (1 - q) H M H) for M = E ee', with Q = E g_i g_i' and the share q of a batch.
+    E Cov(g | e) being linear in second moments of e. Of plain SGD M = P = I and N = -eta I, which for `Draws` is
+    E ee'+ = M - eta (H M + M H) + eta^2 (q Q + (1 - q) H M H) for M = E ee', with Q = E g_i g_i' and the share q of a
+    batch.
     """
-    steps, d, h = int(study.recorded_steps.max()), study.dimension, examples.eigenvalues
+    steps, d, h = int(study.recorded_steps.max()), study.dimension, quadratic.eigenvalues
     rates = study.learning_rates
     mixings = [average.mixing(rates[: study.steps]) for average in study.averages.values()]
-    draws = Draws(examples, study.oracle, steps, OVERHEAD if steps >= _COMPILED else 0.0)
-    for law in recorded(_maps(examples, study), SampledNoise(draws, steps), mixings, study.recorded_steps):
+    for law in recorded(_maps(quadratic, study), SampledNoise(noise, steps), mixings, study.recorded_steps):
         x, *others = (
             MeanAndCovariance(mean.reshape(d), covariance.reshape(d, d), known)
             for mean, covariance, known in (law.x, *law.averages, *law.points)
         )
-        squared_norm = np.sum((h * x.mean + examples.drift) ** 2) + h**2 @ np.diag(x.covariance)
-        yield Snapshot(x, squared_norm + np.trace(draws.noise(x)), others)
+        squared_norm = np.sum((h * x.mean + quadratic.drift) ** 2) + h**2 @ np.diag(x.covariance)
+        yield Snapshot(x, squared_norm + np.trace(noise.noise(x)), others)
 
 
-def _maps(examples: QuadraticExamples, study: Study) -> MapsOfMethod:
+def _maps(examples: ShiftedQuadratic, study: Study) -> MapsOfMethod:
     """Those of the method with the mean gradient, in the eigenbasis."""
     d, rates, (mean, covariance, _) = study.dimension, study.learning_rates, law_of_start(study)
     e = examples.start_of(study)
@@ -79,7 +87,7 @@ class _WithMeanGradient(MapsOfMethod):
     - `turn`: Q, where the method runs in the coordinates of x in one block; these are then turned into the eigenbasis.
     """
 
-    def __init__(self, maps: MapsOfMethod, examples: QuadraticExamples, turn: np.ndarray | None) -> None:
+    def __init__(self, maps: MapsOfMethod, examples: ShiftedQuadratic, turn: np.ndarray | None) -> None:
         self._maps, self._examples, self._turn = maps, examples, turn
         mean, covariance = maps.start
         if turn is not None:
@@ -116,13 +124,13 @@ class SampledNoise(EnteringNoise):
 
     **Arguments**
 
-    - `draws`: of the examples.
+    - `draws`: of the examples, or other noise of this kind.
     - `steps`: how many there are.
     """
 
     correlates = True
 
-    def __init__(self, draws: Draws, steps: int) -> None:
+    def __init__(self, draws: NoiseAtPoint, steps: int) -> None:
         self._draws, self.multiplications = draws, draws.multiplications + OVERHEAD
         self._matrix = draws.matrix if steps >= _COMPILED else None
         self._length = 0  # of the longest stretch so far: programs are compiled for one length

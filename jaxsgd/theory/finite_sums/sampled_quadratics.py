@@ -1,6 +1,6 @@
 """Exact moments of SGD on quadratic losses of examples: which of four recursions applies, and what it finds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import xarray as xr
@@ -14,7 +14,7 @@ from jaxsgd.theory.finite_sums.batches_of_an_epoch import fits
 from jaxsgd.theory.finite_sums.fresh_batches import drawn_afresh
 from jaxsgd.theory.finite_sums.mean_square_stability import limit_of
 from jaxsgd.theory.finite_sums.moments_at_a_step import Snapshot
-from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, examples_of
+from jaxsgd.theory.finite_sums.quadratic_examples import QuadraticExamples, ShiftedQuadratic, examples_of
 from jaxsgd.theory.finite_sums.risk_on_test_data import HeldOut, held_out
 from jaxsgd.theory.linear import not_linear
 from jaxsgd.theory.recursion import MeanAndCovariance
@@ -36,19 +36,25 @@ class QuadraticLossesOfExamples(Route):
 
     def moments(self, study: Study) -> xr.Dataset:
         examples = examples_of(study.oracle.problem, study.near_start)  # type: ignore[arg-type]
-        test_risks = held_out(examples, study)
-        wide = len(study.recorded_steps) * study.dimension**2 > LARGEST_COVARIANCE
-        with np.errstate(over="ignore", invalid="ignore"):
-            rows = [_row(examples, study, snapshot, test_risks, wide) for snapshot in _snapshots(examples, study)]
-            moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-        for name, average in study.averages.items():
-            unknown = average.undefined(study.recorded_steps, study.steps)
-            for variable in ("risk", "distance_squared"):
-                if f"{variable}_of_{name}_mean" in moments:
-                    moments[f"{variable}_of_{name}_mean"][unknown] = np.nan
-        moments["learning_rate"] = study.learning_rates[study.recorded_steps]
-        found = labelled(moments, study.coordinates, step=study.recorded_steps)
+        found = tabulated(examples, study, _snapshots(examples, study), held_out(examples, study))
         return found.assign_attrs(_stability(examples, study))
+
+
+def tabulated(
+    quadratic: ShiftedQuadratic, study: Study, snapshots: Iterable[Snapshot], test_risks: Mapping[str, HeldOut]
+) -> xr.Dataset:
+    """What [`jaxsgd.theory.exact`][] returns, of the moments at each recorded step."""
+    wide = len(study.recorded_steps) * study.dimension**2 > LARGEST_COVARIANCE
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = [_row(quadratic, study, snapshot, test_risks, wide) for snapshot in snapshots]
+        moments = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    for name, average in study.averages.items():
+        unknown = average.undefined(study.recorded_steps, study.steps)
+        for variable in ("risk", "distance_squared"):
+            if f"{variable}_of_{name}_mean" in moments:
+                moments[f"{variable}_of_{name}_mean"][unknown] = np.nan
+    moments["learning_rate"] = study.learning_rates[study.recorded_steps]
+    return labelled(moments, study.coordinates, step=study.recorded_steps)
 
 
 def why_not(oracle: Oracle) -> str | None:
@@ -89,27 +95,27 @@ def _snapshots(examples: QuadraticExamples, study: Study) -> Iterator[Snapshot]:
 
 
 def _row(
-    examples: QuadraticExamples, study: Study, snapshot: Snapshot, test_risks: Mapping[str, HeldOut], wide: bool
+    quadratic: ShiftedQuadratic, study: Study, snapshot: Snapshot, test_risks: Mapping[str, HeldOut], wide: bool
 ) -> dict[str, np.ndarray | float]:
     """What is returned of one step, by name."""
     x, squared_norm, others = snapshot
-    row = _observables(examples, study, x)
+    row = _observables(quadratic, study, x)
     row["gradient_norm_squared_mean"] = overflowed(squared_norm)
     for name, law in zip((*study.averages, *traced(study).points), others, strict=True):
-        row |= _observables(examples, study, law, of=f"_of_{name}")
+        row |= _observables(quadratic, study, law, of=f"_of_{name}")
     row |= {f"{name}_mean": overflowed(risk.mean(x)) for name, risk in test_risks.items()}
-    row["x_mean"] = examples.centre + examples.vectors @ x.mean
+    row["x_mean"] = quadratic.centre + quadratic.vectors @ x.mean
     if not wide:
-        row["x_covariance"] = examples.vectors @ x.covariance @ examples.vectors.T
+        row["x_covariance"] = quadratic.vectors @ x.covariance @ quadratic.vectors.T
     return row
 
 
 def _observables(
-    examples: QuadraticExamples, study: Study, law: MeanAndCovariance, of: str = ""
+    quadratic: ShiftedQuadratic, study: Study, law: MeanAndCovariance, of: str = ""
 ) -> dict[str, np.ndarray | float]:
     """Means of the risk and, where the study has it, of the squared distance; NaN where not known."""
     squares = law.mean**2 + np.diag(law.covariance)
-    values = {"risk": examples.value + examples.drift @ law.mean + examples.eigenvalues @ squares / 2}
+    values = {"risk": quadratic.value + quadratic.drift @ law.mean + quadratic.eigenvalues @ squares / 2}
     if f"distance_squared{of}" in study.built_in:
         values["distance_squared"] = squares.sum()
     return {f"{name}{of}_mean": overflowed(value) if law.known else np.nan for name, value in values.items()}
@@ -117,12 +123,15 @@ def _observables(
 
 def _stability(examples: QuadraticExamples, study: Study) -> dict[str, bool | str]:
     """Attributes that warn of moments which grow although x may settle."""
-    if not study.method.plain:
+    order = study.oracle.order
+    if not study.method.plain or order is None or order.shuffled is not None:
         return {}
-    oracle, largest = study.oracle, float(study.learning_rates[: study.steps].max())
-    if oracle.order is None or oracle.order.shuffled is not None:
-        return {}
-    limit = limit_of(examples, oracle)
+    return beyond(limit_of(examples, study.oracle), study)
+
+
+def beyond(limit: float, study: Study) -> dict[str, bool | str]:
+    """The attributes of a study of which a learning rate is not below the limit up to which second moments settle."""
+    largest = float(study.learning_rates[: study.steps].max())
     if largest < limit:
         return {}
     return {

@@ -108,8 +108,8 @@ def recorded(
         for step in steps[(steps >= first) & (steps < end)].tolist():
             at = step - first
             now, error = Law(found.mean[at], found.covariance[at]), errors[at]
-            seen = [_seen(_rows(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
-            points = [_seen(_padded(P[at], size), now, error, p[at]) for P, p in some.points]
+            seen = [_seen(rows_of(blocks, size, a, r), now, error) for a in (0, *range(m, size, r))]
+            points = [_seen(padded(P[at], size), now, error, p[at]) for P, p in some.points]
             yield Recorded(seen[0], seen[1:], points)
         law, lost = Law(found.mean[-1], found.covariance[-1]), errors[-1]
 
@@ -146,7 +146,7 @@ def augmented(maps: Maps, mixings: Sequence[np.ndarray]) -> Augmented:
             matrices[:, :, row, k], matrices[:, :, row, row] = c[:, None], 1 - c[:, None]
     enters = np.zeros((L, blocks, size, r))
     enters[..., :m, :] = maps.noise
-    return Augmented(matrices, offsets, enters, maps.taken and (_padded(maps.taken[0], size), maps.taken[1]))
+    return Augmented(matrices, offsets, enters, maps.taken and (padded(maps.taken[0], size), maps.taken[1]))
 
 
 def passed_on(matrices: np.ndarray, offsets: np.ndarray, covariances: np.ndarray, start: Law) -> Law:
@@ -231,11 +231,13 @@ def conjugated(M: np.ndarray, V: np.ndarray) -> np.ndarray:
     return left @ V @ right.swapaxes(-1, -2)
 
 
-def _rows(blocks: int, size: int, first: int, r: int) -> np.ndarray:
+def rows_of(blocks: int, size: int, first: int, r: int) -> np.ndarray:
+    """The rows (B, r, size) that take z and averages to r of their numbers, from one on."""
     return np.broadcast_to(np.eye(size)[first : first + r], (blocks, r, size))
 
 
-def _padded(rows: np.ndarray, size: int) -> np.ndarray:
+def padded(rows: np.ndarray, size: int) -> np.ndarray:
+    """Rows of z as rows of z and averages, of this size."""
     return np.concatenate([rows, np.zeros((*rows.shape[:-1], size - rows.shape[-1]))], axis=-1)
 
 

@@ -1,8 +1,9 @@
-"""How iterates and averages of a linear method respond to the noise of each update.
+"""How iterates, averages and further points of a linear method respond to the noise of each update.
 
-On a quadratic x_s - x* = m_s + sum_{t < s} C_{s,t} xi_t. If the xi_t are independent, a law that independent sums keep,
-or cumulants, which they add up, follow from the numbers C_{s,t} alone. With z_{t+1} = M_t z_t + N_t xi_t + c_t they are
-found from the last update back: rows w' of what is seen of z_s pass to w'M_t, and C_{s,t} = w'N_t.
+On a quadratic x_s - x* = m_s + sum_{t < s} C_{s,t} xi_t with numbers C_{s,t}. If the xi_t are independent, what
+independent variables add up follows from these alone, such as cumulants, kappa_k(x_s) = sum_t C_{s,t}^k kappa_k(xi_t),
+and the scales of stable laws. With z_{t+1} = M_t z_t + N_t xi_t + c_t, the rows w' that see x_s in z_s pass to w'M_t,
+from the last update back, and C_{s,t} = w'N_t.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,16 +13,27 @@ import numpy as np
 
 from jaxsgd.theory.finite_sums.cost_limit import OVERHEAD, check_cost
 from jaxsgd.theory.linear.maps import MapsOfMethod
-from jaxsgd.theory.linear.propagation import augmented
+from jaxsgd.theory.linear.propagation import augmented, padded
 
 _AT_ONCE = 2**10  # steps
 
 
 class Summed(NamedTuple):
-    """Of x and of each average, (1 + averages, steps, d): m_s, and what is added up over updates and noise."""
+    """Of x, each average and each further point, (kinds, steps, d): m_s, and what is added up over updates and noise.
+
+    NaN where a point has no value.
+    """
 
     means: np.ndarray
     totals: np.ndarray
+
+
+def cost_of_adding_up(maps: MapsOfMethod, averages: int, steps: np.ndarray) -> float:
+    """What `added_up` takes, in multiplications."""
+    blocks, m = maps.start.mean.shape
+    _, r = _shape(maps)
+    size = m + r * averages
+    return float(steps.max()) * (OVERHEAD + float(blocks * len(steps)) * size**2 * (1 + averages) * r)
 
 
 def added_up(
@@ -29,27 +41,22 @@ def added_up(
     mixings: Sequence[np.ndarray],
     steps: np.ndarray,
     function: Callable[[np.ndarray], np.ndarray],
-    factors: np.ndarray,
     weights: np.ndarray,
 ) -> Summed:
-    """m_s and sum_{t < s} sum_i w_i f(c_t C_{s,t,i}) for x_s - x* and averages, at increasing steps.
+    """m_s and sum_{t < s} sum_i f(C_{s,t,i}) w_{t,i} for x_s - x*, averages and points, at increasing steps.
 
     **Arguments**
 
     - `maps`: of the method.
     - `mixings`: c_t of each average (T,).
     - `function`: f, of arrays.
-    - `factors`: c_t, of which noise c_t xi_t enters.
-    - `weights`: w (d,), of the coordinates i of xi_t.
+    - `weights`: w (T, d), of the coordinates i of xi_t.
     """
-    blocks, m = maps.start.mean.shape
-    last, r = int(steps[-1]), maps.between(0, 1).noise.shape[-1]
-    size = m + r * len(mixings)
-    seen = np.concatenate([np.eye(r, size), np.eye(size)[m:]])  # rows of x and of averages, which start at x_0
-    check_cost(last * (OVERHEAD + float(blocks) * len(steps) * len(seen) * size**2))
-    rows = np.broadcast_to(seen, (blocks, len(steps), *seen.shape)).copy()
-    means, totals = np.zeros((2, *rows.shape[:-1]))
-    w_i = weights.reshape(blocks, 1, r, 1)
+    check_cost(cost_of_adding_up(maps, len(mixings), steps))
+    blocks = len(maps.start.mean)
+    last, (points, r) = int(steps.max()), _shape(maps)
+    rows, means = _seen(maps, len(mixings), steps, points, r)
+    totals, w = np.zeros(means.shape), weights.reshape(-1, blocks, 1, r, 1)
     for end in range(last, 0, -_AT_ONCE):
         first = max(0, end - _AT_ONCE)
         some = maps.between(first, end)
@@ -58,12 +65,35 @@ def added_up(
         for t in range(end - 1, first - 1, -1):
             later = slice(int(np.searchsorted(steps, t, side="right")), None)
             now = rows[:, later]
-            totals[:, later] += (function(factors[t] * now @ N[t - first][:, None]) @ w_i)[..., 0]
+            totals[:, later] += (function(now @ N[t - first][:, None]) @ w[t])[..., 0]
             means[:, later] += (now @ offsets[t - first][:, None, :, None])[..., 0]
             rows[:, later] = now @ M[t - first][:, None]
     z_0 = np.concatenate([maps.start.mean, *[maps.start.mean[:, :r]] * len(mixings)], axis=1)
     means += (rows @ z_0[:, None, :, None])[..., 0]
     return Summed(*(_by_kind(each, r) for each in (means, totals)))
+
+
+def _shape(maps: MapsOfMethod) -> tuple[int, int]:
+    """How many further points there are, and coordinates in a block."""
+    one = maps.between(0, 1)
+    return len(one.points), one.noise.shape[-1]
+
+
+def _seen(maps: MapsOfMethod, averages: int, steps: np.ndarray, points: int, r: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows (B, steps, kinds r, size) that see x, averages and points in z and averages, and what they add to it."""
+    blocks, m = maps.start.mean.shape
+    size = m + r * averages
+    of_x = np.concatenate([np.eye(r, size), np.eye(size)[m:]])
+    rows = np.broadcast_to(of_x, (blocks, len(steps), *of_x.shape))
+    added = np.zeros(rows.shape[:-1])
+    if not points:
+        return rows.copy(), added
+    at_steps = [maps.between(step, step + 1).points for step in steps.tolist()]
+    for k in range(points):
+        P = np.stack([padded(at_step[k][0][0], size) for at_step in at_steps], axis=1)
+        p = np.stack([at_step[k][1][0] for at_step in at_steps], axis=1)
+        rows, added = np.concatenate([rows, P], axis=2), np.concatenate([added, p], axis=2)
+    return rows, added
 
 
 def _by_kind(values: np.ndarray, r: int) -> np.ndarray:

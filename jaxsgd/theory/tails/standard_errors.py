@@ -5,7 +5,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsgd.errors import InvalidInput, NoExactSolution
 from jaxsgd.study import Study
+from jaxsgd.theory.stationary_tail_index import stationary_tail_index
 from jaxsgd.theory.tails.fourth_moments import relative_second_moments
 from jaxsgd.theory.tails.moments_of_noise import why_no_moment
 
@@ -108,5 +110,14 @@ def _unseen(study: Study, observable: str | None, step: int, trajectories: int) 
     more = f"it would take about {needed:.0e} of them" if np.isfinite(needed) else "no number of them would do"
     return (
         f"E q^2 / (E q)^2 = {kappa:.2g} at step {int(study.recorded_steps[at])} for q = {q}: a mean of {trajectories} "
-        f"trajectories has no standard error that a sample could show; {more}"
+        f"trajectories has no standard error that a sample could show; {_in_the_long_run(study)}{more}"
     )
+
+
+def _in_the_long_run(study: Study) -> str:
+    """That the stationary law has no variance of what is quadratic, if its tail index is known to be 4 or less."""
+    try:
+        index = stationary_tail_index(study)
+    except (InvalidInput, NoExactSolution):
+        return ""
+    return f"with the tail index {index:.3g} the stationary law has no variance of q at all; " if index <= 4 else ""
