@@ -48,6 +48,17 @@ def first_half_of_the_gradient_halved(monkeypatch):
     monkeypatch.setattr(OneUpdate, "gradient", wrong)
 
 
+def first_half_of_the_gradient_biased(monkeypatch):
+    """What methods find out that do not see by what gradients are multiplied."""
+    original = OneUpdate.gradient
+
+    def wrong(self, *given):
+        g, unravel = ravel_pytree(original(self, *given))
+        return unravel(jnp.concatenate([g[: len(g) // 2] + 0.3, g[len(g) // 2 :]]))
+
+    monkeypatch.setattr(OneUpdate, "gradient", wrong)
+
+
 def gradient_reversed(monkeypatch):
     original = OneUpdate.gradient
     monkeypatch.setattr(OneUpdate, "gradient", lambda self, *given: jax.tree.map(lambda g: -g, original(self, *given)))
@@ -114,6 +125,7 @@ FAULTS = {
         noise_fiftyfold,
         gradient_halved,
         first_half_of_the_gradient_halved,
+        first_half_of_the_gradient_biased,
         gradient_reversed,
         average_of_what_comes_after,
         momentum_where_there_should_be_none,

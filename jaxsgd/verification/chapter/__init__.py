@@ -6,6 +6,7 @@ it.
 """
 
 from jaxsgd.verification.chapter import (
+    adagrad,
     bound_on_the_average,
     draws_with_replacement,
     exercises,
@@ -13,7 +14,9 @@ from jaxsgd.verification.chapter import (
     one_step,
     orders_of_examples,
     other_schedules,
+    scaled_coordinates,
     summary,
+    tuned_methods,
     updates,
 )
 from jaxsgd.verification.chapter.sentences import COMING, SENTENCES, Sentence
@@ -31,6 +34,9 @@ _SECTIONS = (
     orders_of_examples,
     summary,
     exercises,
+    scaled_coordinates,
+    adagrad,
+    tuned_methods,
 )
 
 
