@@ -15,8 +15,9 @@ import numpy as np
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, integer
 from jaxsgd.module import Facts, Module, brief
-from jaxsgd.streams import Recorder, Replay, Request, Stream
-from jaxsgd.structure import Structure, flat
+from jaxsgd.problems.function import as_point, only_numbers
+from jaxsgd.streams import Recorder, Replay, Request, Stream, drawn_by
+from jaxsgd.structure import Fixed, Structure, flat
 
 _POINTS = 32  # that stand for all starts where points are needed before a run
 
@@ -58,7 +59,14 @@ class Start(StartFacts, Module):
 
     @abc.abstractmethod
     def sample(self, stream: Stream, like: Any) -> Any:
-        """One x_0, any pytree of floats; ``like`` has the structure of x where the problem knows it, or is None."""
+        """One x_0, any pytree of floats; ``like`` has the structure of x where the problem knows it, or is None.
+
+        As in a point, see `as_parameters`, leaves that are no numbers, such as activations, are static.
+        """
+
+    def draw(self, stream: Stream, like: Any) -> Any:
+        """What `sample` gives, with what is static as a part of its structure."""
+        return as_parameters("x0", self.sample(stream, like), jnp.asarray)
 
 
 class Normal(Start):
@@ -137,6 +145,9 @@ class Uniform(Start):
 class Sampler(Start):
     """x_0 as a function draws it: what ``Study(x0=function)`` makes of a function.
 
+    A network is initialised anew for each trajectory by ``lambda stream: eqx.nn.MLP(64, 10, 32, 1, key=stream.key())``
+    (equinox), or ``lambda stream: model.init(stream.key(), example)`` (flax).
+
     **Arguments**
 
     - `function`: a function of a [`jaxsgd.streams.Stream`][] that returns any pytree of arrays.
@@ -149,10 +160,63 @@ class Sampler(Start):
             raise InvalidType(f"function must be a function of a Stream, got {brief(self.function)}")
 
     def sample(self, stream: Stream, like: Any) -> Any:
-        return self.function(stream)
+        return drawn_by(self.function, stream)
 
 
 # x_0 of a study: a law, or a point
+
+
+def as_parameters(name: str, value: Any, number: Callable[[Any], Any] | None = None) -> Any:
+    """A point with what is not trained as a part of its structure, see `jaxsgd.structure.Fixed`.
+
+    Arrays of floats are trained, and, as in `jaxsgd.problems.function.as_point`, numbers and lists of numbers. In a
+    model, which is a module of equinox or a pytree that holds arrays of floats, integers and all that is no number are
+    static: activations, names, sizes, None. In a module all Python numbers are, as in equinox.
+
+    **Arguments**
+
+    - `number`: what makes an array of a leaf that is trained; default one of float64, checked to be finite.
+
+    **Raises** `InvalidType` for arrays of integers in a model, which could be meant to be either.
+    """
+    leaves = jax.tree.leaves(value)
+    if jax.tree_util.all_leaves([value]) or not any(map(_is_float_array, leaves)):
+        return as_point(name, value) if number is None else jax.tree.map(number, value)
+
+    def leaf_of(path: Any, leaf: Any, module: bool) -> Any:
+        if isinstance(leaf, eqx.Module) and not module:
+            return jax.tree_util.tree_map_with_path(lambda rest, each: leaf_of((*path, *rest), each, True), leaf)
+        where = name + jax.tree_util.keystr(path)
+        if isinstance(leaf, np.ndarray | jax.Array) and not _is_float_array(leaf):
+            raise InvalidType(
+                f"{where} is an array of {leaf.dtype}, of which it is not known whether it is to be trained: cast it "
+                "to float if it is; if not, keep it out of x0, such as in a closure of the loss"
+            )
+        if _is_float_array(leaf) or (not module and _is_float(leaf)):
+            return finite_array(where, leaf) if number is None else number(leaf)
+        try:
+            hash(leaf)
+        except TypeError:
+            raise InvalidType(
+                f"{where} is static, as it is no array of floats, and cannot be hashed: {leaf!r}"
+            ) from None
+        return Fixed(leaf)
+
+    def ends(each: Any) -> bool:
+        return isinstance(each, eqx.Module) or _is_float(each)
+
+    return jax.tree_util.tree_map_with_path(lambda path, leaf: leaf_of(path, leaf, False), value, is_leaf=ends)
+
+
+def _is_float_array(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray | jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating)
+
+
+def _is_float(value: Any) -> bool:
+    """Whether a value is a number, or a list of numbers, nested or not, and not all of these are integers."""
+    if not only_numbers(value):
+        return False
+    return any(isinstance(each, float | np.floating) for each in jax.tree.leaves(value))
 
 
 def as_law(given: Any) -> Start | None:
@@ -166,15 +230,15 @@ def as_law(given: Any) -> Start | None:
     return Sampler(given) if is_function else None
 
 
-def drawn_by(law: Start, like: Any) -> tuple[Structure, tuple[Request, ...]]:
+def structure_drawn_by(law: Start, like: Any) -> tuple[Structure, tuple[Request, ...]]:
     """The structure of what a law draws, and what it takes from its stream.
 
     **Raises** `InvalidInput` or `InvalidType` unless it draws a pytree of floats.
     """
     recorder = Recorder()
     try:
-        drawn = jax.eval_shape(lambda: law.sample(recorder, like))
-    except InvalidInput:
+        drawn = jax.eval_shape(lambda: law.draw(recorder, like))
+    except (InvalidInput, InvalidType):
         raise
     except Exception as error:
         line = next(iter(str(error).splitlines()), "")
@@ -189,12 +253,12 @@ def starting_points(x0: Any, like: Any = None) -> np.ndarray:
     """Points (n, d) that stand for the starts of all trajectories: x_0 itself, or 32 draws of its law by NumPy."""
     if not isinstance(x0, Start):
         return flat(x0)[None]
-    _, requests = drawn_by(x0, like)
+    _, requests = structure_drawn_by(x0, like)
     rng = np.random.default_rng(0)
     served = tuple(request.by_numpy(rng, _POINTS) for request in requests)
 
     def sample(served: Any, _: Any) -> Any:
-        return x0.sample(Replay(served, requests), like)
+        return x0.draw(Replay(served, requests), like)
 
     drawn = jax.vmap(sample)(served, np.zeros(_POINTS))
     return np.concatenate([np.asarray(leaf, np.float64).reshape(_POINTS, -1) for leaf in jax.tree.leaves(drawn)], 1)

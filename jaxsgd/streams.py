@@ -135,11 +135,14 @@ def _alone(transform: Callable[[jax.Array, jax.Array], jax.Array]) -> Callable:
     return packed
 
 
+_words = _pairwise(lambda word: _bitcast(word, jnp.float32))
+
+
 def _integer_bits(bound: int) -> Callable:
     return _pairwise(lambda word: _bitcast(integers(word, _u32(bound)), jnp.float32))
 
 
-DTYPES = {"integers": jnp.int32, "bits": jnp.uint32}
+DTYPES = {"integers": jnp.int32, "bits": jnp.uint32, "key": jnp.uint32}
 """Of the kinds of variates that are not floats."""
 
 _OF_BOTH_WORDS = ("centred_uniform",)
@@ -169,7 +172,8 @@ class Request(NamedTuple):
             "centred_uniform": _alone(centred_uniform),
             "rademacher": _pairwise(rademacher),
             "integers": _integer_bits(self.bound),
-            "bits": _pairwise(lambda word: _bitcast(word, jnp.float32)),
+            "bits": _words,
+            "key": _words,
         }
         return lax.complex(*transforms[self.kind](*threefry2x32(key, ids, counters)))
 
@@ -188,7 +192,7 @@ class Request(NamedTuple):
             size = (count, *shape)
             if self.kind == "integers":
                 return random.integers(self.bound, size=size).astype(np.int32)
-            if self.kind == "bits":
+            if self.kind in ("bits", "key"):
                 return random.integers(2**32, size=size, dtype=np.uint32)
             if self.kind == "rademacher":
                 return random.choice([-1.0, 1.0], size).astype(np.float32)
@@ -255,6 +259,14 @@ class Stream:
         """uint32 words, every value with the same probability."""
         return self._array("bits", shape)
 
+    def key(self) -> jax.Array:
+        """A key of ``jax.random``, two words, for what takes one, such as the initialisers of networks.
+
+        ``lambda stream: eqx.nn.MLP(64, 10, 32, 1, key=stream.key())`` draws a network. What is drawn with a key costs
+        more than what a stream draws itself, which matters in a draw at every update.
+        """
+        return jax.random.wrap_key_data(self._array("key", (2,)), impl="threefry2x32")
+
 
 class Recorder(Stream):
     """Notes what a sampler asks for; used while tracing, hands out zeros."""
@@ -284,6 +296,25 @@ class Replay(Stream):
                 "it draws must not change; make the study again after a change of what its functions read"
             )
         return next(self._drawn)
+
+
+def drawn_by(sampler: Callable[..., Any], stream: Stream, *arguments: Any) -> Any:
+    """What a sampler of the user draws from a stream.
+
+    Where it takes keys alone it draws float32 numbers in float64 programs, too, as streams do: ``jax.random`` makes
+    others of the same key in float64, and a run in both precisions would not follow the same path.
+    """
+    recorder = Recorder()
+    if jnp.result_type(float) == np.float64:
+
+        def ask() -> None:  # what is drawn may hold what is no array
+            sampler(recorder, *arguments)
+
+        jax.eval_shape(ask)
+        if recorder.requests and all(request.kind == "key" for request in recorder.requests):
+            with jax.enable_x64(False):
+                return sampler(stream, *arguments)
+    return sampler(stream, *arguments)
 
 
 def requests_of(sampler: Callable[[Stream], Any]) -> tuple[Request, ...]:

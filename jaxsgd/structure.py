@@ -1,6 +1,7 @@
 """Pytrees taken apart: flat vectors and trees of arrays, many at a time; numbers, and what is static."""
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,41 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidType
+
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+    """A leaf of a point that is no number to be trained, such as the activation of a network.
+
+    It is no leaf of a pytree, but a part of its structure: points with other ones have other structures, and so other
+    programs. Methods and the engine see points with these; functions of the user see what they stand for, see `whole`.
+    """
+
+    value: Any
+
+
+jax.tree_util.register_pytree_node(Fixed, lambda fixed: ((), fixed.value), lambda value, _: Fixed(value))
+
+
+def whole(point: Any) -> Any:
+    """A point as the user gave it, with its static leaves; one that is whole already stays so.
+
+    >>> whole({"w": 1.0, "activation": Fixed(jax.nn.relu)})["activation"] is jax.nn.relu
+    True
+    """
+    return _with_fixed(point, lambda fixed: fixed.value)
+
+
+def without_fixed(point: Any) -> Any:
+    """A point with None for its static leaves, as gradients of equinox have it."""
+    return _with_fixed(point, lambda fixed: None)
+
+
+def _with_fixed(tree: Any, made: Callable[[Fixed], Any]) -> Any:
+    def is_fixed(leaf: Any) -> bool:
+        return isinstance(leaf, Fixed)
+
+    return jax.tree.map(lambda leaf: made(leaf) if is_fixed(leaf) else leaf, tree, is_leaf=is_fixed)
 
 
 class Structure(NamedTuple):
@@ -27,14 +63,18 @@ class Structure(NamedTuple):
         """The number of coordinates."""
         return sum(int(np.prod(shape)) for shape in self.shapes)
 
+    @property
+    def ends(self) -> np.ndarray:
+        """Where the leaves end in a flat vector, but for the last one."""
+        return np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
+
     def like(self, dtype: Any) -> Any:
         """The tree with shapes and types in place of numbers."""
         return jax.tree.unflatten(self.treedef, [jax.ShapeDtypeStruct(shape, dtype) for shape in self.shapes])
 
     def unflatten(self, flat: jax.Array) -> Any:
         """(size, lanes) to leaves (*shape, lanes)."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
-        parts = jnp.split(flat, ends) if len(self.shapes) > 1 else [flat]
+        parts = jnp.split(flat, self.ends) if len(self.shapes) > 1 else [flat]
         leaves = [part.reshape(*shape, flat.shape[-1]) for part, shape in zip(parts, self.shapes, strict=True)]
         return jax.tree.unflatten(self.treedef, leaves)
 
@@ -45,8 +85,7 @@ class Structure(NamedTuple):
 
     def unravel(self, vector: Any) -> Any:
         """(size,) to leaves; the inverse of `ravel`."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])[:-1]
-        parts = jnp.split(vector, ends) if len(self.shapes) > 1 else [vector]
+        parts = jnp.split(vector, self.ends) if len(self.shapes) > 1 else [vector]
         leaves = [part.reshape(shape) for part, shape in zip(parts, self.shapes, strict=True)]
         return jax.tree.unflatten(self.treedef, leaves)
 

@@ -16,10 +16,9 @@ from jaxsgd.methods import Method, Sgd
 from jaxsgd.methods.transformations import is_transformation
 from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.oracles import Oracle
-from jaxsgd.problems.function import as_point
 from jaxsgd.record import Grid, log_spaced
 from jaxsgd.remembering import Surroundings
-from jaxsgd.start import Start, as_law, drawn_by, starting_points
+from jaxsgd.start import Start, as_law, as_parameters, starting_points, structure_drawn_by
 from jaxsgd.state import Update
 from jaxsgd.streams import Request
 from jaxsgd.structure import Skeleton, Structure
@@ -50,7 +49,9 @@ class Study(AbstractOrFinal):
     - `steps`: T, the number of updates; or, where examples are sampled, `epochs`: then T is that many times the
       updates of an epoch.
     - `x0`: the start, any pytree of arrays; default zeros, where the problem knows its shape. Or a law, from which
-      each trajectory draws its own: one of [`jaxsgd.start`][], or a function of a [`jaxsgd.streams.Stream`][].
+      each trajectory draws its own: one of [`jaxsgd.start`][], or a function of a [`jaxsgd.streams.Stream`][]. It may
+      be a network: an equinox model, the parameters of a flax model, or any pytree with arrays of floats. These are
+      trained, and what else it holds, such as activations, is static: loss and observables get it all back.
     - `method`: default plain SGD, one of [`jaxsgd.methods`][]; or a transformation of optax, ``optax.adam(1e-3)``.
     - `averages`: averaged iterates by name, of [`jaxsgd.averages`][].
     - `record`: a grid of [`jaxsgd.record`][]; default `log_spaced(100)`.
@@ -174,8 +175,8 @@ class Study(AbstractOrFinal):
         if start is None:
             raise InvalidInput("x0 is needed, a pytree of arrays: the problem does not know where to start")
         law = as_law(start)
-        start = as_point("x0", start) if law is None else law
-        point, requests = (Structure.of(start), ()) if law is None else drawn_by(law, self._structure_known)
+        start = as_parameters("x0", start) if law is None else law
+        point, requests = (Structure.of(start), ()) if law is None else structure_drawn_by(law, self._structure_known)
         if not point.shapes:
             raise InvalidInput(f"x0 must hold at least one number, got {start!r}")
         shapes, known = point.like(jax.numpy.result_type(float)), None if problem is None else problem.minimiser
@@ -278,6 +279,11 @@ class Study(AbstractOrFinal):
         """Numbers in the working set of one trajectory, by which tiles are chosen: of x, what is drawn and carried."""
         remembered = sum(np.size(leaf) for leaf in jax.tree.leaves(self.oracle.memory()))
         return max(self.dimension + self.carried + self.oracle.example_floats, remembered // _REMEMBERED)
+
+    @property
+    def products(self) -> int:
+        """The multiplications of a stochastic gradient in products of matrices of x, see `jaxsgd.products`."""
+        return traced(self).products
 
     @property
     def coordinates(self) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ Studies of one structure, which differ in numbers alone, are traced once: a swee
 costs one trace.
 """
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,10 +16,11 @@ from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.methods import Gradients
 from jaxsgd.module import brief
 from jaxsgd.one_update import OneUpdate
+from jaxsgd.products import products
 from jaxsgd.remembering import Surroundings, remember
 from jaxsgd.state import State, Update
 from jaxsgd.streams import Recorder, Request
-from jaxsgd.structure import Shapes, Skeleton, Structure
+from jaxsgd.structure import Shapes, Skeleton, Structure, whole
 
 if TYPE_CHECKING:
     from jaxsgd.study import Study
@@ -39,12 +39,17 @@ class Blank(NamedTuple):
     precision: np.dtype
 
     @property
-    def update(self) -> Update:
-        """An Update of shapes and types."""
+    def fields_of_update(self) -> tuple[Any, ...]:
+        """The fields of an Update as pytrees of shapes and types."""
         x, state = self.point.like(self.precision), self.method.like
         t: Any = jax.ShapeDtypeStruct((), jnp.int32)
         number: Any = jax.ShapeDtypeStruct((), self.precision)
-        return Update(t, number, x, x, x, self.sample.like, dict.fromkeys(self.averages, x), state, state)
+        return t, number, x, x, x, self.sample.like, dict.fromkeys(self.averages, x), state, state
+
+    @property
+    def update(self) -> Update:
+        """An Update of shapes and types."""
+        return Update(*self.fields_of_update)
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -87,6 +92,7 @@ class Traced(NamedTuple):
     - `blank`: a State without numbers.
     - `carried`: how many numbers the state of the method and the folds are, but for the path sums.
     - `gradients`: how many the code of an update asks for.
+    - `products`: the multiplications of a stochastic gradient in products of matrices, see `jaxsgd.products`.
     """
 
     requests: tuple[Request, ...]
@@ -94,6 +100,7 @@ class Traced(NamedTuple):
     blank: Blank
     carried: int
     gradients: Gradients
+    products: int
 
 
 def traced(study: "Study") -> Traced:
@@ -108,7 +115,7 @@ def _traced(given: Given) -> Traced:
         if trace.is_rewritten:
             for what, function, *arguments in tracing.called:
                 _same_again(what, function, *arguments)
-    return Traced(tracing.requests, tracing.points, tracing.blank, tracing.carried, tracing.gradients)
+    return Traced(tracing.requests, tracing.points, tracing.blank, tracing.carried, tracing.gradients, tracing.products)
 
 
 class _Tracing:
@@ -152,6 +159,10 @@ class _Tracing:
         )
         if jax.tree.map(np.shape, gradient) != jax.tree.map(np.shape, x):
             raise InvalidInput(f"the gradient must have the shapes of x, {_shapes(x)}, got {_shapes(gradient)}")
+        self.products = products(
+            lambda x, sample, numbers: self._given.parts.filled(numbers)[0].gradient(x, sample),
+            *(x, sample, self._given.numbers),
+        )
         return requests, sample
 
     def _trace_method(self) -> tuple[Any, tuple[str, ...], Gradients]:
@@ -192,8 +203,7 @@ class _Tracing:
 
     def _trace_folds(self, blank: Blank) -> tuple[tuple[str, Shapes], ...]:
         """The shapes of the value of each fold."""
-        seen, found = blank.update, []
-        fields = tuple(getattr(seen, field.name) for field in dataclasses.fields(Update))
+        seen, fields, found = blank.update, blank.fields_of_update, []
         for name in self._given.parts.filled(self._given.numbers)[2]:
             is_sum = name in self._given.path_sums
             what = f"path sum {name!r}" if is_sum else f"fold {name!r}"
@@ -233,23 +243,26 @@ def takes_state(what: str, function: Callable[[Any], Any], blank: Blank) -> bool
     def of_state(*parts: Any) -> Any:
         return function(blank.state(*parts))
 
+    def of_x(x: Any) -> Any:
+        return function(whole(x))
+
     with Surroundings(function).traced() as trace:
         try:
             shape, on_state = jax.eval_shape(of_state, *blank.parts), True
         except Exception as failed_on_state:
             try:
-                shape, on_state = jax.eval_shape(function, x), False
-            except Exception as of_x:
+                shape, on_state = jax.eval_shape(of_x, x), False
+            except Exception as failed_on_x:
                 raise InvalidType(
-                    f"{what}: {brief(function)} can be computed neither on x ({_reason(of_x)}) "
+                    f"{what}: {brief(function)} can be computed neither on x ({_reason(failed_on_x)}) "
                     f"nor on a State ({_reason(failed_on_state)})"
-                ) from of_x
+                ) from failed_on_x
         _one_number(what, shape)
         if trace.is_rewritten:
             if on_state:
                 _same_again(what, of_state, *blank.parts)
             else:
-                _same_again(what, function, x)
+                _same_again(what, of_x, x)
     return on_state
 
 

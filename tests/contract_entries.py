@@ -106,24 +106,78 @@ def least_squares(targets=TARGETS, **more):
 
 # families
 
+OF_LAW = "is_additive symmetric bounded independent tail_index normal"
+WITH_VARIANCE = f"{OF_LAW} covariance_matrix cumulants"
 NOISE = {
     "gaussian": Entry(
         lambda: noise.Gaussian(std=[0.5, 1.5]),
         lambda: noise.Gaussian(std=[1.0, 0.3]),
         "std = [0.5, 1.5]",
-        "normal symmetric bounded tail_index covariance_matrix",
+        f"{WITH_VARIANCE} stable_law marginal",
     ),
     "gaussian: covariance": Entry(
         lambda: noise.Gaussian(covariance=[[1.0, 0.6], [0.6, 2.0]]),
         lambda: noise.Gaussian(covariance=[[0.5, -0.1], [-0.1, 0.3]]),
         "covariance = [[1.0, 0.6], [0.6, 2.0]]",
-        "normal symmetric bounded tail_index covariance_matrix",
+        f"{WITH_VARIANCE} stable_law marginal",
     ),
     "gaussian: none at all": Entry(
         lambda: noise.Gaussian(std=[0.0, 0.0]),
         lambda: noise.Gaussian(std=[1.0, 0.0]),
         "std = [0, 0]",
-        "normal symmetric bounded tail_index covariance_matrix",
+        f"{WITH_VARIANCE} stable_law",
+    ),
+    "rademacher": Entry(
+        lambda: noise.Rademacher(scale=[0.5, 1.5]),
+        lambda: noise.Rademacher(scale=[1.0, 0.3]),
+        "scale = [0.5, 1.5]",
+        f"{WITH_VARIANCE} marginal",
+    ),
+    "laplace": Entry(
+        lambda: noise.Laplace(scale=[0.5, 1.5]),
+        lambda: noise.Laplace(scale=[1.0, 0.3]),
+        "scale = [0.5, 1.5]",
+        f"{WITH_VARIANCE} marginal",
+    ),
+    "centered_exponential": Entry(
+        lambda: noise.CenteredExponential(scale=[0.5, 1.5]),
+        lambda: noise.CenteredExponential(scale=[1.0, 0.3]),
+        "scale = [0.5, 1.5]",
+        f"{WITH_VARIANCE} marginal",
+    ),
+    "student_t": Entry(
+        lambda: noise.StudentT(df=6.0, scale=[0.5, 1.0]),
+        lambda: noise.StudentT(df=9.0, scale=[1.0, 0.3]),
+        "df = 6.0, scale = [0.5, 1.0]",
+        f"{WITH_VARIANCE} marginal",
+    ),
+    "student_t: no variance": Entry(
+        lambda: noise.StudentT(df=1.5), lambda: noise.StudentT(df=1.0), "df = 1.5", f"{OF_LAW} marginal", exact=False
+    ),
+    "alpha_stable": Entry(
+        lambda: noise.AlphaStable(alpha=1.5, scale=[0.5, 1.0]),
+        lambda: noise.AlphaStable(alpha=1.0, scale=[1.0, 0.3]),
+        "alpha = 1.5, scale = [0.5, 1.0]",
+        f"{OF_LAW} stable_law marginal",
+        exact=False,
+    ),
+    "alpha_stable: normal": Entry(
+        lambda: noise.AlphaStable(alpha=2.0),
+        lambda: noise.AlphaStable(alpha=1.0),
+        "alpha = 2.0",
+        f"{WITH_VARIANCE} stable_law marginal",
+    ),
+    "multiplicative": Entry(
+        lambda: noise.Multiplicative(std=[0.5, 1.0]),
+        lambda: noise.Multiplicative(std=[1.0, 0.3]),
+        "std = [0.5, 1.0]",
+        f"{OF_LAW} relative_marginal relative_variance covariance_at_rest",
+    ),
+    "multiplicative: and added": Entry(
+        lambda: noise.Multiplicative(std=0.5, additive=noise.Gaussian(covariance=[[1.0, 0.6], [0.6, 2.0]])),
+        lambda: noise.Multiplicative(std=1.0, additive=noise.Gaussian(covariance=[[0.5, -0.1], [-0.1, 0.3]])),
+        'std = 0.5, additive = {kind = "gaussian", covariance = [[1.0, 0.6], [0.6, 2.0]]}',
+        f"{OF_LAW} relative_marginal relative_variance covariance_at_rest",
     ),
 }
 
@@ -280,7 +334,19 @@ ORACLES = {
         lambda: oracles.AdditiveNoise(problems.Quadratic([2.0, 0.5]), noise.Gaussian(std=[0.5, 1.5])),
         lambda: oracles.AdditiveNoise(problems.Quadratic([1.0, 2.5]), noise.Gaussian(std=[1.5, 0.5])),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}',
-        "unbiased normal batch gradient_covariance gradient_covariances tail_index",
+        "unbiased normal independent batch gradient_covariance gradient_covariances gradient_cumulants tail_index "
+        "noise_over_time",
+    ),
+    "additive_noise: that grows with the gradient": Entry(
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([2.0, 0.5]), noise.Multiplicative(std=0.5, additive=noise.Gaussian(std=[0.5, 1.5]))
+        ),
+        lambda: oracles.AdditiveNoise(
+            problems.Quadratic([1.0, 2.5]), noise.Multiplicative(std=0.7, additive=noise.Gaussian(std=[1.5, 0.5]))
+        ),
+        'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "multiplicative", std = 0.5, '
+        'additive = {kind = "gaussian", std = [0.5, 1.5]}}',
+        "unbiased normal independent batch growing_covariance noise_over_time tail_index",
     ),
     "additive_noise: that changes with time": Entry(
         lambda: oracles.AdditiveNoise(
@@ -291,7 +357,7 @@ ORACLES = {
         ),
         'problem = {kind = "quadratic", curvature = [2.0, 0.5]}, noise = {kind = "gaussian", std = [0.5, 1.5]}, '
         'scale = {kind = "inverse_sqrt", initial = 2.0}',
-        "unbiased normal batch gradient_covariances tail_index",
+        "unbiased normal independent batch gradient_covariances gradient_cumulants noise_over_time tail_index",
     ),
     "random_loss": Entry(
         lambda: oracles.RandomLoss(pull, two_normals, problems.Quadratic([1.0, 1.0])),

@@ -27,6 +27,7 @@ from contract_measures import (
     worst_score,
 )
 from contract_problems import FACTS_OF_PROBLEMS
+from jax.flatten_util import ravel_pytree
 from scipy import stats
 
 from jaxsgd import methods, noise, oracles, orders, problems, start
@@ -34,11 +35,15 @@ from jaxsgd.streams import Replay
 
 # noise
 
-DRAWS = 2**16
+DRAWS = 2**17
 
 
 def _sampled(item, _, drawn):
-    return item.sample(Replay(drawn), LIKE)
+    return ravel_pytree(item.sample(Replay(drawn), LIKE))[0]
+
+
+def _perturbed(item, gradient, drawn):
+    return item.perturbed(gradient, item.sample(Replay(drawn), LIKE))
 
 
 @functools.cache
@@ -68,18 +73,98 @@ def check_normal(entry):
 
 def check_symmetric(entry):
     """Some projections, against minus those of other draws; ties, such as of signs, make the test conservative."""
-    x, minus = np.split(drawn_noise(entry) @ [[1.0, 0.0, 0.6], [0.0, 1.0, -0.8]], 2)
+    samples = drawn_noise(entry)
+    projections = np.column_stack([np.eye(samples.shape[1]), np.resize([0.6, -0.8], samples.shape[1])])
+    x, minus = np.split(samples @ projections, 2)
     is_as_declared(min(stats.ks_2samp(a, -b).pvalue for a, b in zip(x.T, minus.T, strict=True)), entry.object.symmetric)
 
 
 def check_bounded(entry):
-    """Where there is a bound the largest of 2^16 draws is less than 2% above that of the first 2^11."""
+    """Where there is a bound the largest of 2^17 draws is less than 2% above that of the first 2^11."""
     length = np.linalg.norm(drawn_noise(entry), axis=1)
     assert entry.object.bounded == (length.max() <= 1.02 * length[: 2**11].max())
 
 
 def check_tail_index(entry):
     has_tail_index(drawn_noise(entry), entry.object.tail_index)
+
+
+def p_value_of_independent_coordinates(samples):
+    """Chi-square of each pair of coordinates, in 8 intervals between quantiles; 1 where one of them is constant."""
+    codes = [np.searchsorted(np.unique(np.quantile(x, np.arange(1, 8) / 8)), x) for x in samples.T if np.ptp(x) > 0]
+    pairs = itertools.combinations(codes, 2)
+    return min((p_value_of_independence(*pair) for pair in pairs), default=1.0)
+
+
+def check_independent(entry):
+    is_as_declared(p_value_of_independent_coordinates(drawn_noise(entry)), entry.object.independent)
+
+
+def check_cumulants(entry):
+    """E x^k, k = 2, 3, 4, as far as x^k has a variance, two-sided; with a variance 1.1 times as large it must fail."""
+    samples, item = drawn_noise(entry), entry.object
+    second, third, fourth = (item.cumulants(k, D) for k in (2, 3, 4))
+    moments = {2: second, 3: third, 4: None if fourth is None else fourth + 3 * second**2}
+    for order, moment in moments.items():
+        if 2 * order < item.tail_index:
+            assert worst_score(samples**order, moment) < LIMIT
+    assert not second.any() or worst_score(samples**2, 1.1 * second) > 2 * LIMIT
+
+
+def check_stable_law(entry):
+    """E cos(u x) = exp(-|c u|^alpha) at four u; with other scales or another exponent it must fail."""
+    samples, (alpha, scales) = drawn_noise(entry), entry.object.stable_law(D)
+    u = np.array([[0.3, 1.0, 2.0, 4.0]]).T / np.where(scales > 0, scales, 1.0)
+    cosines = np.cos(u * samples[:, None]).reshape(len(samples), -1)
+
+    def score(exponent, factor):
+        return worst_score(cosines, np.exp(-((u * scales * factor) ** exponent)).ravel())
+
+    assert score(alpha, 1.0) < LIMIT
+    assert not scales.any() or min(score(alpha, 1.1), score(alpha + 0.1, 1.0)) > 2 * LIMIT
+
+
+def check_marginal(entry):
+    """P(x <= q) at 15 quantiles of half of the draws, of the other half, two-sided."""
+    first, second = np.split(drawn_noise(entry), 2)
+    at = np.quantile(first, np.arange(1, 16) / 16, axis=0)
+    stated = entry.object.marginal(D).cdf(at)
+    assert stated.shape == at.shape
+    assert worst_score((second[:, None] <= at).reshape(len(second), -1) * 1.0, stated.ravel()) < LIMIT
+
+
+AT_REST, STEEP = np.zeros(D), np.array([2.0, -1.0])
+
+
+@functools.cache
+def perturbed(entry):
+    """Stochastic gradients (DRAWS, d) where that of R is 0, and where it is `STEEP`, of the same draws."""
+    numbers = variates(lambda stream: entry.object.sample(stream, LIKE), DRAWS)
+    return [evaluated(_perturbed, entry.object, gradient, numbers) for gradient in (AT_REST, STEEP)]
+
+
+def check_is_additive(entry):
+    at_rest, steep = perturbed(entry)
+    assert np.allclose(steep - STEEP, at_rest, rtol=0, atol=1e-4 * np.abs(at_rest).max()) == entry.object.is_additive
+
+
+def check_relative_marginal(entry):
+    """Of the factor of the same draws, less 1, at 15 quantiles of half of them, of the other half, two-sided."""
+    at_rest, steep = perturbed(entry)
+    first, second = np.split((steep - at_rest) / STEEP - 1, 2)
+    at = np.quantile(first, np.arange(1, 16) / 16, axis=0)
+    stated = entry.object.relative_marginal(D).cdf(at)
+    assert worst_score((second[:, None] <= at).reshape(len(second), -1) * 1.0, stated.ravel()) < LIMIT
+
+
+def check_relative_variance(entry):
+    """Of the difference at two points that the same draws make."""
+    at_rest, steep = perturbed(entry)
+    has_covariance(steep - STEEP - at_rest, np.diag(entry.object.relative_variance(D) * STEEP**2))
+
+
+def check_covariance_at_rest(entry):
+    has_covariance(perturbed(entry)[0], entry.object.covariance_at_rest(D))
 
 
 # orders
@@ -346,6 +431,46 @@ def check_gradient_covariances(entry):
         has_covariance(gradients[t, :, t] - full[t], factors[t] * covariance)
 
 
+def check_oracle_independent(entry):
+    p_value = p_value_of_independent_coordinates(drawn_gradients(entry)[0][0, :, 0])
+    is_as_declared(p_value, entry.object.independent)
+
+
+def check_growing_covariance(entry):
+    """At both points, with independent draws."""
+    gradients, full = drawn_gradients(entry)
+    relative, at_rest = entry.object.growing_covariance(D)
+    for t in range(2):
+        has_covariance(gradients[t, :, t] - full[t], np.diag(relative * full[t] ** 2 + at_rest))
+
+
+def check_gradient_cumulants(entry):
+    """Of orders 2, 3 and 4, of each of two updates, and so at both points."""
+    gradients, full = drawn_gradients(entry)
+    second, third, fourth = (entry.object.gradient_cumulants(k, D, 2) for k in (2, 3, 4))
+    for t in range(2):
+        off = gradients[t, :, t] - full[t]
+        for order, moment in {2: second[t], 3: third[t], 4: fourth[t] + 3 * second[t] ** 2}.items():
+            assert worst_score(off**order, moment) < LIMIT
+
+
+def check_noise_over_time(entry):
+    """Gradients at both points, of each of two updates, against what the noise makes of others of its draws."""
+    gradients, full = drawn_gradients(entry)
+    item, factors = entry.object.noise_over_time(2)
+    numbers = variates(lambda stream: item.sample(stream, LIKE), LANES, 7)
+
+    def made(noise_, gradient, drawn):
+        numbers, factor = drawn
+        scaled = jax.tree.map(lambda leaf: factor * leaf, noise_.sample(Replay(numbers), LIKE))
+        return noise_.perturbed(gradient, scaled)
+
+    for t, at in itertools.product(range(2), range(2)):
+        others = evaluated(made, item, full[at], (numbers, np.full(LANES, factors[t])))
+        for own, other in zip(gradients[at, :, t].T, others.T, strict=True):
+            assert stats.ks_2samp(own, other).pvalue > LEVEL
+
+
 def check_oracle_tail_index(entry):
     """At both points, of each of two draws."""
     gradients, _ = drawn_gradients(entry)
@@ -382,6 +507,14 @@ FACTS: dict[type, dict[str, Callable]] = {
         "bounded": check_bounded,
         "tail_index": check_tail_index,
         "covariance_matrix": check_covariance_matrix,
+        "is_additive": check_is_additive,
+        "independent": check_independent,
+        "cumulants": check_cumulants,
+        "stable_law": check_stable_law,
+        "marginal": check_marginal,
+        "relative_marginal": check_relative_marginal,
+        "relative_variance": check_relative_variance,
+        "covariance_at_rest": check_covariance_at_rest,
     },
     problems.Problem: FACTS_OF_PROBLEMS,
     oracles.Oracle: {
@@ -394,6 +527,10 @@ FACTS: dict[type, dict[str, Callable]] = {
         "tail_index": check_oracle_tail_index,
         "gradient_covariance": check_gradient_covariance,
         "gradient_covariances": check_gradient_covariances,
+        "independent": check_oracle_independent,
+        "growing_covariance": check_growing_covariance,
+        "gradient_cumulants": check_gradient_cumulants,
+        "noise_over_time": check_noise_over_time,
     },
     orders.Order: {
         "fresh": check_fresh,

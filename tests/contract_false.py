@@ -52,6 +52,38 @@ class Wide(noise.Noise):
         return np.ones(dimension)
 
 
+class Steep(noise.Noise):
+    """Twice the gradient and one number for all coordinates, of which nothing that is declared is true."""
+
+    independent = True
+
+    def sample(self, stream, like):
+        return stream.normal() * jnp.ones(2)
+
+    def perturbed(self, gradient, xi):
+        return 2 * gradient + xi
+
+    def cumulants(self, order, dimension):
+        return np.full(dimension, 1.5)
+
+    tail_index = np.inf
+
+    def stable_law(self, dimension):
+        return noise.Stable(1.5, np.ones(dimension))
+
+    def marginal(self, dimension):
+        return noise.Laplace(np.sqrt(0.5)).marginal(dimension)
+
+    def relative_marginal(self, dimension):
+        return self.marginal(dimension)
+
+    def relative_variance(self, dimension):
+        return np.ones(dimension)
+
+    def covariance_at_rest(self, dimension):
+        return np.full(dimension, 2.0)
+
+
 class Misjudged(problems.EmpiricalRisk):
     """The mean of (x_1 - b)^2 + x_2^2 / 4 over b = 0 and 2, of which nothing that is declared is true."""
 
@@ -114,6 +146,31 @@ class Doubled(methods.Method):
         return x - 2 * learning_rate * jnp.abs(draw.gradient(x)), state
 
 
+class Joint(oracles.Oracle):
+    """A gradient with one uniform number in all coordinates."""
+
+    problem = problems.LeastSquares(FEATURES, TARGETS)
+    independent = True
+
+    def sample(self, stream, like, t, memory):
+        return stream.uniform() - 0.5, memory
+
+    def gradient(self, x, sample):
+        return self.problem.gradient(x) + sample
+
+    def risk(self, x, sample):
+        return self.problem.value(x)
+
+    def growing_covariance(self, dimension):
+        return oracles.GrowingCovariance(np.full(dimension, 0.1), np.full(dimension, 1 / 12))
+
+    def gradient_cumulants(self, order, dimension, updates):
+        return np.full((updates, dimension), 1 / 12)
+
+    def noise_over_time(self, updates):
+        return oracles.NoiseOverTime(noise.Gaussian(12**-0.5), np.ones(updates))
+
+
 class Shifted(oracles.Oracle):
     """A gradient with the sum of a uniform number and 1/2."""
 
@@ -138,7 +195,14 @@ class Shifted(oracles.Oracle):
 _SKEWED, _MISJUDGED, _TURNS = entry_of(Skewed), entry_of(Misjudged), entry_of(InTurn)
 FALSE: dict[type, dict[str, Entry]] = {
     noise.Noise: dict.fromkeys(("normal", "symmetric", "bounded", "tail_index"), _SKEWED)
-    | {"covariance_matrix": entry_of(Wide)},
+    | {"covariance_matrix": entry_of(Wide)}
+    | dict.fromkeys(
+        (
+            "is_additive", "independent", "cumulants", "stable_law", "marginal", "relative_marginal",
+            "relative_variance", "covariance_at_rest",
+        ),
+        entry_of(Steep),
+    ),
     problems.Problem: dict.fromkeys(
         (
             "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
@@ -154,7 +218,8 @@ FALSE: dict[type, dict[str, Entry]] = {
             "gradient_covariances", "tail_index",
         ),
         entry_of(Shifted),
-    ),
+    )
+    | dict.fromkeys(("independent", "growing_covariance", "gradient_cumulants", "noise_over_time"), entry_of(Joint)),
     orders.Order: dict.fromkeys(
         ("fresh", "unbiased", "uniform", "distinct", "weights", "shuffled", "probabilities_of"), _TURNS
     ),

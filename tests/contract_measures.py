@@ -62,8 +62,21 @@ def declared(item, fact, dimension):
     value = getattr(item, fact)
     if fact in ("covariance_matrix", "gradient_covariance", "mean_vector"):
         return value(dimension)
+    if fact in (
+        "stable_law",
+        "marginal",
+        "relative_marginal",
+        "relative_variance",
+        "covariance_at_rest",
+        "growing_covariance",
+    ):
+        return value(dimension)
     if fact == "gradient_covariances":
         return value(dimension, 3)
+    if fact == "noise_over_time":
+        return value(3)
+    if fact in ("cumulants", "gradient_cumulants"):
+        return value(2, dimension, *([3] if fact == "gradient_cumulants" else []))
     return value(examples_of(item)) if fact == "probabilities_of" else value
 
 

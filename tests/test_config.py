@@ -97,7 +97,15 @@ EXAMPLES = {
         "least_squares": LEAST_SQUARES,
         "logistic_regression": "features = [[1.0, 0.0], [0.0, 2.0]]\nlabels = [0, 1]\nl2 = 0.1",
     },
-    Noise: {"gaussian": "std = [1, 2.0]"},
+    Noise: {
+        "gaussian": "std = [1, 2.0]",
+        "rademacher": "scale = 2.0",
+        "laplace": "scale = [1, 2.0]",
+        "student_t": "df = 3",
+        "centered_exponential": "scale = 0.5",
+        "alpha_stable": "alpha = 1.5\nscale = 0.1",
+        "multiplicative": "std = 0.5\nadditive = {kind = 'student_t', df = 5.0}",
+    },
     Oracle: {
         "additive_noise": "",
         "full_gradient": "",
@@ -387,7 +395,10 @@ MISTAKES = {
         "schedule.kind: unknown kind 'constnat'; allowed: constant, .*; did you mean 'constant'",
     ),
     "unknown short kind": (VALID + "[averages]\neta = 'unifrom'", "averages.eta: unknown kind 'unifrom'; .*'uniform'"),
-    "missing kind": (VALID.replace('kind = "gaussian"\n', ""), "noise.kind: missing; allowed: gaussian"),
+    "missing kind": (
+        VALID.replace('kind = "gaussian"\n', ""),
+        "noise.kind: missing; allowed: alpha_stable, ",
+    ),
     "kind not a string": (VALID.replace('"gaussian"', "1"), "noise.kind: expected a string, got 1"),
     "missing argument": (VALID.replace("value = 0.1", ""), "schedule.value: missing; constant needs it"),
     "missing key": (VALID.replace(TOP, ""), "steps is needed, the number of updates; or epochs"),

@@ -171,6 +171,43 @@ def test_control_coarse_and_shrunken_uniforms_are_rejected(uniforms):
     assert abs(standard_scores(0.5 + 0.99 * (uniforms - 0.5), UNIFORM_MOMENTS)[2]) > 5
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def made_of(transform, first, second):
+    return transform(first, second)
+
+
+def test_centred_uniforms_are_those_of_their_words():
+    """A sign and (k + 1/2) 2^-63 to the precision of float32, at the ends and at random; in Python's integers."""
+    edges = np.array([0, 1, 2, 3, 2**24, 2**31 - 1, 2**31, 2**31 + 1, 2**32 - 1], np.uint32)
+    first = np.concatenate([np.repeat(edges, len(edges)), random_words(2000, 1) >> random_words(2000, 2) % 31])
+    second = np.concatenate([np.tile(edges, len(edges)), random_words(2000, 3)])
+    values = np.asarray(made_of(streams.centred_uniform, first, second))
+    assert values.dtype == np.float32
+    k = [(int(a) & 0x7FFFFFFF) << 31 | int(b) >> 1 for a, b in zip(first, second, strict=True)]
+    expected = np.array([(2 * each + 1) * 2.0**-64 for each in k]) * np.where(first >> 31, -1, 1)
+    np.testing.assert_allclose(values, expected, rtol=2.0**-23)
+    assert np.abs(values).min() == 2.0**-64
+    assert np.abs(values).max() == 0.5
+
+
+def test_centred_uniforms_are_uniform_to_their_tail():
+    # N = 2^22: a distance of 0.0013 between the laws; |t| < 2^-14 is expected 512 times: a factor of 1.24.
+    values = draw(lambda stream: stream.centred_uniform((SIZE,)), stride=SIZE)
+    assert kolmogorov_p(values, lambda x: x + 0.5) > P_VALUE
+    beyond = np.ravel(np.abs(values) < 2.0**-14)
+    assert stats.binomtest(int(beyond.sum()), beyond.size, 2.0**-13).pvalue > P_VALUE
+    assert stats.binomtest(int(1.3 * beyond.sum()), beyond.size, 2.0**-13).pvalue < P_VALUE  # control
+    for name, a, b in pairs(values * np.sqrt(12)):
+        assert abs(correlations(a, b)[0]) < 5, name
+
+
+def test_exponentials_keep_both_ends():
+    given = np.array([2.0**-64, -(2.0**-64), 0.25, -0.25, 0.5], np.float32)
+    made = np.asarray(streams.Replay((given,)).exponential((5,)))
+    expected = [64 * np.log(2), 2.0**-64, np.log(4), -np.log1p(-0.25), np.log(2)]
+    np.testing.assert_allclose(made, expected, rtol=3e-7)
+
+
 # normals
 
 
@@ -411,6 +448,7 @@ def sampler_of_everything(stream):
         stream.uniform(),
         stream.integers(10, (2, 2)),
         stream.rademacher(5),
+        stream.exponential((3,)),
         stream.normal_like({"w": np.zeros((2, 3)), "b": np.zeros(())}),
     )
 
@@ -418,10 +456,11 @@ def sampler_of_everything(stream):
 def test_recorder_notes_requests_and_hands_out_their_shapes():
     recorder = streams.Recorder()
     shapes = jax.eval_shape(lambda: sampler_of_everything(recorder))
-    assert [leaf.shape for leaf in jax.tree.leaves(shapes)] == [(3,), (), (2, 2), (5,), (), (2, 3)]
-    assert [request.kind for request in recorder.requests] == ["normal", "uniform", "integers", "rademacher", "normal"]
-    assert [request.size for request in recorder.requests] == [3, 1, 4, 5, 7]
-    assert [request.words for request in recorder.requests] == [2, 1, 2, 3, 4]
+    assert [leaf.shape for leaf in jax.tree.leaves(shapes)] == [(3,), (), (2, 2), (5,), (3,), (), (2, 3)]
+    kinds = ["normal", "uniform", "integers", "rademacher", "centred_uniform", "normal"]
+    assert [request.kind for request in recorder.requests] == kinds
+    assert [request.size for request in recorder.requests] == [3, 1, 4, 5, 3, 7]
+    assert [request.words for request in recorder.requests] == [2, 1, 2, 3, 3, 4]
     assert shapes[2].dtype == np.int32
     assert tuple(recorder.requests) == streams.requests_of(sampler_of_everything)
 

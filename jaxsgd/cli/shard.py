@@ -28,7 +28,7 @@ class Shard:
         Parts are cut at chunk bounds and run the program of the whole: then they merge bitwise.
         """
         trajectories = js.errors.integer("trajectories", trajectories, at_least=1)
-        plan = js.Plan.choose(study.width, study.steps, trajectories)
+        plan = js.Plan.choose(study.width, study.steps, trajectories, products=study.products)
         return self.ids(trajectories, plan.chunk, "study") | {"plan": plan}
 
     def ids(self, trajectories: int, chunk: int, what: str) -> dict[str, int]:

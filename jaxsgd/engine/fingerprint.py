@@ -20,7 +20,7 @@ from jaxsgd.one_update import OneUpdate
 from jaxsgd.reading import Reading
 from jaxsgd.state import Update
 from jaxsgd.streams import DTYPES, Replay
-from jaxsgd.structure import Skeleton
+from jaxsgd.structure import Skeleton, whole
 from jaxsgd.tracing import Blank
 
 
@@ -204,7 +204,7 @@ def _traces(program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...]) -> Itera
     )[0]
     for event in (*program.observables, *program.events):
         yield jax.make_jaxpr(functools.partial(_evaluated, event, blank))(*blank.parts)
-    fields = [getattr(update, field.name) for field in dataclasses.fields(Update)]
+    fields = blank.fields_of_update
     for name in program.folds:
 
         def begin(oracle: Any, method: Any, folds: Any, *parts: Any, name: str = name) -> Any:
@@ -225,13 +225,13 @@ def _trace_of_start(program: Program, law: Skeleton, numbers: tuple[jax.ShapeDty
     dtype, requests = jnp.dtype(program.precision), program.start_requests
     served = tuple(request.structure.like(DTYPES.get(request.kind, dtype)) for request in requests)
     like = program.point.like(dtype)
-    return jax.make_jaxpr(lambda numbers, served: law.filled(numbers).sample(Replay(served, requests), like))(
+    return jax.make_jaxpr(lambda numbers, served: law.filled(numbers).draw(Replay(served, requests), like))(
         numbers, served
     )
 
 
 def _evaluated(event: Event, blank: Blank, *parts: Any) -> Any:
-    return event.function(blank.state(*parts) if event.takes_state else parts[0])
+    return event.function(blank.state(*parts) if event.takes_state else whole(parts[0]))
 
 
 def _add_jaxpr(digest: Any, jaxpr: Jaxpr, constants: Any, names: dict[Any, Any] | None = None) -> None:

@@ -12,6 +12,7 @@ same reason examples that were looked up are. And a draw leaves the generator as
 XLA fuses into one output only. What a platform needs otherwise is said by the plan's `Form`.
 """
 
+import copy
 import itertools
 from typing import Any, NamedTuple
 
@@ -24,13 +25,13 @@ from jaxsgd.engine.lanes import over_lanes, over_lanes_but_common
 from jaxsgd.engine.observing import Now, Observer
 from jaxsgd.engine.plan import MOST_SPLIT, Form
 from jaxsgd.engine.program import Inputs, Program
-from jaxsgd.engine.statistics import BLOCK
+from jaxsgd.engine.strips import over_one, over_one_but_common, over_strips
 from jaxsgd.one_update import OneUpdate
 from jaxsgd.state import State, Update
 from jaxsgd.streams import DTYPES, Replay, Request
 from jaxsgd.structure import Skeleton
 
-REVISION = 2
+REVISION = 3
 """What the engine computes of a study and its numbers. Raise it with every change of the kernel, or of a statistic,
 that changes a number or its bits: sums of before and after are then neither merged nor continued."""
 
@@ -90,11 +91,24 @@ class Kernel:
         self.carries_samples = form.carry_draws and self.oracle.example_floats > 0
         lane = lax.iota(jnp.int32, lanes)
         self.ids = span.first + lane.astype(jnp.uint32)
-        self.valid = ((lane >= span.lower) & (lane < span.upper)).reshape(-1, BLOCK)
-        edge = jnp.arange(0, lanes, BLOCK)
-        counts = jnp.clip(span.upper - edge, 0, BLOCK) - jnp.clip(span.lower - edge, 0, BLOCK)
+        self.over, self.over_but_common, self.upper, block = over_lanes, over_lanes_but_common, span.upper, form.block
+        self.valid = ((lane >= span.lower) & (lane < span.upper)).reshape(-1, block)
+        edge = jnp.arange(0, lanes, block)
+        counts = jnp.clip(span.upper - edge, 0, block) - jnp.clip(span.lower - edge, 0, block)
         self.counts = jnp.maximum(counts, 0).astype(self.dtype)
-        self.observer = Observer(program, inputs, self.one, self.folds, careful, self.valid, self.counts)
+        self.observer = Observer(program, inputs, self.one, self.folds, careful, self.valid, self.counts, self.over_all)
+
+    def over_all(self, function: Any) -> Any:
+        """A function of one lane, mapped over all lanes of the tile; with those that are not wanted, or without."""
+        if not self.form.strip:
+            return over_lanes(function)
+        return over_strips(over_one(function), self.form.strip, self.upper)
+
+    def of_lane(self, identity: jax.Array) -> "Kernel":
+        """The steps of one lane alone, that of the trajectory with this id (1,)."""
+        alone = copy.copy(self)
+        alone.ids, alone.over, alone.over_but_common = identity, over_one, over_one_but_common
+        return alone
 
     # draw
 
@@ -135,7 +149,7 @@ class Kernel:
         def of_one(numbers: Any, memory: Any, _: jax.Array) -> tuple[Any, Any]:
             return self.oracle.sample(Replay(numbers, self.program.requests), like, t, memory)
 
-        return over_lanes(of_one)(self.served(self.program.requests, packed), memory, self.ids)
+        return self.over(of_one)(self.served(self.program.requests, packed), memory, self.ids)
 
     def current_sample(self, carry: Carry, t: jax.Array) -> tuple[Any, Any]:
         """xi_t and the memory after it: carried, or made where it is needed."""
@@ -164,8 +178,10 @@ class Kernel:
         """Update t, then the folds, then what the next step needs: its coefficients and its draw."""
         program, flat = self.program, self.joined(carry.x)
         rate, *others = carry.coefficients
-        joined = map(self.joined, carry.averages)
-        averages = [average + c * (flat - average) for average, c in zip(joined, others, strict=False)]
+        averages = [
+            jax.tree.map(lambda old, x, c=c: old + c * (x - old), average, carry.x)
+            for average, c in zip(carry.averages, others, strict=False)
+        ]
         sample, memory = self.current_sample(carry, t)
         state = self.joined_state(carry.state)
 
@@ -176,11 +192,11 @@ class Kernel:
             common, each = program.separated(following)
             return (x_next, each, draw.gradient(x) if self.folds else ()), common
 
-        (x_next, following, gradient), common = over_lanes_but_common(step)(program.seen_by_method(flat), state, sample)
+        (x_next, following, gradient), common = self.over_but_common(step)(program.seen_by_method(flat), state, sample)
         x_next = program.flat(x_next)
         folds = carry.folds
         if self.folds:
-            points = (flat, program.flat(gradient), x_next, *self.masked(averages, others))
+            points = (flat, program.flat(gradient), x_next, *self.masked([*map(self.joined, averages)], others))
             x, g, y, *known = map(program.point.unflatten, points)
 
             def take(carries: Any, x: Any, g: Any, y: Any, sample: Any, known: Any, before: Any, after: Any) -> Any:
@@ -189,11 +205,11 @@ class Kernel:
                 update = Update(t, rate, x, g, y, sample, named, *states)
                 return tuple(_as_before(fold.take(c, update), c) for fold, c in zip(self.folds, carries, strict=True))
 
-            folds = over_lanes(take)(carry.folds, x, g, y, sample, known, state, following)
+            folds = self.over(take)(carry.folds, x, g, y, sample, known, state, following)
         return Carry(
             self.coefficients(t + 1),
             self.split(x_next),
-            tuple(map(self.split, averages)),
+            tuple(averages),
             folds,
             common,
             self.split_state(following),
@@ -215,21 +231,27 @@ class Kernel:
 
     def split(self, x: jax.Array) -> Rows:
         """(d, lanes) as it is carried."""
+        if self.form.strip:  # a network's layers apart: what is joined only to be split again is neither
+            return tuple(jnp.split(x, self.program.point.ends))
         return tuple(x) if self.form.split_state else x
 
     def joined(self, rows: Rows) -> jax.Array:
         """What is carried as (d, lanes)."""
-        return jnp.stack(rows) if isinstance(rows, tuple) else rows
+        if not isinstance(rows, tuple):
+            return rows
+        return jnp.concatenate(rows) if self.form.strip else jnp.stack(rows)
 
     def split_state(self, leaves: list[jax.Array]) -> list[Rows]:
         """Leaves (..., lanes) of the method's state as they are carried."""
         as_rows = [leaf.reshape(-1, leaf.shape[-1]) for leaf in leaves]
-        return [self.split(rows) if 0 < len(rows) <= MOST_SPLIT else rows for rows in as_rows]
+        small = self.form.split_state
+        return [tuple(rows) if small and 0 < len(rows) <= MOST_SPLIT else rows for rows in as_rows]
 
     def joined_state(self, carried: list[Rows]) -> list[jax.Array]:
         """What is carried as leaves (..., lanes)."""
         shapes, lanes = self.program.shapes_of_others, len(self.ids)
-        return [self.joined(rows).reshape(*shape, lanes) for rows, shape in zip(carried, shapes, strict=True)]
+        joined = [jnp.stack(rows) if isinstance(rows, tuple) else rows for rows in carried]
+        return [rows.reshape(*shape, lanes) for rows, shape in zip(joined, shapes, strict=True)]
 
     # the whole run
 
@@ -238,13 +260,15 @@ class Kernel:
         requests, like = self.program.start_requests, self.program.point.like(self.dtype)
 
         def of_one(numbers: Any, _: jax.Array) -> Any:
-            drawn = law.filled(self.inputs.law).sample(Replay(numbers, requests), like)
+            drawn = law.filled(self.inputs.law).draw(Replay(numbers, requests), like)
             return jax.tree.map(lambda leaf: leaf.astype(self.dtype), drawn)
 
         packed = self.packed(requests, self.key[2:], jnp.uint32(0))
-        return self.program.point.flatten(over_lanes(of_one)(self.served(requests, packed), self.ids))
+        return self.program.point.flatten(self.over(of_one)(self.served(requests, packed), self.ids))
 
     def start(self) -> Carry:
+        if self.form.strip and not self.is_lane:
+            return self.in_strips(lambda lane, _: lane.start(), None)
         program, lanes, first = self.program, len(self.ids), jnp.int32(0)
         x = _to_lanes(self.inputs.start, lanes) if program.start is None else self.drawn_start(program.start)
         memory = jax.tree.map(lambda leaf: _to_lanes(leaf, lanes), self.oracle.memory())
@@ -253,7 +277,7 @@ class Kernel:
             common, each = program.separated(self.method.init(x))
             return each, common
 
-        state, common = over_lanes_but_common(begin_method)(program.seen_by_method(x))
+        state, common = self.over_but_common(begin_method)(program.seen_by_method(x))
 
         def begin_folds(x: Any, leaves: Any) -> Any:
             at_start = State(x, dict.fromkeys(program.averages, x), {}, program.whole(common, leaves))
@@ -264,7 +288,7 @@ class Kernel:
             self.coefficients(first),
             self.split(x),
             (self.split(x),) * len(program.averages),
-            over_lanes(begin_folds)(program.point.unflatten(x), state),
+            self.over(begin_folds)(program.point.unflatten(x), state),
             common,
             self.split_state(state),
             *self.carried_to(self.draw(first) if self.carries_samples else (), first, memory),
@@ -302,10 +326,41 @@ class Kernel:
 
     def walk(self, carry: Carry, t: jax.Array, updates: Any) -> Carry:
         """Some updates from step t on; ``updates`` is static where the records are evenly spaced."""
-        if isinstance(updates, int) and updates <= 1:
-            return self.advance(carry, t) if updates else carry
+        if isinstance(updates, int) and updates == 0:
+            return carry
+        if self.form.strip and not self.is_lane:
+            return self.in_strips(lambda lane, carry: lane.walk(carry, t, updates), carry)
+        if isinstance(updates, int) and updates == 1:
+            return self.advance(carry, t)
         unroll = min(self.form.unroll, updates) if isinstance(updates, int) else None
         return lax.fori_loop(0, updates, lambda j, c: self.advance(c, t + j), carry, unroll=unroll)
+
+    @property
+    def is_lane(self) -> bool:
+        """Whether these are the steps of one lane alone."""
+        return self.over is over_one
+
+    def in_strips(self, function: Any, carry: Carry | None) -> Carry:
+        """What a function of the kernel of one lane and of its part of a carry makes, strip by strip.
+
+        What all lanes have in common is no part of a strip: it goes in as it is, and is the same whoever makes it.
+        """
+        shared = None if carry is None else (carry.coefficients, carry.common)
+
+        def of_lane(identity: jax.Array, own: Carry | None) -> tuple[Carry, Any]:
+            given = None if own is None or shared is None else own._replace(coefficients=shared[0], common=shared[1])
+            made = function(self.of_lane(identity), given)
+            return made._replace(coefficients=(), common=[]), (made.coefficients, made.common)
+
+        lone = None if carry is None else carry._replace(coefficients=(), common=[])
+        common = function_of_first(of_lane, self.ids, lone)
+        made = over_strips(lambda *given: of_lane(*given)[0], self.form.strip, self.upper, lone)(self.ids, lone)
+        return made._replace(coefficients=common[0], common=common[1])
+
+
+def function_of_first(of_lane: Any, ids: jax.Array, carry: Any) -> Any:
+    """The part of what it makes that all lanes have in common, from the first of them; XLA drops all else."""
+    return of_lane(*jax.tree.map(lambda leaf: leaf[..., :1], (ids, carry)))[1]
 
 
 def _to_lanes(leaf: Any, lanes: int) -> jax.Array:

@@ -1,16 +1,20 @@
 """What is seen of a tile at a record: observables and events of every lane, and which of them count."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from jaxsgd.engine.common_state import merged
-from jaxsgd.engine.lanes import over_lanes, sum_coordinates, varying_results
+from jaxsgd.engine.lanes import sum_coordinates, varying_results
 from jaxsgd.engine.program import Event, Inputs, Program
-from jaxsgd.engine.statistics import BLOCK, Seen
+from jaxsgd.engine.statistics import Seen
 from jaxsgd.one_update import OneUpdate
+from jaxsgd.structure import whole
+
+Over = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class Now(NamedTuple):
@@ -33,12 +37,21 @@ class Now(NamedTuple):
 class Observer:
     """The observables of a program, in one tile of it.
 
-    `careful` makes the program that says which lanes are finite.
+    `careful` makes the program that says which lanes are finite; `over` maps a function of one lane over all.
     """
 
     def __init__(
-        self, program: Program, inputs: Inputs, one: OneUpdate, folds: Any, careful: bool, valid: Any, counts: Any
+        self,
+        program: Program,
+        inputs: Inputs,
+        one: OneUpdate,
+        folds: Any,
+        careful: bool,
+        valid: Any,
+        counts: Any,
+        over: Over,
     ) -> None:
+        self._over = over
         self._program, self._inputs, self._one, self._folds, self._careful = program, inputs, one, folds, careful
         self._valid, self._counts, self._dtype = valid, counts, inputs.start.dtype
 
@@ -58,23 +71,23 @@ class Observer:
         events, decided = {}, {}
         for event in program.events:
             answer = self._evaluate(event, state, now.common)
-            events[event.name] = blocks(answer != 0)
-            decided[event.name] = blocks(self._decided(event, state, answer, now.common))
+            events[event.name] = self._blocks(answer != 0)
+            decided[event.name] = self._blocks(self._decided(event, state, answer, now.common))
         return Seen(
-            values={name: blocks(value.astype(self._dtype)) for name, value in values.items()},
+            values={name: self._blocks(value.astype(self._dtype)) for name, value in values.items()},
             events=events,
             decided=decided,
             lost={name: mask for name, mask in lost.items() if mask is not None},
-            x=blocks(now.x),
+            x=self._blocks(now.x),
             valid=self._valid,
             counts=self._counts,
-            alive=None if alive is None else blocks(alive),
+            alive=None if alive is None else self._blocks(alive),
         )
 
     def gradient(self, now: Now) -> jax.Array:
         """g_s of every lane, (d, lanes)."""
         return self._program.point.flatten(
-            over_lanes(self._one.gradient)(self._program.point.unflatten(now.x), now.sample)
+            self._over(self._one.gradient)(self._program.point.unflatten(now.x), now.sample)
         )
 
     def is_sound(self, now: Now, seen: Seen) -> jax.Array:
@@ -84,11 +97,11 @@ class Observer:
             root = self._root(name, now.x)
             if root is not None and name in seen.values and name in self._program.built_in:
                 good.append((seen.values[name].reshape(-1) != 0) | (root == 0).all(0))
-        return jnp.all(blocks(functools.reduce(jnp.logical_and, good)) | ~self._valid)
+        return jnp.all(self._blocks(functools.reduce(jnp.logical_and, good)) | ~self._valid)
 
     def has_finite_state(self, now: Now) -> jax.Array:
         """Whether the method's state is finite in every wanted lane."""
-        finite = [jnp.all(blocks(lanes) | ~self._valid) for lanes in self._finite(now.state, now.common)]
+        finite = [jnp.all(self._blocks(lanes) | ~self._valid) for lanes in self._finite(now.state, now.common)]
         return functools.reduce(jnp.logical_and, finite, jnp.bool_(True))
 
     def _finite(self, leaves: list[jax.Array], common: list[jax.Array]) -> list[jax.Array]:
@@ -125,7 +138,7 @@ class Observer:
             points = one.method.points(x, program.whole(now.common, leaves))
             return [points[name] for name in program.points]
 
-        found = over_lanes(of_one)(program.seen_by_method(now.x), now.state)
+        found = self._over(of_one)(program.seen_by_method(now.x), now.state)
         return named | {name: program.flat(point) for name, point in zip(program.points, found, strict=True)}
 
     def _state(self, now: Now, record: jax.Array) -> tuple[Any, ...]:
@@ -134,7 +147,7 @@ class Observer:
         if program.partial_averages:
             averages = [average * self._inputs.visible[record, i] for i, average in enumerate(averages)]
         points = (program.point.unflatten(point) for point in (now.x, *averages))
-        values = over_lanes(lambda carries: [fold.value(c) for fold, c in zip(self._folds, carries, strict=True)])(
+        values = self._over(lambda carries: [fold.value(c) for fold, c in zip(self._folds, carries, strict=True)])(
             now.folds
         ) if now.folds else []  # fmt: skip
         return (*points, *values, now.state)
@@ -150,8 +163,8 @@ class Observer:
         if root is None:
             return None
         limits = jnp.finfo(self._dtype)
-        zero = blocks((value == 0) & (root != 0).any(0)) & self._valid
-        largest = jnp.max(jnp.where(self._valid, jnp.abs(blocks(value)), 0), axis=-1, keepdims=True)
+        zero = self._blocks((value == 0) & (root != 0).any(0)) & self._valid
+        largest = jnp.max(jnp.where(self._valid, jnp.abs(self._blocks(value)), 0), axis=-1, keepdims=True)
         return zero & (largest < limits.tiny / limits.eps)
 
     def _root(self, kind: str, point: jax.Array) -> jax.Array | None:
@@ -170,7 +183,7 @@ class Observer:
             assert self._inputs.minimiser is not None  # a study without it has no such observable
             error = point - self._inputs.minimiser[:, None]
             return sum_coordinates(error * error)
-        return over_lanes(self._one.oracle.risk)(self._program.point.unflatten(point), now.sample)
+        return self._over(self._one.oracle.risk)(self._program.point.unflatten(point), now.sample)
 
     def _evaluate(self, event: Event, state: tuple[Any, ...], common: list[jax.Array]) -> jax.Array:
         """A user's function of every lane."""
@@ -178,12 +191,12 @@ class Observer:
 
         def of_one(x: Any, *rest: Any) -> jax.Array:
             if not event.takes_state:
-                return jnp.asarray(event.function(x))
+                return jnp.asarray(event.function(whole(x)))
             *parts, leaves = rest
-            whole = program.whole(common, leaves)
-            return jnp.asarray(event.function(program.blank.state(x, *parts, whole)))
+            state = program.blank.state(x, *parts, program.whole(common, leaves))
+            return jnp.asarray(event.function(state))
 
-        return over_lanes(of_one)(*state)
+        return self._over(of_one)(*state)
 
     def _decided(self, event: Event, state: tuple[Any, ...], answer: jax.Array, common: list[jax.Array]) -> jax.Array:
         """The lanes of which x, and whatever else the event reads of the State, is finite, and no answer is NaN."""
@@ -196,7 +209,6 @@ class Observer:
                 known.append(good.reshape(-1, leaf.shape[-1]).all(0))
         return functools.reduce(jnp.logical_and, [*known, *(self._finite(leaves, common) if event.reads[-1] else ())])
 
-
-def blocks(value: jax.Array) -> jax.Array:
-    """(..., lanes) as (..., blocks, BLOCK)."""
-    return value.reshape(*value.shape[:-1], -1, BLOCK)
+    def _blocks(self, value: jax.Array) -> jax.Array:
+        """(..., lanes) as (..., blocks, lanes of a block)."""
+        return value.reshape(*value.shape[:-1], *self._valid.shape)

@@ -11,9 +11,13 @@ from jaxsgd.compiler import Options
 from jaxsgd.engine.statistics import BLOCK
 from jaxsgd.errors import InvalidInput, integer
 from jaxsgd.module import AbstractOrFinal
+from jaxsgd.products import LARGE
 
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
 _TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
+_WIDE = 2**14  # numbers of a trajectory of which a thousand would take too much memory
+SMALL_BLOCK = 64  # trajectories of a block then
+_STRIP_FLOATS = 2**18  # numbers of a strip, which stays in the second cache of a core
 _ACCELERATOR_TILE_FLOATS = 2**24  # coordinates of a tile on an accelerator
 MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
 _TILE_LANES = 2**14  # and trajectories of a tile, so that what is recorded of them does too
@@ -36,11 +40,16 @@ class Form:
     - `split_state`: whether the state is carried as d arrays (trajectories,), not one (d, trajectories):
       one kernel a step on a GPU instead of two and a copy.
     - `unroll`: updates written out in one pass of the inner loop.
+    - `block`: trajectories of one block, the unit of summation.
+    - `strip`: lanes that take their steps together where products of matrices are what a step costs, see
+      `jaxsgd.engine.strips`; 0 where they are not.
     """
 
     carry_draws: bool = True
     split_state: bool = False
     unroll: int = 1
+    block: int = BLOCK
+    strip: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,21 +73,26 @@ class Plan(AbstractOrFinal):
 
     def __post_init__(self) -> None:
         for name in ("chunk", "tile"):
-            if integer(name, getattr(self, name), at_least=BLOCK) % BLOCK:
-                raise InvalidInput(f"{name} must be a multiple of {BLOCK}, got {getattr(self, name)}")
+            block = self.form.block
+            if integer(name, getattr(self, name), at_least=block) % block:
+                raise InvalidInput(f"{name} must be a multiple of {block}, got {getattr(self, name)}")
         if max(self.chunk, self.tile) % min(self.chunk, self.tile):
             raise InvalidInput(f"tile must divide chunk ({self.chunk}) or be a multiple of it, got {self.tile}")
         integer("workers", self.workers, at_least=1)
 
     @classmethod
-    def choose(cls, width: int, steps: int, last: int, cells: int = 1) -> "Plan":
+    def choose(cls, width: int, steps: int, last: int, cells: int = 1, products: int = 0) -> "Plan":
         """The plan for a study on this machine, or for cells that run together, for ids up to ``last`` - 1.
 
-        ``width`` is that of the study: d, or more where examples are sampled.
+        ``width`` is that of the study: d, or more where examples are sampled; ``products`` the multiplications of an
+        update in products of matrices. Where these are many, or a trajectory is wide, blocks are small: then some
+        hundred trajectories keep all workers busy, and the state of a few fits into memory.
 
         Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
         is cut at chunk bounds run the tiles of the whole.
         """
+        if products >= LARGE or width > _WIDE:
+            return cls.of_few_lanes(width, products, last)
         dimension = width * cells
         tile = min(_TILE_LANES, BLOCK * _power_of_two(_TILE_FLOATS // (BLOCK * dimension)))
         chunk = max(tile, BLOCK * _power_of_two(_CHUNK_WORK // (BLOCK * dimension * steps)))
@@ -86,6 +100,18 @@ class Plan(AbstractOrFinal):
         if jax.default_backend() == "cpu":
             return cls(chunk, min(tile, needed), _cores(), Form(), compiler.accepted(_CPU_OPTIONS + compiler.SAFE))
         return cls.for_accelerator(dimension, chunk, needed)
+
+    @classmethod
+    def of_few_lanes(cls, width: int, products: int, last: int) -> Self:
+        """One small block a tile, in strips where matrices are multiplied; on an accelerator all that fits at once."""
+        if jax.default_backend() != "cpu":
+            fits = SMALL_BLOCK * _power_of_two(_ACCELERATOR_TILE_FLOATS // (SMALL_BLOCK * width))
+            tile = min(fits, SMALL_BLOCK * _power_of_two(-(-last // SMALL_BLOCK), up=True))
+            form = Form(carry_draws=False, block=SMALL_BLOCK, strip=tile if products >= LARGE else 0)
+            return cls(SMALL_BLOCK, tile, jax.local_device_count(), form)
+        strip = min(_power_of_two(_STRIP_FLOATS // width), SMALL_BLOCK) if products >= LARGE else 0
+        form, options = Form(block=SMALL_BLOCK, strip=strip), compiler.accepted(_CPU_OPTIONS + compiler.SAFE)
+        return cls(SMALL_BLOCK, SMALL_BLOCK, _cores(), form, options)
 
     @classmethod
     def for_accelerator(cls, dimension: int, chunk: int, needed: int) -> Self:

@@ -14,7 +14,7 @@ from jaxsgd.engine.kernel import Span
 from jaxsgd.engine.ledger import Entry, Range
 from jaxsgd.engine.plan import Plan
 from jaxsgd.engine.program import Inputs, Program
-from jaxsgd.engine.statistics import BLOCK, Statistic, Sums
+from jaxsgd.engine.statistics import Statistic, Sums
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Task:
         """The sums of the chunk that holds trajectory ``low``, from the tiles that it overlaps."""
         first = low - low % self.plan.chunk
         records = len(self.program.recorded_steps) * self.cells
-        sums = {}
+        sums, block = {}, self.plan.form.block
         for statistic in self.statistics:
             parts = []
             for start, kept in tiles:
                 begin, end = max(first - start, 0), min(first + self.plan.chunk - start, self.plan.tile)
                 if begin < end:
-                    blocks = slice(begin // BLOCK, end // BLOCK)
+                    blocks = slice(begin // block, end // block)
                     axes = (..., blocks, slice(None)) if statistic.keeps_lanes else (..., blocks)
                     part = {key: array[axes] for key, array in kept[statistic.name].items()}
                     lanes = {"counts": kept["counts"][blocks], "valid": kept["valid"][blocks]}

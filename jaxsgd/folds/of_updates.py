@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 
@@ -21,7 +22,7 @@ def check_function(what: str, function: Any) -> None:
 def shape_of(function: Callable[[Update], Any], update: Update) -> tuple[int, ...]:
     """The shape of what a function of an Update returns."""
     given = [getattr(update, field.name) for field in dataclasses.fields(Update)]
-    return jax.eval_shape(lambda *given: jnp.asarray(function(Update(*given))), *given).shape
+    return eqx.filter_eval_shape(lambda *given: jnp.asarray(function(Update(*given))), *given).shape
 
 
 def as_float(value: Any) -> jax.Array:

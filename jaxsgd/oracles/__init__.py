@@ -3,7 +3,7 @@
 from jaxsgd.oracles.additive_noise import AdditiveNoise
 from jaxsgd.oracles.example_sampling import ExampleSampling
 from jaxsgd.oracles.full_gradient import FullGradient
-from jaxsgd.oracles.oracle import CovarianceOverTime, NoiseOverTime, Oracle
+from jaxsgd.oracles.oracle import CovarianceOverTime, GrowingCovariance, NoiseOverTime, Oracle
 from jaxsgd.oracles.random_loss import RandomLoss
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "CovarianceOverTime",
     "ExampleSampling",
     "FullGradient",
+    "GrowingCovariance",
     "NoiseOverTime",
     "Oracle",
     "RandomLoss",

@@ -31,7 +31,6 @@ class AdditiveNoise(Oracle):
     problem: Problem
     noise: Noise
     scale: Callable[[Any], Any] | None = None
-    unbiased = True
 
     def __check_init__(self) -> None:
         if not isinstance(self.problem, Problem):
@@ -40,6 +39,11 @@ class AdditiveNoise(Oracle):
             raise InvalidType(f"noise must be one of jaxsgd.noise, got {self.noise!r}")
         if not (self.scale is None or callable(self.scale)):
             raise InvalidType(f"scale must be a function of t, such as schedules.constant(2.0), got {self.scale!r}")
+
+    @property
+    def unbiased(self) -> bool:
+        """Unless the noise has no mean."""
+        return (self.noise.tail_index or np.inf) > 1
 
     @property
     def normal(self) -> bool | None:

@@ -14,6 +14,7 @@ from jaxsgd.oracles.oracle import Oracle
 from jaxsgd.orders import Order, WithReplacement
 from jaxsgd.problems import EmpiricalRisk
 from jaxsgd.streams import Stream
+from jaxsgd.structure import whole
 
 _AT_ONCE = 2**12  # numbers of looked up examples, for each trajectory of a tile
 
@@ -71,13 +72,18 @@ class ExampleSampling(Oracle):
         return Sample(self.problem.examples_at(indices) if self._at_once else indices, weights), memory
 
     def gradient(self, x: Any, sample: Sample) -> Any:
+        if self.batch > 1 and self._at_once:
+            weights = jnp.ones(self.batch) if sample.weights is None else sample.weights
+            at_once = self.problem.gradient_at_once(x, sample.examples, weights / self.batch)
+            if at_once is not None:
+                return at_once
         return self._mean(lambda example: self.problem.example_gradient(x, example), sample, like=x)
 
     def drawn_loss(self, x: Any, sample: Sample) -> jax.Array:
         value = self.problem.example_value
         if value is None:
             raise InvalidInput(f"{type(self.problem).__name__} has no loss of an example: declare its example_value")
-        return self._mean(lambda example: value(x, example), sample, like=jnp.zeros((), jnp.result_type(float)))
+        return self._mean(lambda example: value(whole(x), example), sample, like=jnp.zeros((), jnp.result_type(float)))
 
     def _mean(self, function: Callable[[Any], Any], sample: Sample, like: Any) -> Any:
         """(1/b) sum_j w_j f(example j) over the drawn examples, in the structure of ``like``."""

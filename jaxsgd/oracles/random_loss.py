@@ -10,7 +10,8 @@ from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.module import brief
 from jaxsgd.oracles.oracle import Oracle
 from jaxsgd.problems import Problem
-from jaxsgd.streams import Stream
+from jaxsgd.streams import Stream, drawn_by
+from jaxsgd.structure import whole
 
 
 class AtTime(NamedTuple):
@@ -71,7 +72,7 @@ class RandomLoss(Oracle):
         return None if self.changes else True
 
     def sample(self, stream: Stream, like: Any, t: Any, memory: Any) -> tuple[Any, Any]:
-        xi = self.sampler(stream, t) if self._sampler_changes else self.sampler(stream)
+        xi = drawn_by(self.sampler, stream, *([t] if self._sampler_changes else []))
         return (AtTime(xi, jax.numpy.asarray(t)) if self._loss_changes else xi), memory
 
     def gradient(self, x: Any, sample: Any) -> Any:
@@ -81,6 +82,7 @@ class RandomLoss(Oracle):
         return self.drawn_loss(x, sample) if self.problem is None else self.problem.value(x)
 
     def drawn_loss(self, x: Any, sample: Any) -> jax.Array:
+        x = whole(x)
         return self.loss(sample.xi, x, sample.t) if self._loss_changes else self.loss(sample, x)
 
     def example_gradients(self, updates: Any) -> Any:

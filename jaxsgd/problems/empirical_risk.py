@@ -64,6 +64,13 @@ class EmpiricalRisk(ExampleFacts, Problem):
     def example_gradient(self, x: Any, example: Any) -> Any:
         """grad f_i(x), of an example in the structure of the data."""
 
+    def gradient_at_once(self, x: Any, examples: Any, weights: Any) -> Any:
+        """sum_i weights_i grad f_i(x) of some examples, their arrays with a first axis (b,); weights are (b,).
+
+        None where that would gain nothing: then their gradients are taken one after the other.
+        """
+        return None
+
     def examples_at(self, indices: Any) -> Any:
         """The examples with these indices () or (b,), which lie in 0..n-1, in the structure of the data."""
         return take(self.data, indices)

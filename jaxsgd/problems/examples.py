@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array
 from jaxsgd.problems.function import only_numbers
+from jaxsgd.structure import whole
 
 CHUNK = 64
 """Examples that a mean takes at once: what it holds in memory besides the data is of this size for each trajectory."""
@@ -92,7 +93,11 @@ def mean_over(total: Callable[[Any, jax.Array], Any], examples: Any) -> Any:
 
 def total_loss(loss: Callable[[Any, Any], jax.Array], x: Any, examples: Any, weights: jax.Array) -> jax.Array:
     """sum_i weights_i loss(x, example i), for weights (n,); for one example and its weight () the product."""
-    losses = jnp.asarray((jax.vmap(loss, (None, 0)) if weights.ndim else loss)(x, examples))
+
+    def of_one(example: Any) -> Any:
+        return loss(whole(x), example)
+
+    losses = jnp.asarray((jax.vmap(of_one) if weights.ndim else of_one)(examples))
     if losses.shape != weights.shape:
         raise InvalidInput(f"loss must be one number for one example, got shape {losses.shape[weights.ndim :]}")
     return jnp.sum(weights * losses)

@@ -19,10 +19,13 @@ from jaxsgd.problems.examples import (
     mean_loss,
     mean_over,
     shapes_of_one,
+    total_loss,
 )
 from jaxsgd.problems.function import as_point, constant, value_at
 from jaxsgd.problems.newton import minimise
+from jaxsgd.products import LARGE, products
 from jaxsgd.remembering import remember
+from jaxsgd.structure import whole
 
 
 class FiniteSum(EmpiricalRisk):
@@ -111,7 +114,13 @@ class FiniteSum(EmpiricalRisk):
         return mean_gradient(self.loss, self.data, x)
 
     def example_gradient(self, x: Any, example: Any) -> Any:
-        return jax.grad(self.loss)(x, example)
+        return jax.grad(lambda x: self.loss(whole(x), example))(x)
+
+    def gradient_at_once(self, x: Any, examples: Any, weights: Any) -> Any:
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), examples)
+        if products(self.example_gradient, x, one) * len(weights) < LARGE:
+            return None
+        return jax.grad(lambda x: total_loss(self.loss, x, examples, weights))(x)
 
     @property
     def example_value(self) -> Callable[[Any, Any], jax.Array]:

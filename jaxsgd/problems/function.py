@@ -10,6 +10,7 @@ from jaxsgd import compiler
 from jaxsgd.errors import InvalidInput, InvalidType, finite_array, scalar
 from jaxsgd.module import brief
 from jaxsgd.problems.problem import Problem
+from jaxsgd.structure import whole
 
 
 class Function(Problem):
@@ -62,7 +63,7 @@ class Function(Problem):
         self.convex = True if self.strong_convexity else convex
 
     def value(self, x: Any) -> jax.Array:
-        return self.f(x)
+        return self.f(whole(x))
 
 
 def value_at(name: str, f: Callable[[Any], jax.Array], minimiser: Any) -> float:

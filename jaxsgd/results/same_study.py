@@ -45,7 +45,7 @@ def _in_fingerprint(study: Study, precision: str, its: OfStudy) -> list[str]:
     """What differs between the fingerprints of a study and of a result that was made in this precision, in words."""
     with jax.enable_x64(precision == "float64"):
         program, inputs = prepare(study, ())
-    task = Task(program, inputs, Plan.choose(study.width, study.steps, 1), np.zeros(2))
+    task = Task(program, inputs, Plan.choose(study.width, study.steps, 1, products=study.products), np.zeros(2))
     own = of_studies(task)[0]
     found = [f"its average {name!r} is another one" for name in own.averages if _differ(name, own, its)]
     if own.trajectory != its.trajectory:

@@ -171,7 +171,12 @@ class SweepResult(Estimates):
         """
         self.check_kept(observable)
         position = self.compared.index(observable)
-        return np.stack([sums["values"]["value"][0, position] for sums in self._of_cells()])
+        ends = self.group_sizes.cumsum()
+        found = []
+        for cell, sums in enumerate(self._of_cells()):
+            values, sizes = sums["values"]["value"][0, position], self._sizes_of_groups[self._place[cell][0]]
+            found.append(values if len(values) == len(ends) else _means_of_groups(values, sizes, ends))
+        return np.stack(found)
 
     def check_kept(self, observable: str) -> None:
         """An error unless values of the observable were kept."""
@@ -183,10 +188,22 @@ class SweepResult(Estimates):
 
     @property
     def group_sizes(self) -> np.ndarray:
-        """How many trajectories each of the `values` is the mean of."""
-        counts = [sums["values"]["value"].shape[-1] if self._kept else 1 for _, sums in self._ledgers[0]]
-        spans = [stop - start for (start, stop), _ in self._ledgers[0]]
-        return np.repeat([span // count for span, count in zip(spans, counts, strict=True)], counts)
+        """How many trajectories each of the `values` is the mean of.
+
+        Launches condense chunks of their own length: groups end where those of all launches end.
+        """
+        ends = functools.reduce(np.intersect1d, [sizes.cumsum() for sizes in self._sizes_of_groups])
+        return np.diff(ends, prepend=0)
+
+    @functools.cached_property
+    def _sizes_of_groups(self) -> list[np.ndarray]:
+        """Of each launch, how many trajectories each of its kept values is the mean of."""
+        found = []
+        for ledger in self._ledgers:
+            counts = [sums["values"]["value"].shape[-1] if self._kept else 1 for _, sums in ledger]
+            spans = [stop - start for (start, stop), _ in ledger]
+            found.append(np.repeat([span // count for span, count in zip(spans, counts, strict=True)], counts))
+        return found
 
     def result(self, cell: Cell | int) -> Result:
         """The estimates of one cell, or of the i-th, as of a study alone."""
@@ -277,6 +294,12 @@ class SweepResult(Estimates):
 def _of_cell(statistics: Sequence[Statistic], sums: Sums, cell: int, cells: int) -> Sums:
     """The sums of some statistics of one cell of several."""
     return {each.name: each.of_cell(sums[each.name], cell, cells) for each in statistics}
+
+
+def _means_of_groups(values: np.ndarray, sizes: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """From means of groups of some sizes to those of larger ones, which end where some of them do."""
+    starts = np.searchsorted(sizes.cumsum(), np.append(0, ends[:-1]), side="right")
+    return np.add.reduceat(values * sizes, starts) / np.diff(ends, prepend=0)
 
 
 def _filled(column: list[Any]) -> list[Any]:

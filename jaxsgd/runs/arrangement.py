@@ -15,6 +15,7 @@ from jaxsgd.engine.program import Inputs, Program, prepare
 from jaxsgd.engine.statistics import KeptValues
 from jaxsgd.engine.task import Task, random_key
 from jaxsgd.errors import InvalidInput, InvalidType, nearest
+from jaxsgd.products import LARGE
 from jaxsgd.results.layout import Layout
 from jaxsgd.results.sweep_result import Cell
 from jaxsgd.runs.simulation import DEFAULT_STATISTICS
@@ -79,11 +80,13 @@ def arrange(
         program, inputs = members[0][1], {position: numbers for position, _, numbers in members}
         varied = engine_cells.varying(list(inputs.values()))
         study = study_of(made[members[0][0]])
-        most = engine_cells.most(study.dimension + study.carried) if common_random_numbers else 1
+        # Draws are shared to spare them; beside products of matrices they cost nothing.
+        alone = not common_random_numbers or study.products >= LARGE
+        most = 1 if alone else engine_cells.most(study.dimension + study.carried)
         for launch in engine_cells.launches(list(inputs), most):
             of = "" if common_random_numbers else f" of cell {launch[0]}"
             stacked = engine_cells.stack([inputs[position] for position in launch], varied)
-            plan = Plan.choose(study.width, study.steps, first + trajectories, len(launch))
+            plan = Plan.choose(study.width, study.steps, first + trajectories, len(launch), study.products)
             task = Task(program, stacked, plan, random_key(program, seed, of), varied)
             launches.append(launch)
             jobs.append(Job(study_of(made[launch[0]]), events, task))

@@ -15,8 +15,8 @@ from jaxsgd.problems.examples import count
 from jaxsgd.runs.numpy_evaluation import evaluate
 from jaxsgd.runs.rounding_bounds import EPSILON
 from jaxsgd.state import State, Update
-from jaxsgd.streams import Replay
-from jaxsgd.structure import Skeleton
+from jaxsgd.streams import DTYPES, Replay
+from jaxsgd.structure import Skeleton, whole
 from jaxsgd.study import Study
 
 POINTS = 32
@@ -115,9 +115,9 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
                 carry = fold.begin(State(x, named, {}, state), program.blank.update)
                 taken = fold.take(carry, seen)
                 carried[name] = fold.value(steps * _with_loss(taken, lost[i]) if fold.is_sum else taken)
-            whole = State(x, named, carried, state)
+            seen_at_record = State(x, named, carried, state)
             values += [
-                jax.numpy.asarray(event.function(whole if event.takes_state else x), program.precision)
+                jax.numpy.asarray(event.function(seen_at_record if event.takes_state else whole(x)), program.precision)
                 for event in program.observables
             ]
         return gradient, *values
@@ -126,7 +126,7 @@ def _traced(program: Program, leaves: Any, points: int, example: Any, sampled: b
     served = tuple(
         jax.tree.map(
             lambda leaf, kind=request.kind: jax.ShapeDtypeStruct(
-                (points, *leaf.shape), {"integers": np.int32, "bits": np.uint32}.get(kind, program.precision)
+                (points, *leaf.shape), DTYPES.get(kind, program.precision)
             ),
             request.structure.like(np.float32),
         )

@@ -47,7 +47,8 @@ def simulate(
     A run in float32, the default, finds out whether that resolves what it states: where bounds
     do not show that rounding is small beside the standard error `o_sem`, `o_rounding` says about how far it moves the
     mean. Where that is not small, a [`jaxsgd.errors.Unresolved`][] warning names the observable, and the way out,
-    ``jax.enable_x64(True)``.
+    ``jax.enable_x64(True)``. Studies that multiply matrices of x, as those of networks do, are left alone: training
+    amplifies rounding like any other small change, and their means are those of training in float32.
 
     **Arguments**
 

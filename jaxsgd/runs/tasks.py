@@ -46,7 +46,7 @@ def make_task(
         raise InvalidType(f"plan must be a jaxsgd.Plan, got {plan!r}")
     program, inputs = prepare(study, statistics, events)
     streams.check_counters(first + count, study.steps + 1, program.words)
-    plan = plan or Plan.choose(study.width, study.steps, first + count)
+    plan = plan or Plan.choose(study.width, study.steps, first + count, products=study.products)
     return Task(program, inputs, plan, random_key(program, seed))
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.remembering import remember
+from jaxsgd.start import as_parameters
 from jaxsgd.stated_facts.draws import Sample, lanes_for, sample_of, variates, wrong_mean
 from jaxsgd.stated_facts.held import Held, contradiction, dimension_of, drawn_by, evaluated, quick
 from jaxsgd.streams import Replay
@@ -42,6 +44,7 @@ def _compiled(skeleton: Skeleton, point: Structure) -> Callable[..., Any]:
 
     def draw(numbers: list[jax.Array], drawn: Any) -> jax.Array:
         like = point.like(np.float64)
-        return ravel_pytree(skeleton.filled(numbers).sample(Replay(drawn), like))[0]
+        sample = skeleton.filled(numbers).sample(Replay(drawn), like)
+        return ravel_pytree(as_parameters("a draw", sample, jnp.asarray))[0]
 
     return quick(jax.vmap(draw, (None, 0)))

@@ -49,7 +49,7 @@ def _check_variances(what: str, noise: Noise, covariance: np.ndarray | None, sam
         if not np.allclose(variances, stated, rtol=1e-9):
             raise contradiction(what, f"cumulants(2, {d}) = {shown(variances)}", f"variances of {shown(stated)}")
     elif noise.independent:
-        check_covariance(what, f"cumulants(2, {d})", sample, variances)
+        check_covariance(what, f"independent coordinates and cumulants(2, {d})", sample, variances)
 
 
 def _check_marginal(what: str, marginal: Any, values: np.ndarray) -> None:

@@ -32,7 +32,9 @@ def clipping_bias(noise: Noise, value: Any, dimension: int = 1) -> np.ndarray:
     - `value`: v > 0, at which gradients are clipped.
     - `dimension`: d.
 
-    **Raises** `NoExactSolution` where the law is not known, or there is more than one such u.
+    **Returns** one such u; there are more only where u + xi is never between -v and v, as of signs larger than v.
+
+    **Raises** `NoExactSolution` where the law is not known.
 
     Source: Zhang et al. (2020), "Why are adaptive methods good for attention models?", arXiv 1912.03194, for clipping
     under heavy tails; the equation is E min(max(.)) by parts.

@@ -155,6 +155,8 @@ def why_none(oracle: Oracle, updates: int | None = None) -> str | None:
     if problem is None or problem.hessian is None or problem.minimiser is None or problem.minimum is None:
         given = "there is no problem" if problem is None else f"problems.{type(problem).__name__} does not state them"
         return f"a quadratic has a constant Hessian, a minimiser and a minimum, and {given}"
+    if (oracle.tail_index or np.inf) <= 2:
+        return f"{name} has no covariance: its tail index is {oracle.tail_index:g}, and variances need one above 2"
     if not oracle.unbiased:
         return f"{name} does not state that its gradients are unbiased"
     d = len(flat(problem.minimiser))

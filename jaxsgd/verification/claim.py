@@ -26,7 +26,8 @@ class Claim(AbstractOrFinal):
     - `statement`: what is claimed, in words; LaTeX between dollar signs.
     - `study`: whose trajectories are looked at.
     - `variable`: Z, the name of an observable, or a function of x or of a [`jaxsgd.State`][] with averages and
-      folds. A function that returns a boolean makes E Z a probability, tested by exact binomial methods.
+      folds. A function that returns a boolean makes E Z a probability, tested by exact binomial methods: P(Z <= q) = p
+      says that q is a p-quantile of Z.
     - `relation`: "==", "<=", ">=", "<", ">" or "within", see [`jaxsgd.inference.Relation`][]: "<" and ">" claim a
       difference that matters, "within" an equivalence up to the margin.
     - `value`: what E Z is compared with.
@@ -48,8 +49,14 @@ class Claim(AbstractOrFinal):
     **Raises** `ValueError` or `TypeError` that say what was given, what is allowed and what to do.
 
     >>> from jaxsgd import chapter
-    >>> Claim("contracts", "E|x_50|^2 is below 1", chapter.study("constant"), "distance_squared", "<", 1.0)
+    >>> study = chapter.study("constant")
+    >>> Claim("contracts", "E|x_50|^2 is below 1", study, "distance_squared", "<", 1.0)
     Claim('contracts': E distance_squared < 1 at step 50)
+
+    That the median of x_1 is 0, a claim on a quantile, whose test is exact whatever the tails of x_1 are:
+
+    >>> Claim("median", "half of all x_1 are below 0", study, lambda x: x[0] <= 0.0, "==", 0.5)
+    Claim('median': E Z == 0.5 at step 50)
     """
 
     name: str

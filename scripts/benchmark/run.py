@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated
 
 import compare
+import networks
 import own
 import processes
 import report
@@ -69,7 +70,16 @@ def main(
     show(compare.a_thousand(peers, scale))
     for measure in (sampling.throughput, sampling.many_examples):
         show(measure(scale))
-    for measure in (own.steps, own.dimensions, own.gradients, own.methods, own.kept, own.precision, own.sweeps):
+    for measure in (
+        own.steps,
+        own.dimensions,
+        own.gradients,
+        own.methods,
+        own.kept,
+        own.precision,
+        own.sweeps,
+        networks.adam,
+    ):
         show(measure(scale))
     for measure in (processes.start, processes.first_call, processes.memory, processes.settings):
         show(measure(scale))

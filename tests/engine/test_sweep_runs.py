@@ -194,6 +194,29 @@ def test_groups_of_trajectories_are_kept_where_values_would_be_too_many(whole, t
     assert_same(run(memory=memory, checkpoint=tmp_path / "grown"), grouped)
 
 
+def test_families_whose_chunks_differ_keep_groups_that_end_together(compiled_for_a_long_run):
+    """One cell of SGD has chunks of 16384, which 6000 trajectories do not fill; eight of momentum fill shorter ones."""
+    base = js.chapter.study("constant", steps=2000).replace(record=js.record.at([2000]), averages={})
+    families = {
+        "sgd": lambda rate: base.replace(schedule=js.schedules.constant(rate)),
+        "momentum": lambda rate: base.replace(
+            schedule=js.schedules.constant(rate), method=js.methods.HeavyBall(momentum=0.5)
+        ),
+    }
+    axes = {"sgd": {"rate": [0.01]}, "momentum": {"rate": [0.002 * k for k in range(1, 9)]}}
+    single, grouped = (
+        js.sweep(families, axes=axes, trajectories=6000, compare=["risk"], progress=False, **limit)
+        for limit in ({}, {"memory": 1})
+    )
+    sizes = grouped.group_sizes
+    assert sizes.sum() == 6000
+    assert sizes.max() > sizes.min() == 1
+    edges = np.append(0, sizes.cumsum()[:-1])
+    means = np.add.reduceat(single.values("risk").astype(float), edges, axis=1) / sizes
+    np.testing.assert_allclose(grouped.values("risk"), means, rtol=1e-6)
+    assert js.compare(grouped).best.members.tolist() == js.compare(single).best.members.tolist()
+
+
 def test_a_quantile_and_an_event_of_each_cell(compiled_quickly):
     """As those of the study alone, up to rounding: a trajectory may change its bin."""
     asked = {"quantiles": (0.5,), "probabilities": {"low": lambda x: x[0] < 0}}

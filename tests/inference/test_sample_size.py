@@ -131,3 +131,10 @@ def test_bad_deviations_and_values():
         needed(np.nan, 0.1)
     with pytest.raises(InvalidInput, match="value must be finite"):
         needed_for_proportion(np.nan, 0.1)
+
+
+def test_families_of_proportions_take_few():
+    """At the power with which claims are planned, true ones among true ones: some times what one takes alone."""
+    alone = needed_for_proportion(0.5, 0.01, power=0.99)
+    for tests in (5, 30):
+        assert alone < needed_for_proportion(0.5, 0.01, power=1 - 0.01 / tests, tests=tests) < 4 * alone

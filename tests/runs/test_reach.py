@@ -30,6 +30,9 @@ def drawing(sampler, **observables):
 SPIKES = {
     "a uniform": drawing(lambda stream: 0.5 + 0.1 * stream.normal() + 5000.0 * (stream.uniform() < RARE)),
     "a normal": drawing(lambda stream: 0.5 + 0.1 * (z := stream.normal()) + 5000.0 * (z > BEYOND)),
+    "an exponential": drawing(
+        lambda stream: 0.5 + 0.1 * stream.normal() + 5000.0 * (stream.exponential() > -np.log(RARE))
+    ),
 }
 PLAIN = drawing(lambda stream: 0.5 + 0.1 * stream.normal())
 

@@ -89,7 +89,7 @@ def test_half_the_gradient_refutes_a_claim_of_every_mechanism(chapter, monkeypat
 
 @pytest.mark.slow
 def test_half_the_gradient_refutes_every_statement(chapter, monkeypatch):
-    """104 studies, each compiled for itself: most of a minute."""
+    """115 studies, each compiled for itself: most of a minute."""
     found = verdicts(monkeypatch, "gradient_halved", chapter.values(), 2**14)
     assert {name for name, verdict in found.items() if verdict is not Verdict.REFUTED} == set()
 
@@ -134,13 +134,17 @@ SLACK = {
         ("squares-difference", "exercise-3-means", "exercise-3-logistic"),
         "each example once in an epoch is better than draws with replacement under every fault: none is one of orders",
     ),
+    "regret-average": "the bound is loose by more than the faults make, and holds for every sequence of gradients",
+    "scale-not-units": "Adagrad in badly chosen units is as much worse under every fault",
+    "sign SGD-1": "signs are noisier than gradients under every fault",
+    "rotated-adagrad": "Adagrad in rotated coordinates does not get far under any fault",
 }
 """Claims that no fault refutes, and why: inequalities that are true of the faulty engines, too."""
 
 
 @pytest.mark.slow
 def test_every_claim_is_refuted_by_some_fault(chapter, monkeypatch):
-    """10 faults, 2^14 trajectories of everything: some three minutes."""
+    """11 faults, 2^14 trajectories of everything: some three minutes."""
     found = set()
     for fault in FAULTS:
         with monkeypatch.context() as patched:

@@ -196,7 +196,7 @@ def test_one_study_serves_all_statements():
     assert len(studies) == 1
     assert {statement.place for statement in statements} == {"Your study"}
     assert {*(s.name for s in statements), *others} == {
-        "exact_moments", "balance", "convexity", *(bound.name for bound in EVERY)
+        "exact_moments", "exact_law", "balance", "convexity", *(bound.name for bound in EVERY)
     }  # fmt: skip
 
 
@@ -310,3 +310,27 @@ def test_moments_that_do_not_settle_are_not_tested():
 def test_only_studies_have_statements():
     with pytest.raises(InvalidType, match=r"study must be a jaxsgd\.Study, got 3"):
         statements_of(3)
+
+
+def heavy_tailed(noise):
+    oracle = js.oracles.AdditiveNoise(js.problems.Quadratic([2.0, 1.0]), noise)
+    return js.Study(oracle=oracle, schedule=js.schedules.constant(0.1), steps=20, x0=[1.0, 0.0])
+
+
+def test_without_a_variance_quantiles_are_tested_and_no_mean_is():
+    """The law of Cauchy noise: five quantiles of each coordinate; of Student's t no law is known."""
+    report = js.verify(heavy_tailed(js.noise.AlphaStable(1.0)), resolution=0.03)
+    assert report.verdicts == {"exact_law": "CONSISTENT"}
+    assert len(report["exact_law"].findings) == 10
+    assert set(report.not_tested) == {"exact_moments", "balance", "convexity", *(bound.name for bound in EVERY)}
+    for reason in report.not_tested.values():
+        assert "is infinite, by the tail index of the noise" in reason
+    _, others = statements_of(heavy_tailed(js.noise.StudentT(1.5)))
+    assert others["exact_law"].endswith("does not state that its coordinates are symmetric stable")
+    statements, others = statements_of(heavy_tailed(js.noise.StudentT(3.0)))
+    assert statements[0].name == "exact_moments"  # means are known, and withheld when it comes to their variances
+
+
+def test_a_normal_law_is_tested_by_its_moments():
+    _, others = statements_of(STRONG)
+    assert others["exact_law"].startswith("the law is normal")

@@ -14,7 +14,7 @@ from jaxsgd import compiler
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.problems import EmpiricalRisk, SquaredResiduals
 from jaxsgd.remembering import remember
-from jaxsgd.structure import Structure, flat
+from jaxsgd.structure import Structure, flat, whole
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import rounding
 from jaxsgd.theory.finite_sums.polynomial_degree import degree
@@ -231,7 +231,7 @@ def _compiled(loss: Callable, point: Structure) -> Callable:
 
     def of_example(x: jax.Array, example: Any) -> Any:
         def flat_loss(x: jax.Array) -> jax.Array:
-            return loss(unflatten(x), example)
+            return loss(whole(unflatten(x)), example)
 
         return flat_loss(x), jax.grad(flat_loss)(x), jax.hessian(flat_loss)(x)
 

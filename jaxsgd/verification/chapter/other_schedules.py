@@ -79,7 +79,10 @@ def order_of_rates() -> Statement:
     claims, values = [], {}
     for rates in ("alternating", "warm-up"):
         of_order = {order: _in_order("quadratic", rates, order) for order in ("given", "falling", "rising")}
-        claims += [exactly(f"{rates}-{order}", study) for order, study in of_order.items()]
+        claims += [
+            exactly(f"{rates}-{order}", study, text=rf"{rates} rates, order {order}, $\mathbb{{E}} R(x_T)$")
+            for order, study in of_order.items()
+        ]
         values |= {f"{rates.replace('-', '_')}_{order}": final_risk(study) for order, study in of_order.items()}
         for problem, margin in MARGINS[rates].items():
             given, falling = (_in_order(problem, rates, order) for order in ("given", "falling"))
@@ -114,7 +117,7 @@ def alternating() -> Statement:
         claim
         for end, study in ends.items()
         for claim in (
-            exactly(f"alternating-after-{end}", study),
+            exactly(f"alternating-after-{end}", study, text=rf"the {end} rate last, $\mathbb{{E}} R(x_T)$"),
             _dearer(
                 f"alternating-dearer-after-{end}",
                 f"alternating rates that end on the {end} one end with a higher risk than the constant rate",
@@ -125,8 +128,8 @@ def alternating() -> Statement:
         )
     ]
     claims += [
-        exactly("alternating-beyond-the-limit", beyond),
-        exactly("constant-beyond-the-limit", unstable),
+        exactly("alternating-beyond-the-limit", beyond, text=r"alternating 0.2 and 0.6, $\mathbb{E} R(x_T)$"),
+        exactly("constant-beyond-the-limit", unstable, text=r"constant 0.6, $\mathbb{E} R(x_T)$"),
         *(
             Claim(
                 f"{name}-without-noise",

@@ -107,7 +107,7 @@ def rescaling() -> Statement:
     newton, root = _preconditioned(1 / h), _preconditioned(h**-0.5)
 
     def settles(name: str, text: str, study: Study) -> list[Claim]:
-        value, factors = _stationary_risk(study), 1 - 0.1 * study.method.diagonal * h
+        value, factors = _stationary_risk(study), np.round(1 - 0.1 * study.method.diagonal * h, 12) + 0.0
         return [
             Claim(
                 name, f"{text}: the risk settles at {value:.6g}", study, "risk", "within", value, margin=0.03 * value
@@ -115,7 +115,7 @@ def rescaling() -> Statement:
             *(
                 Claim(
                     f"{name}-mean-{i + 1}",
-                    rf"{text}: the mean of $x_{i + 1}$, in its units, contracts by {factors[i]:.3g} in each update",
+                    rf"{text}: the mean of $x_{i + 1}$, in its units, is multiplied by {factors[i]:.3g} in each update",
                     study,
                     in_units,
                     "==",

@@ -85,14 +85,14 @@ def _study(problem: problems.Quadratic, gradient_noise: noise.Gaussian, start: n
     )
 
 
-def method(name: str, study: Study, **numbers: float) -> Method:
+def method(name: str, study: Study, **numbers: Any) -> Method:
     """One of the methods compared. `preconditioned` divides by the diagonal of the Hessian, which it has to know."""
     if name == "SGD":
         return Sgd()
     if name == "momentum":
         return HeavyBall(**numbers)
     if name == "preconditioned":
-        A = study.oracle.problem.hessian
+        A: Any = study.oracle.problem.hessian  # type: ignore[union-attr]
         return Preconditioned(1 / (A if A.ndim == 1 else np.diagonal(A)))
     if name == "sign SGD":
         return SignSgd()
@@ -101,7 +101,7 @@ def method(name: str, study: Study, **numbers: float) -> Method:
     return Optax({"RMSProp": optax.rmsprop, "Adam": optax.adam}[name], **numbers)
 
 
-def run(study: Study, name: str, rate: float, final: float = 0.0, **numbers: float) -> Study:
+def run(study: Study, name: str, rate: float, final: float = 0.0, **numbers: Any) -> Study:
     """A method whose learning rate falls by half a cosine from `rate` to the share `final` of it."""
     return study.replace(
         method=method(name, study, **numbers), schedule=schedules.cosine(rate, study.steps, final * rate)

@@ -66,7 +66,8 @@ def side_by_side(studies: Mapping[str, Study]) -> Study:
     Their risks are its folds "risks", in this order. The noise of the parts is independent.
     """
     first, *_ = studies.values()
-    k, A, old = len(studies), first.oracle.problem.hessian, first.oracle.noise
+    oracle: Any = first.oracle
+    k, A, old = len(studies), oracle.problem.hessian, oracle.noise
     if old.covariance is None:
         copied = noise.Gaussian(std=_copies(old.std, k))
     else:
