@@ -12,8 +12,8 @@ from jaxsgd.theory.bounds.distance_recursion import Recursion
 class PolyakLojasiewicz(DescentLemma):
     """E R(x_T) - R* <= d_T, d_0 = R(x_0) - R* and d_{t+1} = q_t d_t + L eta_t^2 s_t^2 / 2.
 
-    Here q_t = 1 - 2 mu (eta_t - L eta_t^2 / 2), eta_t <= 2 / L, R is L-smooth and E||g_t - grad R(x_t)||^2 <= s_t^2, and
-    ||grad R(x)||^2 >= 2 mu (R(x) - R*) for all x. This is the condition of Polyak and Lojasiewicz, which every
+    Here q_t = 1 - 2 mu (eta_t - L eta_t^2 / 2), eta_t <= 2 / L, R is L-smooth, E||g_t - grad R(x_t)||^2 <= s_t^2 and
+    ||grad R(x)||^2 >= 2 mu (R(x) - R*) for all x. The last is the condition of Polyak and Lojasiewicz, which every
     mu-strongly convex R has, and which R may have without being convex. For eta_t <= 1 / L, q_t <= 1 - mu eta_t, as the
     theorem is printed; with one such eta and s
 
