@@ -22,11 +22,10 @@ def diffusion(study: Study, order: int = 1) -> xr.Dataset:
     time expectations of smooth functions differ by O(eta) from the first, and by O(eta^2) from the second. Compare with
     [`jaxsgd.theory.exact`][], which has SGD itself; [`jaxsgd.weak_order`][] measures the order.
 
-    That is seen on quadratics, where the mean of SGD has the factors (1 - eta h)^t = exp(-s (h + eta h^2 / 2 + O(eta^2))),
-    and the stationary variance eta c / (2 h - eta h^2) is eta c / (2 h + eta h^2) + O(eta^2).
-
-    On a quadratic of Hessian A both are Ornstein-Uhlenbeck processes, of drift -B (X - x*) with B = A or
-    A + eta A^2 / 2. In the eigenbasis of A, with b the eigenvalues of B,
+    On a quadratic of Hessian A it is seen directly: with an eigenvalue h the mean of SGD has the factor
+    (1 - eta h)^t = exp(-s (h + eta h^2 / 2 + O(eta^2))), and the stationary variance eta c / (2 h - eta h^2) is that of
+    the second diffusion, eta c / (2 h + eta h^2), up to O(eta^2). Both diffusions are Ornstein-Uhlenbeck processes, of
+    drift -B (X - x*) with B = A or A + eta A^2 / 2. In the eigenbasis of A, with b the eigenvalues of B,
 
         E e_i(s) = exp(-b_i s) e_i(0),
         v_ij(s) = exp(-(b_i + b_j) s) v_ij(0) + eta c_ij (1 - exp(-(b_i + b_j) s)) / (b_i + b_j).
