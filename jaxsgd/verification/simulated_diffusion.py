@@ -49,13 +49,13 @@ def simulated_diffusion(
     Source: Roessler (2010), SIAM J. Numer. Anal. 48, for SRA1.
     """
     try:
-        import diffrax  # an extra
+        import diffrax  # type: ignore[import-not-found] - an extra
     except ImportError:
         raise InvalidInput('the simulation of diffusions needs diffrax: pip install "jaxsgd[sde]"') from None
 
     eta, root, problem = constant_rate(study, order), _root_of_covariance(study), _smooth(study)
     count, end = integer("trajectories", trajectories, at_least=2), eta * study.steps
-    key = jax.random.wrap_key_data(streams.make_key(seed, "diffusion"))
+    key = jax.random.wrap_key_data(jnp.asarray(streams.make_key(seed, "diffusion")))
     with jax.enable_x64(True):
         own = with_own_arrays(problem)
 

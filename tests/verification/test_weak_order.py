@@ -99,7 +99,7 @@ def test_simulated_diffusions_have_their_exact_moments(order):
 
 @pytest.mark.slow
 def test_on_the_double_well():
-    """SGD at eta / k with k^(1/2) times the noise is Euler's method for the first diffusion; its moments extrapolated."""
+    """SGD at eta / k with k^(1/2) times the noise is Euler's method for the first diffusion: moments extrapolated."""
     pytest.importorskip("diffrax", reason='needs the extra "sde"')
     well = study(js.problems.DoubleWell(), 0.2, 1.5, 4, 0.4)
     coarse, fine = (

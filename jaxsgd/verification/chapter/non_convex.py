@@ -35,7 +35,7 @@ def from_start(x0: float) -> Study:
 @functools.cache
 def of_dominated() -> Study:
     """SGD on x^2 + 3 sin^2 x, whose gradient vanishes at the minimum alone."""
-    oracle = oracles.AdditiveNoise(problems.PolyakLojasiewicz(), noise.Gaussian(0.5))
+    oracle = oracles.AdditiveNoise(problems.PolyakLojasiewicz(dimension=1), noise.Gaussian(0.5))
     return Study(oracle=oracle, schedule=schedules.inverse_time(0.12, 0.01), steps=400, x0=[4.0])
 
 
