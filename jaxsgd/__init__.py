@@ -32,6 +32,7 @@ _NAMES = {
     "Report": "verification",
     "Statement": "verification",
     "verify": "verification",
+    "weak_order": "verification",
     "sweep": "runs.sweeps",
     "SweepResult": "results.sweep_result",
     "compare": "runs.comparison",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from jaxsgd.verification import Report as Report
     from jaxsgd.verification import Statement as Statement
     from jaxsgd.verification import verify as verify
+    from jaxsgd.verification import weak_order as weak_order
 
 
 def __getattr__(name: str) -> Any:

@@ -6,6 +6,7 @@ from jaxsgd.theory import bounds as bounds  # a package that can be called
 from jaxsgd.theory.bounds import Bound, slack
 from jaxsgd.theory.clipping_bias import clipping_bias
 from jaxsgd.theory.cumulants import cumulants
+from jaxsgd.theory.diffusion import diffusion
 from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
@@ -42,6 +43,7 @@ __all__ = [
     "coupon_probability",
     "coverage",
     "cumulants",
+    "diffusion",
     "distinct_distribution",
     "exact",
     "exact_law",

@@ -94,8 +94,10 @@ def update_of_density(study: Study) -> UpdateOfDensity:
 
 
 def noise_of(study: Study) -> tuple[NoiseDensity, np.ndarray] | None:
-    """The law of xi, and its factors (T + 1,)."""
+    """The law of xi, and its factors (T + 1,); None where it is not known, or x has several coordinates."""
     oracle, updates = study.oracle, study.steps + 1
+    if study.dimension != 1:
+        return None
     if oracle.normal:
         found = oracle.gradient_covariances(1, updates)
         return None if found is None else (_normal(float(np.ravel(found.covariance)[0])), np.sqrt(found.factors))
