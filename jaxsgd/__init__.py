@@ -34,6 +34,7 @@ _NAMES = {
     "verify": "verification",
     "sweep": "runs.sweeps",
     "SweepResult": "results.sweep_result",
+    "partition": "regions",
     "compare": "runs.comparison",
     "tune": "runs.comparison",
 }
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from jaxsgd import theory as theory
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.inference import Precision as Precision
+    from jaxsgd.regions import partition as partition
     from jaxsgd.results.files import load as load
     from jaxsgd.results.files import merge as merge
     from jaxsgd.results.result import Result as Result
