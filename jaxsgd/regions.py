@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from jaxsgd.errors import InvalidInput, InvalidType
@@ -33,9 +32,9 @@ class Inside(AbstractOrFinal):
 def partition(regions: Regions) -> dict[str, Inside]:
     """The events that x_s lies in each of several parts of the line, for a study of one coordinate.
 
-    As `probabilities` of [`jaxsgd.simulate`][] they give the occupancy over time, with exact limits; the same regions
-    given to [`jaxsgd.theory.MarkovKernel.probabilities`][] give its exact values. Each of the events is a function of x,
-    and so the event of a [`jaxsgd.folds.FirstTime`][], too.
+    As `probabilities` of [`jaxsgd.simulate`][] they give the occupancy over time, with exact limits; its exact values
+    are what [`jaxsgd.theory.MarkovKernel.probabilities`][] finds for the same regions. Each event is a function of x,
+    and so may be that of a [`jaxsgd.folds.FirstTime`][], too.
 
     **Arguments**
 
@@ -43,13 +42,29 @@ def partition(regions: Regions) -> dict[str, Inside]:
 
     **Raises** `InvalidInput` or `InvalidType` where one is no interval, is empty, or overlaps another.
 
-    >>> from jaxsgd import Study, noise, oracles, problems, schedules, simulate
-    >>> oracle = oracles.AdditiveNoise(problems.DoubleWell(), noise.Gaussian(std=2.0))
-    >>> study = Study(oracle=oracle, schedule=schedules.constant(0.1), steps=100, x0=[1.0])
-    >>> wells = partition({"left": (-jnp.inf, 0), "right": (0, jnp.inf)})
-    >>> end = simulate(study, 4096, probabilities=wells).at(100)
-    >>> int(end.left_count + end.right_count)
-    4096
+    How often a double well is crossed, how often it has been, and how high x has been:
+
+    >>> from math import inf
+    >>> from jaxsgd import Study, folds, noise, oracles, problems, schedules, simulate
+    >>> wells = partition({"left": (-inf, 0), "right": (0, inf)})
+    >>> study = Study(
+    ...     oracle=oracles.AdditiveNoise(problems.DoubleWell(), noise.Gaussian(std=2.0)),
+    ...     schedule=schedules.constant(0.1),
+    ...     steps=100,
+    ...     x0=[1.0],
+    ...     folds={
+    ...         "crossed": folds.FirstTime(wells["left"]),
+    ...         "highest": folds.Maximum(lambda update: update.x_next[0]),
+    ...     },
+    ...     observe=(),
+    ... )
+    >>> events = {
+    ...     "has crossed": lambda state: state.folds["crossed"] <= 100,
+    ...     "has been high": lambda state: state.folds["highest"] > 1.5,
+    ... }
+    >>> end = simulate(study, 4096, probabilities=wells | events).at(100)
+    >>> [float(end[f"{name}_probability"].round(1)) for name in ("left", "right", "has crossed", "has been high")]
+    [0.4, 0.6, 0.7, 0.6]
     """
     parts = checked_regions(regions)
     return {name: Inside(*parts[name]) for name in regions}

@@ -9,7 +9,13 @@ from jaxsgd.theory.cumulants import cumulants
 from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
-from jaxsgd.theory.one_coordinate import Landscape, MarkovKernel, landscape, markov_kernel
+from jaxsgd.theory.one_coordinate import (
+    Landscape,
+    MarkovKernel,
+    gradient_descent,
+    landscape,
+    markov_kernel,
+)
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -47,6 +53,7 @@ __all__ = [
     "exact_law",
     "exactly_once",
     "examples_used",
+    "gradient_descent",
     "growth_probability",
     "landscape",
     "markov_kernel",

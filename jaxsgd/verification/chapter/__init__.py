@@ -10,7 +10,9 @@ from jaxsgd.verification.chapter import (
     bound_on_the_average,
     draws_with_replacement,
     exercises,
+    hidden_minimum,
     learning_rates,
+    many_minima,
     one_step,
     orders_of_examples,
     other_schedules,
@@ -37,6 +39,8 @@ _SECTIONS = (
     scaled_coordinates,
     adagrad,
     tuned_methods,
+    many_minima,
+    hidden_minimum,
 )
 
 

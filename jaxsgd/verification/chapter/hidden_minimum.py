@@ -1,0 +1,97 @@
+"""Exercise 5, second half: many coordinates, and a function that asks for a visit of every minimum."""
+
+import functools
+
+import numpy as np
+
+from jaxsgd import theory
+from jaxsgd.verification.chapter import hidden_studies as hidden
+from jaxsgd.verification.chapter import rippled_studies as rippled
+from jaxsgd.verification.chapter.prose import Prose
+from jaxsgd.verification.claim import Claim
+from jaxsgd.verification.statement import Statement
+
+PROSE = Prose.of("hidden_minimum")
+
+
+def dimensions() -> Statement:
+    """In d separable dimensions there are k^d minima, and the best one is found with probability p^d."""
+    study, largest = rippled.cosine(max(rippled.DIMENSIONS)), max(rippled.DIMENSIONS)
+    alone = rippled.cosine(1)
+    p = float(theory.markov_kernel(alone).probabilities({"best": rippled.best_cell()}, [alone.steps])[0, 0])
+    return PROSE.statement(
+        "exercise-5-dimensions",
+        claims=[
+            Claim(
+                f"dimensions-{d}",
+                f"in d = {d} coordinates the end is in the cell of the global minimum with probability {p**d:.6g}",
+                study,
+                functools.partial(rippled.all_best, d),
+                "==",
+                p**d,
+                reference="theory.markov_kernel",
+                margin=min(0.01, 0.2 * p**d),
+            )
+            for d in rippled.DIMENSIONS
+        ],
+        values={"p": p, "largest": largest, "least": p**largest, "minima": 3**largest},
+        reference="theory.markov_kernel; the proof below",
+    )
+
+
+def hidden_minimum() -> Statement:
+    """A dent at an unknown minimum is found by visiting that minimum only."""
+    pair, search, k = hidden.pair(), hidden.search(), hidden.K
+    barrier = float(hidden.places_of_pair()[0] - hidden.WIDTH)
+    smooth = rippled.noisy(hidden.PAIR_START, hidden.RATE, hidden.PAIR_STD, hidden.PAIR_STEPS)
+    near = float(theory.markov_kernel(smooth).exit_probability(-np.inf, barrier, [hidden.PAIR_STEPS])[0])
+    return PROSE.statement(
+        "exercise-5-hidden",
+        claims=(
+            Claim(
+                "hidden-same-path",
+                "two functions with the dent at different minima, the same draws: the iterates are equal, bit by bit, or "
+                "one has been in its dent",
+                pair,
+                hidden.same_until_seen,
+                "==",
+                1.0,
+                margin=0.001,
+            ),
+            Claim(
+                "hidden-no-sooner",
+                f"the dent is reached by update {hidden.PAIR_STEPS} with the probability that SGD on f itself comes so "
+                f"far, {near:.6g}",
+                pair,
+                hidden.came_near,
+                "==",
+                near,
+                reference="theory.markov_kernel",
+            ),
+            *(
+                Claim(
+                    f"hidden-visits-{m}",
+                    f"the dent is among the first {m} of {k} minima that are visited with probability {m}/{k}",
+                    search,
+                    functools.partial(hidden.found_among, m),
+                    "==",
+                    m / k,
+                )
+                for m in range(1, k)
+            ),
+        ),
+        values={
+            "depth": hidden.DEPTH,
+            "width": hidden.WIDTH,
+            "near": near,
+            "steps": hidden.PAIR_STEPS,
+            "k": k,
+            "half": (k + 1) / 2,
+        },
+        reference="the proof below; Nemirovski and Yudin (1983), Problem complexity, chapter 1, for such arguments",
+    )
+
+
+def all_statements() -> tuple[Statement, ...]:
+    """Many coordinates, and a hidden minimum."""
+    return PROSE.section(dimensions(), hidden_minimum())
