@@ -5,13 +5,11 @@ from matplotlib.axes import Axes
 
 from jaxsgd.errors import InvalidInput
 from jaxsgd.plot import style
-from jaxsgd.plot.paths_over_time import check_one_coordinate
+from jaxsgd.plot.paths_over_time import POINTS, check_one_coordinate
 from jaxsgd.record import every
 from jaxsgd.runs.trajectories import sample_paths
 from jaxsgd.study import Study
 from jaxsgd.theory.one_coordinate.pointwise import pointwise
-
-_POINTS = 200  # along a path
 
 
 def paths_on_landscape(
@@ -21,7 +19,7 @@ def paths_on_landscape(
     seed: int = 0,
     ax: Axes | None = None,
 ) -> Axes:
-    """R over an interval, and where on it the first trajectories are at up to 200 of their steps.
+    """R over an interval, and where on it the first trajectories are at up to 500 of their steps.
 
     Each trajectory has its colour; its points are pale, so that they are dark where it stays; a ring is its end.
 
@@ -34,7 +32,7 @@ def paths_on_landscape(
     ax = style.axes(ax)
     x = np.linspace(*interval, 800)
     ax.plot(x, risk(x)[0], color="0.4", linewidth=1, zorder=1)
-    drawn = sample_paths(study.replace(record=every(max(1, study.steps // _POINTS))), trajectories, seed)["x"].values
+    drawn = sample_paths(study.replace(record=every(max(1, study.steps // POINTS))), trajectories, seed)["x"].values
     for index, path in enumerate(drawn[:, :, 0].astype(np.float64)):
         colour, heights = style.COLOURS[index % len(style.COLOURS)], risk(path)[0]
         ax.plot(path, heights, "o", color=colour, markersize=4, markeredgewidth=0, alpha=0.25, zorder=2)

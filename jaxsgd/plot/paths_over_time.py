@@ -9,7 +9,8 @@ from jaxsgd.runs.trajectories import sample_paths
 from jaxsgd.study import Study
 from jaxsgd.theory import Landscape
 
-_POINTS = 1000  # along a path
+POINTS = 500
+"""Of a path, at most."""
 
 
 def paths_over_time(
@@ -21,13 +22,14 @@ def paths_over_time(
 ) -> Axes:
     """x_s over s, of the first trajectories of a study of one coordinate.
 
-    - `landscape`: its maxima, between which the cells of the minima lie, are dashed lines, its minima marks on the right.
+    - `landscape`: its maxima, between which the cells of the minima lie, are dashed lines; its minima are marks on the
+      right.
 
     **Raises** `InvalidInput` if x has more coordinates.
     """
     check_one_coordinate(study)
     ax = style.axes(ax)
-    drawn = sample_paths(study.replace(record=every(max(1, study.steps // _POINTS))), trajectories, seed)
+    drawn = sample_paths(study.replace(record=every(max(1, study.steps // POINTS))), trajectories, seed)
     for index, path in enumerate(drawn["x"].values[:, :, 0]):
         ax.plot(drawn["step"], path, color=style.COLOURS[index % len(style.COLOURS)], linewidth=0.8)
     if landscape is not None:

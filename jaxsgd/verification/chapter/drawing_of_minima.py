@@ -17,13 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TRAJECTORIES = 2**14
-LEAVING = 2048
-"""Trajectories for each size of the noise, until all but one in 3000 have left."""
-LEAVING_STEPS = 8000
+LEAVING, LEAVING_STEPS = 1024, 5000
+"""Trajectories for each size of the noise, and updates after which all but one in 4000 have left."""
 MINIMA = (r"$-5\pi/2$", r"$-\pi/2$", "$0$", r"$3\pi/2$")
 RATES = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
 """Learning rates of the points on the map."""
-STARTS = 24
+STARTS = 32
 
 
 def _figure(columns: int = 1) -> "tuple[Figure, list[Axes]]":
@@ -37,10 +36,11 @@ def paths(seed: int) -> "Figure":
     """Three trajectories on the graph of f, and over time."""
     figure, (left, right) = _figure(2)
     study = rippled.noisy(3.0, 0.02, 12.0, 400)
-    plot.paths_on_landscape(study, (-11, 8.6), seed=seed, ax=left)
-    left.set(ylabel=r"$x^2 (1 + \sin x)$", ylim=(-4, 130))
+    plot.paths_on_landscape(study, (-3.3, 6.5), seed=seed, ax=left)
+    left.set(xlabel="x", ylabel=r"$x^2 (1 + \sin x)$", ylim=(-1, 16))
     left.set_title("three trajectories from 3, their ends ringed", fontsize="small", loc="left")
     plot.paths_over_time(study, 3, seed, rippled.landscape(), ax=right)
+    right.set_ylabel("x")
     right.set_title("the same over time; dashed: maxima", fontsize="small", loc="left")
     return figure
 
@@ -49,16 +49,16 @@ def occupancy(seed: int) -> "Figure":
     """The probability of each cell over time, and the density of the iterate."""
     figure, (left, right) = _figure(2)
     study = rippled.basins_from(3.0)
-    names = rippled.NAMES[1:]
+    names = rippled.NAMES
     events = {name: rippled.in_cells()[name] for name in names}
     recorded = study.replace(record=record.at([0, 2, 4, 6, 10, 20, 40, 60, 80, 100]))
     found = simulation.simulate(recorded, TRAJECTORIES, seed, statistics=(), probabilities=events, progress=False)
     plot.occupancy(found, names, rippled.occupancy(), ax=left)
-    left.legend(left.get_legend_handles_labels()[0], MINIMA[1:], title="cell of", frameon=False, fontsize="small")
+    left.legend(left.get_legend_handles_labels()[0], MINIMA, title="cell of", frameon=False, fontsize="small")
     plot.density(rippled.kernel_from(3.0), np.linspace(-3.5, 6, 400), (1, 2, 4, 10, 40), ax=right)
     for place in rippled.landscape().maxima:
         right.axvline(place, color="0.5", linewidth=0.7, linestyle="--", zorder=0)
-    right.set_xlim(-3.5, 6)
+    right.set(xlim=(-3.5, 6), xlabel="x")
     return figure
 
 
@@ -66,9 +66,8 @@ def basins(seed: int) -> "Figure":
     """The cell in which gradient descent ends, over start and learning rate; points: the engine."""
     figure, (ax,) = _figure()
     low, *_, high = rippled.landscape().maxima
-    plot.basin_map(
-        rippled.PROBLEM, rippled.landscape(), np.linspace(low, high, 240), np.geomspace(0.008, 0.36, 120), 200, ax
-    )
+    starts, rates = np.linspace(low, high, 200), np.geomspace(0.008, 0.36, 100)
+    plot.basin_map(rippled.PROBLEM, rippled.landscape(), starts, rates, 200, ax)
     for rate in RATES:
         study = rippled.descent(rate, 200, start.Uniform(low, high, shape=(1,)))
         ends = sample_paths(study.replace(record=record.at([0, 200])), STARTS, seed)["x"].values[:, :, 0]
@@ -78,9 +77,7 @@ def basins(seed: int) -> "Figure":
             look = {"markerfacecolor": colour_of(cell) if cell >= 0 else "white", "markeredgewidth": 0.6}
             ax.plot(ends[here, 0], np.full(here.sum(), rate), "o", color="black", markersize=4, **look)
     for name, place in zip(MINIMA, rippled.landscape().minima, strict=True):
-        ax.annotate(
-            name, (place, 1), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points", ha="center"
-        )
+        ax.text(place, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
     return figure
 
 
@@ -101,7 +98,7 @@ def exit_times(seed: int) -> "Figure":
 
 
 def _time_to_leave(std: float, seed: int) -> tuple[float, float]:
-    """The mean of min(tau, 8000) and its standard error."""
+    """The mean of min(tau, 5000) and its standard error."""
     capped = functools.partial(rippled.time_to_leave, LEAVING_STEPS)
     study = rippled.leaving(std, LEAVING_STEPS).replace(observables={"time": capped})
     times = trajectory_values(study, LEAVING, seed)[-1, 0].astype(np.float64)

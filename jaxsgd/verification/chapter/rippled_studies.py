@@ -111,7 +111,7 @@ def _study(oracle: oracles.Oracle, rate: float, steps: int, x0: float | start.St
 # leaving a cell
 
 ESCAPE_RATE, ESCAPE_STD = 0.1, 1.5
-ESCAPE_STDS = (1.0, 1.25, 1.5, 2.0, 3.0)
+ESCAPE_STDS = (1.1, 1.25, 1.5, 1.8, 2.3, 3.0)
 
 
 def outside_of_zero(x: jax.Array) -> jax.Array:
