@@ -76,6 +76,11 @@ def basins(seed: int) -> "Figure":
             here = cells == cell
             look = {"markerfacecolor": colour_of(cell) if cell >= 0 else "white", "markeredgewidth": 0.6}
             ax.plot(ends[here, 0], np.full(here.sum(), rate), "o", color="black", markersize=4, **look)
+    ax.set_xlabel(
+        "start; the colour is the cell of the end, pale: without coming to rest, white: outside\n"
+        rf"bars: $2/f''$; points: {STARTS} starts for each of {len(RATES)} rates, in the simulator",
+        fontsize="small",
+    )
     for name, place in zip(MINIMA, rippled.landscape().minima, strict=True):
         ax.text(place, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom")
     return figure

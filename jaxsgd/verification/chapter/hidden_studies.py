@@ -41,9 +41,9 @@ def dented(x: jax.Array, place: jax.Array) -> jax.Array:
 
 
 def draw_dents(stream: Stream) -> jax.Array:
-    """(x_0, y_0, K, K'): the start 0 of both paths, and the dents of their functions, K uniform and K' the next one."""
+    """(x_0, K, y_0, K'): the start 0 of both paths, and the dents of their functions, K uniform and K' the next one."""
     first = jnp.minimum(jnp.floor(stream.uniform(()) * COUNT), COUNT - 1)
-    return jnp.stack([jnp.zeros_like(first), jnp.zeros_like(first), first, (first + 1) % COUNT])
+    return jnp.stack([jnp.zeros_like(first), first, jnp.zeros_like(first), (first + 1) % COUNT])
 
 
 def draw_noise(stream: Stream) -> jax.Array:
@@ -53,13 +53,13 @@ def draw_noise(stream: Stream) -> jax.Array:
 
 def loss(xi: jax.Array, x: jax.Array) -> jax.Array:
     """f_K(x) + f_K'(y) + xi (x + y); K and K' have no gradient, and stay as they were drawn."""
-    at = jnp.asarray(places())[jax.lax.stop_gradient(x[2:]).astype(int)]
-    return jnp.sum(dented(x[:2], at) + xi * x[:2])
+    at = jnp.asarray(places())[jax.lax.stop_gradient(x[1::2]).astype(int)]
+    return jnp.sum(dented(x[::2], at) + xi * x[::2])
 
 
 def sees_its_dent(x: jax.Array) -> jax.Array:
     """Whether one of the two paths is in the dent of its function."""
-    return jnp.any(jnp.abs(x[:2] - jnp.asarray(places())[x[2:].astype(int)]) < WIDTH)
+    return jnp.any(jnp.abs(x[::2] - jnp.asarray(places())[x[1::2].astype(int)]) < WIDTH)
 
 
 Visits = tuple[jax.Array, jax.Array]
@@ -79,7 +79,7 @@ def add_visits(carry: Visits, update: Update) -> Visits:
 def _visited(carry: Visits, x: jax.Array) -> Visits:
     seen, found = carry
     here = jnp.abs(x[0] - jnp.asarray(places())) < WIDTH
-    return seen | (here & ~found), found | jnp.any(here & (jnp.arange(COUNT) == x[2]))
+    return seen | (here & ~found), found | jnp.any(here & (jnp.arange(COUNT) == x[1]))
 
 
 def number_visited(carry: Visits) -> jax.Array:
@@ -104,7 +104,7 @@ def search() -> Study:
 
 def same_until_seen(state: State) -> jax.Array:
     """Whether the two paths are the same, or one of them has been in its dent."""
-    return (state.x[0] == state.x[1]) | jnp.isfinite(state.folds["seen"])
+    return (state.x[0] == state.x[2]) | jnp.isfinite(state.folds["seen"])
 
 
 def found_among(most: int, state: State) -> jax.Array:

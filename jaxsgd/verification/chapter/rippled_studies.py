@@ -15,7 +15,7 @@ from jaxsgd.state import State
 from jaxsgd.streams import Stream
 from jaxsgd.study import Study
 
-PROBLEM = RippledParabola()
+PROBLEM = RippledParabola(dimension=1)
 NEAR = (-12.0, 9.0)
 """An interval that holds the four minima in [-10, 10], and the maxima around each."""
 NAMES = ("-5pi/2", "-pi/2", "0", "3pi/2")
