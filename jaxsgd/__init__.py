@@ -35,6 +35,7 @@ _NAMES = {
     "weak_order": "verification",
     "sweep": "runs.sweeps",
     "SweepResult": "results.sweep_result",
+    "partition": "regions",
     "compare": "runs.comparison",
     "tune": "runs.comparison",
 }
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from jaxsgd import theory as theory
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.inference import Precision as Precision
+    from jaxsgd.regions import partition as partition
     from jaxsgd.results.files import load as load
     from jaxsgd.results.files import merge as merge
     from jaxsgd.results.result import Result as Result

@@ -10,7 +10,13 @@ from jaxsgd.theory.diffusion import diffusion
 from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
-from jaxsgd.theory.one_coordinate import Landscape, MarkovKernel, landscape, markov_kernel
+from jaxsgd.theory.one_coordinate import (
+    Landscape,
+    MarkovKernel,
+    gradient_descent,
+    landscape,
+    markov_kernel,
+)
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -49,6 +55,7 @@ __all__ = [
     "exact_law",
     "exactly_once",
     "examples_used",
+    "gradient_descent",
     "growth_probability",
     "landscape",
     "markov_kernel",

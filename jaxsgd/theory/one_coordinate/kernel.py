@@ -8,12 +8,12 @@ import xarray as xr
 
 from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, integer
 from jaxsgd.module import AbstractOrFinal, brief
+from jaxsgd.regions import Regions, checked_regions, interval
 from jaxsgd.study import Study
 from jaxsgd.theory.one_coordinate import integral_equations
 from jaxsgd.theory.one_coordinate.density import Law, mixture
 from jaxsgd.theory.one_coordinate.integral_equations import Stationary, density_at, stationary_law
 from jaxsgd.theory.one_coordinate.quadrature import EVERYWHERE, TOLERANCE, Agreed, Answers, Quadrature, suspects_of
-from jaxsgd.theory.one_coordinate.regions import Regions, checked_regions, interval, probability_in
 from jaxsgd.theory.one_coordinate.update_of_density import update_of_density
 
 
@@ -46,7 +46,7 @@ class MarkovKernel(AbstractOrFinal):
         parts, at = checked_regions(regions), self._steps(steps)
 
         def rows(law: Law) -> list[float]:
-            return [probability_in(law.points, law.masses, ends) for ends in parts.values()]
+            return [_mass_in(law.points, law.masses, ends) for ends in parts.values()]
 
         found = self._asked(at, rows, np.array(list(parts.values())).ravel())
         values = xr.DataArray(found.answers["rows"], {"step": at, "region": list(parts)}, ("step", "region"))
@@ -113,7 +113,7 @@ class MarkovKernel(AbstractOrFinal):
         """The probabilities of regions under the stationary law, (region,), at a constant learning rate."""
         parts = checked_regions(regions)
         law = self._stationary_law(tuple(end for ends in parts.values() for end in ends if np.isfinite(end)))
-        values = [probability_in(law.points, law.masses, parts[name]) for name in regions]
+        values = [_mass_in(law.points, law.masses, parts[name]) for name in regions]
         return xr.DataArray(values, {"region": list(regions)}, ("region",), attrs={"quadrature_error": law.error})
 
     def __repr__(self) -> str:
@@ -183,6 +183,10 @@ class MarkovKernel(AbstractOrFinal):
             else:
                 raise NoExactSolution(f"no stationary law is found: {reason}")
         return self._stationary[cuts]
+
+
+def _mass_in(points: np.ndarray, masses: np.ndarray, ends: tuple[float, float]) -> float:
+    return float(masses[(points >= ends[0]) & (points < ends[1])].sum())
 
 
 def markov_kernel(study: Study) -> MarkovKernel:

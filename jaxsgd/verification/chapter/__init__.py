@@ -10,8 +10,10 @@ from jaxsgd.verification.chapter import (
     bound_on_the_average,
     draws_with_replacement,
     exercises,
+    hidden_minimum,
     learning_rates,
     non_convex,
+    many_minima,
     one_step,
     orders_of_examples,
     other_schedules,
@@ -39,6 +41,8 @@ _SECTIONS = (
     scaled_coordinates,
     adagrad,
     tuned_methods,
+    many_minima,
+    hidden_minimum,
 )
 
 

@@ -94,7 +94,7 @@ def landscape(problem: Problem, interval: Sequence[float]) -> Landscape:
     if not isinstance(problem, Problem):
         raise InvalidType(f"problem must be one of jaxsgd.problems, got {brief(problem)}")
     low, high = _ends(interval)
-    point = _one_coordinate(problem)
+    point = one_coordinate(problem)
 
     def derivative(x: jax.Array) -> jax.Array:
         return point.ravel(problem.gradient(point.unravel(x[None])))[0]
@@ -121,7 +121,7 @@ def _ends(interval: Sequence[float]) -> tuple[float, float]:
     return float(ends[0]), float(ends[1])
 
 
-def _one_coordinate(problem: Problem) -> Structure:
+def one_coordinate(problem: Problem) -> Structure:
     """The structure of x; one number in an array of shape (1,) where the problem does not know it."""
     like = problem.start if problem.minimiser is None else problem.minimiser
     like = np.zeros(1) if like is None else like
