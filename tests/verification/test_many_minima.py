@@ -65,7 +65,9 @@ def test_all_319_are_certified():
 def test_a_dent_is_smooth_and_nothing_outside_of_it():
     place = float(hidden.places()[2])
     x = np.linspace(place - 3 * hidden.WIDTH, place + 3 * hidden.WIDTH, 2001)
-    f, dented = (np.asarray(values) for values in (rippled.PROBLEM.term(jnp.array(x)), hidden.dented(x, place)))
+    f, dented = (
+        np.asarray(values) for values in (rippled.PROBLEM.term(jnp.array(x)), hidden.dented(jnp.array(x), place))
+    )
     outside = np.abs(x - place) > hidden.WIDTH + 1e-6  # of the rounding of float32
     np.testing.assert_array_equal(dented[outside], f[outside])
     assert abs(dented.min() + hidden.DEPTH) < 1e-5

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 TRAJECTORIES = 2**14
 LEAVING, LEAVING_STEPS = 1024, 5000
 """Trajectories for each size of the noise, and updates after which all but one in 4000 have left."""
-MINIMA = (r"$-5\pi/2$", r"$-\pi/2$", "$0$", r"$3\pi/2$")
+MINIMA = tuple(map(rippled.in_words, rippled.NAMES))
 RATES = (0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.17, 0.22, 0.3)
 """Learning rates of the points on the map."""
 STARTS = 32

@@ -65,7 +65,7 @@ def minima() -> Statement:
             *(
                 Claim(
                     f"minima-share-{name.replace('/', '-over-')}",
-                    f"gradient descent ends at {name} with the share of its cell, {shares[name]:.4f}",
+                    f"gradient descent ends at {rippled.in_words(name)} with the share of its cell, {shares[name]:.4f}",
                     uniform,
                     functools.partial(near, float(place)),
                     "==",
@@ -102,7 +102,7 @@ def _in_cells(prefix: str, text: str, study: Study, shares: dict[str, float], st
     return [
         Claim(
             f"{prefix}-{name.replace('/', '-over-')}",
-            f"{text}, update {step}: in the cell of {name} with probability {share:.6g}",
+            f"{text}, update {step}: in the cell of {rippled.in_words(name)} with probability {share:.6g}",
             study,
             rippled.in_cells()[name],
             "==",

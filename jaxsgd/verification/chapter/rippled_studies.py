@@ -20,9 +20,15 @@ NEAR = (-12.0, 9.0)
 """An interval that holds the four minima in [-10, 10], and the maxima around each."""
 NAMES = ("-5pi/2", "-pi/2", "0", "3pi/2")
 """These minima."""
+
 SMALL_RATE = 0.005
 """Below 1 / L between the outermost maxima: gradient descent falls at each update and stays in its cell."""
 SEVERAL_STARTS = (2.0, 2.5, 3.0, 3.5)
+
+
+def in_words(name: str) -> str:
+    """The name of a minimum as LaTeX between dollar signs."""
+    return f"${name.replace('pi', chr(92) + 'pi')}$"
 
 
 @functools.cache
