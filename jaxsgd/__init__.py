@@ -32,8 +32,10 @@ _NAMES = {
     "Report": "verification",
     "Statement": "verification",
     "verify": "verification",
+    "weak_order": "verification",
     "sweep": "runs.sweeps",
     "SweepResult": "results.sweep_result",
+    "partition": "regions",
     "compare": "runs.comparison",
     "tune": "runs.comparison",
 }
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from jaxsgd import theory as theory
     from jaxsgd.engine import Plan as Plan
     from jaxsgd.inference import Precision as Precision
+    from jaxsgd.regions import partition as partition
     from jaxsgd.results.files import load as load
     from jaxsgd.results.files import merge as merge
     from jaxsgd.results.result import Result as Result
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from jaxsgd.verification import Report as Report
     from jaxsgd.verification import Statement as Statement
     from jaxsgd.verification import verify as verify
+    from jaxsgd.verification import weak_order as weak_order
 
 
 def __getattr__(name: str) -> Any:

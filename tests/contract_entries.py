@@ -182,6 +182,7 @@ NOISE = {
 }
 
 CONVEX = "start examples minimiser minimum strong_convexity convex"
+SEVERAL_MINIMA = "start examples minimiser minimum convex"
 OF_EXAMPLES = "example_smoothness example_strong_convexity gradient_noise example_value has_gradient"
 PROBLEMS = {
     "quadratic": Entry(
@@ -290,6 +291,41 @@ PROBLEMS = {
         lambda: problems.MaxAffine(slopes=[[2.0], [-1.0], [0.5]], offsets=[0.5, 1.0, 0.25]),
         "slopes = [[1.0], [-2.0], [0.25]], offsets = [0.0, 1.0, 0.5]",
         f"{CONVEX} lipschitz kinks",
+    ),
+    "rippled_parabola": Entry(
+        lambda: problems.RippledParabola(dimension=2),
+        None,
+        "dimension = 2",
+        SEVERAL_MINIMA,
+        exact=False,
+    ),
+    "double_well": Entry(
+        lambda: problems.DoubleWell(dimension=2),
+        None,
+        "dimension = 2",
+        SEVERAL_MINIMA,
+        exact=False,
+    ),
+    "double_well: one coordinate": Entry(lambda: problems.DoubleWell(), None, "", f"{SEVERAL_MINIMA} kinks"),
+    "separable_cosine": Entry(
+        lambda: problems.SeparableCosine(dimension=2, curvature=2.0, amplitude=4.0, frequency=3.0),
+        lambda: problems.SeparableCosine(dimension=2, curvature=1.0, amplitude=0.25, frequency=2.0),
+        "dimension = 2, curvature = 2.0, amplitude = 4.0, frequency = 3.0",
+        f"{SEVERAL_MINIMA} smoothness",
+        exact=False,
+    ),
+    "polyak_lojasiewicz": Entry(
+        lambda: problems.PolyakLojasiewicz(),
+        None,
+        "",
+        f"{SEVERAL_MINIMA} smoothness polyak_lojasiewicz kinks",
+    ),
+    "rosenbrock": Entry(
+        lambda: problems.Rosenbrock(dimension=2),
+        None,
+        "dimension = 2",
+        SEVERAL_MINIMA,
+        exact=False,
     ),
 }
 

@@ -92,6 +92,7 @@ class Misjudged(problems.EmpiricalRisk):
     minimiser = np.array([1.1, 0.0])
     minimum, convex, strong_convexity, smoothness, lipschitz = 0.9, False, 0.6, 1.9, 10.0
     hessian = np.array([2.0, 0.55])
+    polyak_lojasiewicz = 0.6
     test = np.array([3.0])
     example_smoothness, example_strong_convexity, gradient_noise = 2.2, 0.6, 3.9
     squared_residuals = test_residuals = problems.SquaredResiduals(np.ones((2, 2)), np.zeros(2), 0.0)
@@ -205,8 +206,8 @@ FALSE: dict[type, dict[str, Entry]] = {
     problems.Problem: dict.fromkeys(
         (
             "start", "examples", "minimiser", "minimum", "strong_convexity", "smoothness", "lipschitz", "convex",
-            "hessian", "test", "example_smoothness", "example_strong_convexity", "gradient_noise", "example_value",
-            "squared_residuals", "test_residuals", "has_gradient",
+            "polyak_lojasiewicz", "hessian", "test", "example_smoothness", "example_strong_convexity",
+            "gradient_noise", "example_value", "squared_residuals", "test_residuals", "has_gradient",
         ),
         _MISJUDGED,
     )

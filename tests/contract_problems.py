@@ -158,6 +158,17 @@ def check_smoothness(entry):
     is_the_largest(largest_slope(probe(entry).points, probe(entry).gradients), entry.object.smoothness)
 
 
+def check_polyak_lojasiewicz(entry):
+    """The least of ||grad R||^2 / (2 (R - R*)), along a line through the minimiser as well."""
+    line = np.zeros((MOST, len(flat(entry.object.minimiser))))
+    line[:, 0] = np.linspace(-9, 8.9, MOST)
+    for at in (probe(entry), evaluator(entry)(flat(entry.object.minimiser) + line)):
+        above = at.values - entry.object.minimum
+        ratios = (at.gradients**2).sum(1)[above > 1e-9] / (2 * above[above > 1e-9])
+        assert ratios.min() >= entry.object.polyak_lojasiewicz
+    assert ratios.min() <= 1.05 * entry.object.polyak_lojasiewicz
+
+
 def check_lipschitz(entry):
     is_the_largest(largest_slope(probe(entry).points, probe(entry).values[:, None]), entry.object.lipschitz)
 
@@ -184,9 +195,10 @@ def roughness(entry, first, last):
 def check_kinks(entry):
     """Smooth between them, and not smooth if they are left out."""
     kinks = np.sort(entry.object.kinks)
-    ends = [kinks[0] - 3, *kinks, kinks[-1] + 3]
-    assert max(roughness(entry, a, b) for a, b in itertools.pairwise(ends)) < 1e-10
-    assert roughness(entry, ends[0], ends[-1]) > 1e-3
+    outer = kinks if len(kinks) else flat(entry.object.minimiser)
+    ends = [outer[0] - 1, *kinks, outer[-1] + 1]
+    assert max(roughness(entry, a, b) for a, b in itertools.pairwise(ends)) < 1e-9
+    assert not len(kinks) or roughness(entry, ends[0], ends[-1]) > 1e-3
 
 
 # examples of a problem
@@ -265,6 +277,7 @@ FACTS_OF_PROBLEMS = {
     "strong_convexity": check_strong_convexity,
     "smoothness": check_smoothness,
     "lipschitz": check_lipschitz,
+    "polyak_lojasiewicz": check_polyak_lojasiewicz,
     "convex": check_convex,
     "hessian": check_hessian,
     "kinks": check_kinks,

@@ -24,6 +24,7 @@ COMPLETE = [
 ABSTRACT = (
     *FAMILIES, js.orders.Permutation, js.problems.EmpiricalRisk, js.problems.LinearModel, js.problems.CentredConvex,
     js.methods.Wrapper, js.methods.ChangedGradient, js.theory.Bound, js.theory.bounds.DistanceRecursion,
+    js.theory.bounds.DescentLemma,
 )  # fmt: skip
 
 

@@ -17,6 +17,9 @@ class Maximum(PathFold):
 
     - `function`: f, a function of an [`jaxsgd.Update`][]. One of ``update.x_next`` sees x_1 .. x_s, one of ``update.x``
       x_0 .. x_{s-1}.
+
+    With ``folds={"highest": Maximum(lambda update: update.x_next[0])}`` the probability of the event
+    ``lambda state: state.folds["highest"] > 1`` at step s is that of having been above 1 after one of s updates.
     """
 
     function: Callable[[Update], Any]

@@ -31,6 +31,8 @@ class ProblemFacts(Facts):
     - `minimum`: the minimum R* = R(x*).
     - `strong_convexity`: the largest known mu with R(y) >= R(x) + <grad R(x), y - x> + mu/2 ||y - x||^2.
     - `smoothness`: the smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||.
+    - `polyak_lojasiewicz`: the largest known mu with ||grad R(x)||^2 >= 2 mu (R(x) - R*), the condition of Polyak and
+      Lojasiewicz; without it the strong convexity serves.
     - `lipschitz`: the smallest known G with |R(x) - R(y)| <= G ||x - y||.
     - `convex`: whether R is convex.
     - `hessian`: of a quadratic R the constant Hessian A with R(x) = R* + 1/2 (x - x*)' A (x - x*): its diagonal (d,)
@@ -49,6 +51,7 @@ class ProblemFacts(Facts):
     minimum: float | None = None
     strong_convexity: float | None = None
     smoothness: float | None = None
+    polyak_lojasiewicz: float | None = None
     lipschitz: float | None = None
     convex: bool | None = None
     hessian: np.ndarray | None = None
@@ -88,6 +91,10 @@ class Problem(ProblemFacts, Module):
     def gradient(self, x: Any) -> Any:
         """The gradient of R at x, in the structure of x."""
         return jax.grad(self.value)(x)
+
+    def smoothness_between(self, low: float, high: float) -> float | None:
+        """The smallest known L with ||grad R(x) - grad R(y)|| <= L ||x - y||, all coordinates in [low, high]."""
+        return self.smoothness
 
     def gradient_sizes(self, start: np.ndarray) -> GradientSizes | None:
         """From which a run tells without any evaluation what its precision resolves, for a start (d,).

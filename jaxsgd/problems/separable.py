@@ -1,10 +1,57 @@
 """What the problems share that are sums over coordinates."""
 
+import abc
 from typing import Any
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.errors import InvalidInput, finite_array
+from jaxsgd.errors import InvalidInput, finite_array, integer
+from jaxsgd.problems.problem import Problem
+
+
+class Separable(Problem):
+    """R(x) = f(x_1) + .. + f(x_d): one function f of each coordinate, and what is known of f.
+
+    With k minima of f in an interval, R has k^d of them in its d-th power. Noise whose coordinates are independent
+    leaves the coordinates of x independent, too.
+
+    **Arguments**
+
+    - `dimension`: d.
+    """
+
+    dimension: int = eqx.field(static=True)
+
+    def __init__(self, dimension: int = 1) -> None:
+        self.dimension = integer("dimension", dimension, at_least=1)
+
+    @abc.abstractmethod
+    def term(self, x: jax.Array) -> jax.Array:
+        """f, elementwise."""
+
+    def value(self, x: jax.Array) -> jax.Array:
+        return jnp.sum(self.term(x))
+
+    @property
+    def start(self) -> np.ndarray:
+        """The origin, in d coordinates."""
+        return np.zeros(self.dimension)
+
+    @property
+    def kinks(self) -> np.ndarray:
+        """None: f is smooth."""
+        return np.zeros(0)
+
+    @abc.abstractmethod
+    def local_minima(self, low: float, high: float) -> np.ndarray:
+        """The local minima of f in [low, high] (k,), increasing; float64."""
+
+    @abc.abstractmethod
+    def local_maxima(self, low: float, high: float) -> np.ndarray:
+        """The local maxima of f in [low, high] (k,), increasing; float64."""
 
 
 def per_coordinate(**arguments: Any) -> list[np.ndarray]:

@@ -6,9 +6,17 @@ from jaxsgd.theory import bounds as bounds  # a package that can be called
 from jaxsgd.theory.bounds import Bound, slack
 from jaxsgd.theory.clipping_bias import clipping_bias
 from jaxsgd.theory.cumulants import cumulants
+from jaxsgd.theory.diffusion import diffusion
 from jaxsgd.theory.exact_law import exact_law
 from jaxsgd.theory.exact_moments import exact
 from jaxsgd.theory.growth_of_distance import growth_probability
+from jaxsgd.theory.one_coordinate import (
+    Landscape,
+    MarkovKernel,
+    gradient_descent,
+    landscape,
+    markov_kernel,
+)
 from jaxsgd.theory.sampling import (
     AT_LEAST_ONCE_LIMIT,
     EXACTLY_ONCE_LIMIT,
@@ -31,6 +39,8 @@ __all__ = [
     "AT_LEAST_ONCE_LIMIT",
     "EXACTLY_ONCE_LIMIT",
     "Bound",
+    "Landscape",
+    "MarkovKernel",
     "SymmetricStable",
     "at_least_once",
     "bounds",
@@ -39,12 +49,16 @@ __all__ = [
     "coupon_probability",
     "coverage",
     "cumulants",
+    "diffusion",
     "distinct_distribution",
     "exact",
     "exact_law",
     "exactly_once",
     "examples_used",
+    "gradient_descent",
     "growth_probability",
+    "landscape",
+    "markov_kernel",
     "slack",
     "spectral_radius",
     "stability_limit",

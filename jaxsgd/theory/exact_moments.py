@@ -8,7 +8,7 @@ from jaxsgd.errors import InvalidType, NoExactSolution
 from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums import QuadraticLossesOfExamples
 from jaxsgd.theory.growing_noise import QuadraticWithGrowingNoise
-from jaxsgd.theory.one_dimension import OneCoordinate
+from jaxsgd.theory.one_coordinate import OneCoordinate
 from jaxsgd.theory.quadratic_moments import QuadraticWithAdditiveNoise
 from jaxsgd.theory.route import Route
 
@@ -52,7 +52,7 @@ def exact(study: Study) -> xr.Dataset:
     what so many methods of one coordinate do; otherwise O(T n^3), where z has n numbers.
 
     For any other risk of one coordinate the density of x_{t+1} = x_t - eta_t (R'(x_t) + xi_t) is found step by
-    step by quadrature, see `jaxsgd.theory.density`. Then averages have no moments, and the attribute
+    step by quadrature, see `jaxsgd.theory.one_coordinate.density`. Then averages have no moments, and the attribute
     `quadrature_error` of what is returned estimates the largest relative error; above 1e-6 it is not returned.
     It takes some seconds for thousands of steps.
 

@@ -16,7 +16,6 @@ from jaxsgd.state import State, Update
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import Assumption, Bound
 from jaxsgd.theory.bounds.assumption import failing
-from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.gradient_second_moments import a_priori, in_advance
 from jaxsgd.verification.claim import Claim
 
@@ -24,8 +23,9 @@ from jaxsgd.verification.claim import Claim
 def claims_of(bound: Bound, study: Study, assumed: Sequence[Assumption] | None = None) -> Claim:
     """The claim E Z <= 0, Z = Q - c r^2 - sum_t a_t ||g_t||^2 - e, that a bound makes of a study.
 
-    Q is R(point) - R* or ||x_T - x*||^2. Both sides are taken from one and the same trajectory, so that there is no
-    G_t^2 to know or to estimate: the inequality is tested with the second moments of this very run.
+    Q is what [`jaxsgd.theory.Bound`][] lists: an excess risk, a squared distance or a mean of squared true gradients.
+    Both sides are taken from one and the same trajectory, so that there is no G_t^2 to know or to estimate: the
+    inequality is tested with the second moments of this very run.
 
     **Arguments**
 
@@ -44,8 +44,7 @@ def claims_of(bound: Bound, study: Study, assumed: Sequence[Assumption] | None =
     """
     assumed = bound.assumed(study) if assumed is None else assumed
     problem, least = _known(bound, study, assumed)
-    c, a = bound.coefficients(study)
-    known = c * distance_squared(study) + bound.constant(study)
+    (_, a), known = bound.coefficients(study), bound.without_gradients(study)
     size = abs(least) + known + (float(a.sum()) * in_advance(study) if a.any() else 0.0)
     if not np.isfinite(size):
         raise InvalidInput("E||g_t||^2 is not finite, and neither is the bound")
@@ -82,6 +81,8 @@ def prior_claim(bound: Bound, study: Study, assumed: Sequence[Assumption] | None
     assumed = bound.assumed(study) if assumed is None else assumed
     problem, least = _known(bound, study, assumed)
     largest = a_priori(study)
+    if not bound.coefficients(study).gradients.any():
+        raise InvalidInput(f"the bound {bound.name!r} has no gradients in it: its one claim is known before the run")
     if largest is None:
         raise InvalidInput(
             "no L^2 >= E||g_t||^2 is known before the run; there is one with additive noise, if the problem states "
@@ -119,11 +120,11 @@ def norm_squared(point: Any) -> jax.Array:
 
 
 def _known(bound: Bound, study: Study, assumed: Sequence[Assumption]) -> tuple[Problem, float]:
-    """The problem and the least value of what is bounded, R* or 0, where the bound applies."""
+    """The problem and R*, or 0 where no risk is bounded, of a study to which the bound applies."""
     reasons, problem = failing(assumed), study.oracle.problem
     if reasons:
         raise InvalidInput(f"the bound {bound.name!r} does not apply; it assumes that {'; '.join(reasons)}")
-    if problem is not None and bound.quantity == "distance_squared":
+    if problem is not None and bound.quantity in ("distance_squared", "true_gradient_squared"):
         return with_own_arrays(problem), 0.0
     if problem is None or problem.minimum is None:
         raise InvalidInput(f"the bound {bound.name!r} needs the minimum R*, which the problem does not state")
@@ -135,10 +136,19 @@ def _sentence(bound: Bound) -> str:
 
 
 def _bounded(bound: Bound, study: Study, problem: Problem) -> tuple[Study, Callable[[State], jax.Array]]:
-    """The study with what the bounded point needs, and R(point) or ||x_T - x*||^2."""
+    """The study with what the bounded quantity needs, and that, with R(point) in place of R(point) - R*."""
     if bound.quantity == "distance_squared":
         x_star = flat(problem.minimiser)
         return study, lambda state: jnp.sum((flat(state.x) - x_star) ** 2)
+    if bound.quantity == "final_excess_risk":
+        return study, lambda state: problem.value(state.x)
+    if bound.quantity == "true_gradient_squared":
+        name, weights = unused(f"{bound.name}: true gradients", study.path_sums), bound.weights(study)
+
+        def weighted(update: Update) -> jax.Array:
+            return jnp.asarray(weights)[update.t] * norm_squared(problem.gradient(update.x))
+
+        return study.replace(path_sums={**study.path_sums, name: weighted}), lambda state: state.path_sums[name]
     point = bound.point(study)
     if point is None:
         name = unused(f"{bound.name}: risk", study.path_sums)

@@ -1,10 +1,10 @@
-"""Theorems that bound an expected risk or squared distance, all in one linear form.
+"""Theorems that bound an expected risk, squared distance or squared gradient, all in one linear form.
 
     E Q <= c r^2 + sum_t a_t G_t^2 + e,    r = ||x_0 - x*||,    G_t^2 = E||g_t||^2,
 
-where Q is R(point) - R* or ||x_T - x*||^2, t = 0 .. T-1, and c, a_t and e depend on what is known before the
-run alone. One file states one theorem: its assumptions, its source, the idea of its proof, and its
-coefficients. A new one is a subclass of
+where Q is an excess risk, the squared distance ||x_T - x*||^2 or a weighted mean of ||grad R(x_t)||^2, t = 0 ..
+T-1, and c, a_t and e depend on what is known before the run alone. One file states one theorem: its assumptions,
+its source, the idea of its proof, and its coefficients. A new one is a subclass of
 [`jaxsgd.theory.bounds.Bound`][], as short as `uniform_strongly_convex.py`; hand it to
 ``jaxsgd.theory.bounds(study, among=[...])``, or list it in `EVERY` below.
 
@@ -23,12 +23,15 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds.applicable import BoundsReport, Evaluation, Value, evaluated
 from jaxsgd.theory.bounds.assumption import Assumption
 from jaxsgd.theory.bounds.bound import Bound, Coefficients
+from jaxsgd.theory.bounds.descent_lemma import Descent, DescentLemma
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
+from jaxsgd.theory.bounds.ghadimi_lan import GhadimiLan
 from jaxsgd.theory.bounds.lacoste_julien import LacosteJulien
 from jaxsgd.theory.bounds.last_iterate import LastIterate
 from jaxsgd.theory.bounds.last_iterate_any_schedule import LastIterateAnySchedule
 from jaxsgd.theory.bounds.permutations_convex import PermutationsConvex
 from jaxsgd.theory.bounds.permutations_strongly_convex import PermutationsStronglyConvex
+from jaxsgd.theory.bounds.polyak_lojasiewicz import PolyakLojasiewicz
 from jaxsgd.theory.bounds.sampling_with_replacement import SamplingWithReplacement
 from jaxsgd.theory.bounds.uniform_strongly_convex import UniformStronglyConvex
 from jaxsgd.theory.bounds.weighted_average import Slack, WeightedAverage, slack, tuned_value
@@ -39,13 +42,17 @@ __all__ = [
     "Bound",
     "BoundsReport",
     "Coefficients",
+    "Descent",
+    "DescentLemma",
     "DistanceRecursion",
     "Evaluation",
+    "GhadimiLan",
     "LacosteJulien",
     "LastIterate",
     "LastIterateAnySchedule",
     "PermutationsConvex",
     "PermutationsStronglyConvex",
+    "PolyakLojasiewicz",
     "Recursion",
     "SamplingWithReplacement",
     "Slack",
@@ -67,6 +74,8 @@ EVERY: tuple[Bound, ...] = (
     SamplingWithReplacement(),
     PermutationsStronglyConvex(),
     PermutationsConvex(),
+    GhadimiLan(),
+    PolyakLojasiewicz(),
 )
 """The bounds that `bounds` looks at."""
 

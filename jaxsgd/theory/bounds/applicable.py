@@ -13,7 +13,6 @@ from jaxsgd.results.result import Result
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import Assumption, failing
 from jaxsgd.theory.bounds.bound import Bound
-from jaxsgd.theory.bounds.geometry import distance_squared
 from jaxsgd.theory.bounds.gradient_second_moments import (
     SecondMoments,
     a_priori,
@@ -22,6 +21,7 @@ from jaxsgd.theory.bounds.gradient_second_moments import (
     moments_at_every_step,
     of_average,
 )
+from jaxsgd.theory.bounds.gradient_variances import gradient_variances
 
 
 class Value(NamedTuple):
@@ -39,7 +39,7 @@ class Evaluation:
     - `reasons`: why it does not apply; empty where no assumption is known to fail.
     - `values`: by choice of the gradient bound: "along the run" (G_t^2 at each t), "maximum along the run"
       (L^2 = max_t G_t^2) and "a priori" (L^2 known before the run, or no need of any), as far as they are known.
-    - `gap`: what is bounded, E R(point) - R* or E||x_T - x*||^2, where [`jaxsgd.theory.exact`][] knows it.
+    - `gap`: what is bounded, E Q of [`jaxsgd.theory.Bound`][], where [`jaxsgd.theory.exact`][] knows it.
     """
 
     bound: Bound
@@ -93,7 +93,7 @@ class BoundsReport:
         raise InvalidInput(f"no bound is named {name!r}; {nearest(name, [e.bound.name for e in self.evaluations])}")
 
     def __repr__(self) -> str:
-        header = "Bounds of E R(point) - R*, or of E||x_T - x*||^2 where the title says so"
+        header = "Bounds of E R(point) - R*, or of what else the title says"
         return "\n  ".join([header, *map(repr, (*self.applicable, *self.not_applicable))])
 
 
@@ -124,10 +124,10 @@ def _moments(study: Study, averages: Mapping[str, Average]) -> xr.Dataset | None
 
 def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, Value]:
     values, L2 = {}, a_priori(study)
-    c, a = bound.coefficients(study)
-    start, total = c * distance_squared(study) + bound.constant(study), a.sum()
+    _, a = bound.coefficients(study)
+    start, total = bound.without_gradients(study), a.sum()
     if total == 0:
-        return {"a priori": Value(float(start), 0.0)}
+        return {"a priori": Value(start, 0.0)}
     if G2 is not None:
         t = np.argmax(G2.mean)
         values["along the run"] = Value(float(start + a @ G2.mean), float(a @ G2.standard_error))
@@ -138,14 +138,19 @@ def _values(bound: Bound, study: Study, G2: SecondMoments | None) -> dict[str, V
 
 
 def _gap(bound: Bound, study: Study, moments: xr.Dataset | None, average: str) -> float | None:
-    """E R(point) - R* or E||x_T - x*||^2, where it is known."""
+    """E Q, where it is known."""
     problem = study.oracle.problem
-    if bound.quantity == "distance_squared":
-        if moments is None or "distance_squared_mean" not in moments:
-            return None
-        return float(moments["distance_squared_mean"][-1])
-    if moments is None or problem is None or problem.minimum is None:
+    if moments is None:
         return None
+    if bound.quantity == "distance_squared":
+        return float(moments["distance_squared_mean"][-1]) if "distance_squared_mean" in moments else None
+    if bound.quantity == "true_gradient_squared":
+        variances, G2 = gradient_variances(study), moments["gradient_norm_squared_mean"].values[:-1]
+        return float(bound.weights(study) @ (G2 - variances)) if isinstance(variances, np.ndarray) else None
+    if problem is None or problem.minimum is None:
+        return None
+    if bound.quantity == "final_excess_risk":
+        return float(moments["risk_mean"][-1]) - problem.minimum
     if bound.point(study) is None:
         return float(moments["risk_mean"][-2]) - problem.minimum  # at x_{T-1}
     risk = of_average(average)

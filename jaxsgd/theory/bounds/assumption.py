@@ -11,7 +11,7 @@ from jaxsgd.start import Start
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds.geometry import contains, minimiser
-from jaxsgd.theory.starts import unknown_start
+from jaxsgd.theory.starts import drawn_start, unknown_start
 
 ROUNDING = 1e-9
 """Learning rates and constants that agree to this relative error count as equal."""
@@ -101,6 +101,37 @@ def descent(study: Study, start_inside: bool) -> Assumption:
     return Assumption(text, not outside, why)
 
 
+def plain(study: Study) -> Assumption:
+    """x_{t+1} is x_t - eta_t g_t."""
+    states = f"methods.{type(study.method).__name__} {'states' if study.method.plain else 'does not state'}"
+    return Assumption("x_(t+1) is x_t - eta_t g_t", bool(study.method.plain), f"{states} that it is plain SGD")
+
+
+def smooth(study: Study) -> Assumption:
+    """R is L-smooth, with a known L."""
+    problem = study.oracle.problem
+    L = None if problem is None else problem.smoothness
+    why = (
+        "the problem does not state a smoothness that holds everywhere"
+        if L is None
+        else f"the problem states L = {L:.4g}"
+    )
+    return Assumption("R is L-smooth", L is not None, why)
+
+
+def minimum_known(study: Study) -> Assumption:
+    """R* is known."""
+    problem = study.oracle.problem
+    known = problem is not None and problem.minimum is not None
+    return Assumption("R* is known", known, f"the problem {'states' if known else 'does not state'} its minimum")
+
+
+def one_start(study: Study) -> Assumption:
+    """x_0 is a point, and R(x_0) with it."""
+    reason = drawn_start(study)
+    return Assumption("x_0 is one point", reason is None, reason or "it is given")
+
+
 def sgd(study: Study, start_inside: bool = False) -> tuple[Assumption, ...]:
     """What every bound assumes of oracle and method."""
     return minimiser_known(study), *start_known(study), unbiased(study), descent(study, start_inside)
@@ -150,3 +181,11 @@ def learning_rates_are(study: Study, form: str, required: np.ndarray) -> Assumpt
         t = differs[0]
         return Assumption(text, False, f"eta_{t} is {rates[t]:g}, not {required[t]:g}")
     return Assumption(text, True, "it is so at every t")
+
+
+def rates_below(study: Study, share: float, smoothness: float, form: str) -> Assumption:
+    """eta_t <= share / smoothness, which is what `form` says."""
+    largest = float(study.learning_rates[: study.steps].max())
+    limit = share / smoothness if smoothness else np.inf
+    why = f"the largest eta_t is {largest:.4g}, and {form} = {limit:.4g}"
+    return Assumption(f"eta_t <= {form}", bool(largest <= limit * (1 + ROUNDING)), why)

@@ -88,14 +88,6 @@ def constants(of: Known) -> tuple[Assumption, ...]:
     )
 
 
-def rates_below(study: Study, share: float, smoothness: float, form: str) -> Assumption:
-    """eta_t <= share / smoothness, which is what `form` says."""
-    largest = float(study.learning_rates[: study.steps].max())
-    limit = share / smoothness if smoothness else np.inf
-    why = f"the largest eta_t is {largest:.4g}, and {form} = {limit:.4g}"
-    return Assumption(f"eta_t <= {form}", bool(largest <= limit * (1 + ROUNDING)), why)
-
-
 def whole_epochs(study: Study, of: Known) -> Assumption:
     """b divides n, T is a number of whole epochs, and eta_t is the same within each; nothing is projected."""
     text = "plain SGD runs for whole epochs of n/b updates, with one learning rate in each"

@@ -12,6 +12,8 @@ from jaxsgd.study import Study
 from jaxsgd.theory.bounds.assumption import Assumption, failing, no_schedule, no_variance
 from jaxsgd.theory.bounds.geometry import distance_squared
 
+Quantity = Literal["excess_risk", "final_excess_risk", "distance_squared", "true_gradient_squared"]
+
 
 class Coefficients(NamedTuple):
     """c, of r^2, and a_t, of G_t^2 (T,)."""
@@ -24,7 +26,8 @@ class Bound(AbstractOrFinal, abc.ABC):
     """A theorem E Q <= c r^2 + sum_t a_t G_t^2 + e, with r = ||x_0 - x*|| and G_t^2 = E||g_t||^2.
 
     - `name`, `title`: an identifier; what the theorem is about, in a few words.
-    - `quantity`: what Q is, "excess_risk" for R(point) - R*, or "distance_squared" for ||x_T - x*||^2.
+    - `quantity`: what Q is: "excess_risk" for R(point) - R*, "final_excess_risk" for R(x_T) - R*, "distance_squared"
+      for ||x_T - x*||^2, "true_gradient_squared" for sum_t w_t ||grad R(x_t)||^2, a mean with the `weights` w_t.
     - `statement`: the inequality in LaTeX, with t = 0 .. T-1.
     - `reference`: authors, year, theorem, arXiv id.
     """
@@ -33,7 +36,7 @@ class Bound(AbstractOrFinal, abc.ABC):
     title: ClassVar[str]
     statement: ClassVar[str]
     reference: ClassVar[str]
-    quantity: ClassVar[Literal["excess_risk", "distance_squared"]] = "excess_risk"
+    quantity: ClassVar[Quantity] = "excess_risk"
 
     @abc.abstractmethod
     def assumptions(self, study: Study) -> tuple[Assumption, ...]:
@@ -43,7 +46,7 @@ class Bound(AbstractOrFinal, abc.ABC):
     def point(self, study: Study) -> Average | None:
         """The average that is bounded; None for the last iterate.
 
-        That is x_{T-1} for the risk, the last point at which a gradient was taken, and x_T for the distance.
+        That is x_{T-1} for the excess risk, the last point at which a gradient was taken. Other quantities have none.
         """
 
     @abc.abstractmethod
@@ -53,6 +56,10 @@ class Bound(AbstractOrFinal, abc.ABC):
     def constant(self, study: Study) -> float:
         """e, for such a study."""
         return 0.0
+
+    def weights(self, study: Study) -> np.ndarray:
+        """w_t (T,), where true gradients are bounded; all alike unless a theorem says otherwise."""
+        return np.full(study.steps, 1 / study.steps)
 
     def assumed(self, study: Study) -> tuple[Assumption, ...]:
         """The same of any study; every theorem here assumes a schedule, and finite second moments of gradients."""
@@ -82,10 +89,15 @@ class Bound(AbstractOrFinal, abc.ABC):
             )
         return self.right_side(study, G2)
 
+    def without_gradients(self, study: Study) -> float:
+        """c r^2 + e, for such a study; r is not asked for where c is 0."""
+        c, _ = self.coefficients(study)
+        return float((c * distance_squared(study) if c else 0.0) + self.constant(study))
+
     def right_side(self, study: Study, second_moments: np.ndarray | float) -> float:
         """The same of a study to which the bound is known to apply, and of second moments that are known to be some."""
-        c, a = self.coefficients(study)
-        return float(c * distance_squared(study) + a @ np.broadcast_to(second_moments, a.shape) + self.constant(study))
+        _, a = self.coefficients(study)
+        return self.without_gradients(study) + float(a @ np.broadcast_to(second_moments, a.shape))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(): {self.title}"

@@ -10,10 +10,15 @@ from jaxsgd.theory.bounds.bound import Bound, Coefficients
 
 
 class Recursion(NamedTuple):
-    """q_t (T,) and s_t (T,), or one pair for each epoch."""
+    """d_{t+1} = q_t d_t + s_t: q_t (T,) and s_t (T,), or one pair for each epoch."""
 
     factors: np.ndarray
     added: np.ndarray
+
+    def end(self, start: float) -> float:
+        """d_T, from d_0."""
+        later = np.cumprod(np.append(self.factors[1:], 1.0)[::-1])[::-1]  # the product of the factors after t
+        return float(start * np.prod(self.factors) + self.added @ later)
 
 
 class DistanceRecursion(Bound):
@@ -32,6 +37,4 @@ class DistanceRecursion(Bound):
         return Coefficients(float(np.prod(self.recursion(study).factors)), np.zeros(study.steps))
 
     def constant(self, study: Study) -> float:
-        factors, added = self.recursion(study)
-        later = np.cumprod(np.append(factors[1:], 1.0)[::-1])[::-1]  # the product of the factors after t
-        return float(added @ later)
+        return self.recursion(study).end(0.0)

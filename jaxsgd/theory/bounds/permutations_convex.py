@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxsgd.study import Study
 from jaxsgd.theory.bounds import assumptions_on_examples as on_examples
-from jaxsgd.theory.bounds.assumption import Assumption, start_known
+from jaxsgd.theory.bounds.assumption import Assumption, rates_below, start_known
 from jaxsgd.theory.bounds.distance_recursion import DistanceRecursion, Recursion
 
 
@@ -40,7 +40,7 @@ class PermutationsConvex(DistanceRecursion):
         if not drawn.holds:
             return (drawn,)
         of = on_examples.known(study)
-        rates = on_examples.rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
+        rates = rates_below(study, (np.sqrt(5) - 1) / (2 * of.m), of.L_max, "0.618 b / (n L_max)")
         return drawn, *start_known(study), *on_examples.constants(of), on_examples.whole_epochs(study, of), rates
 
     def recursion(self, study: Study) -> Recursion:

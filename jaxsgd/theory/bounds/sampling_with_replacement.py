@@ -38,7 +38,7 @@ class SamplingWithReplacement(DistanceRecursion):
         if not drawn.holds:
             return (drawn,)
         of = on_examples.known(study)
-        rates = on_examples.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
+        rates = assumption.rates_below(study, 1.0, _smoothness(of), "1 / L_b")
         descent = assumption.descent(study, start_inside=False)
         return drawn, *assumption.start_known(study), *on_examples.constants(of), descent, rates
 

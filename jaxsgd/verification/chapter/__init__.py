@@ -10,7 +10,10 @@ from jaxsgd.verification.chapter import (
     bound_on_the_average,
     draws_with_replacement,
     exercises,
+    hidden_minimum,
     learning_rates,
+    many_minima,
+    non_convex,
     one_step,
     orders_of_examples,
     other_schedules,
@@ -28,6 +31,7 @@ _SECTIONS = (
     updates,
     learning_rates,
     other_schedules,
+    non_convex,
     one_step,
     bound_on_the_average,
     draws_with_replacement,
@@ -37,6 +41,8 @@ _SECTIONS = (
     scaled_coordinates,
     adagrad,
     tuned_methods,
+    many_minima,
+    hidden_minimum,
 )
 
 

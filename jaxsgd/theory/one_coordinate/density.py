@@ -1,13 +1,13 @@
-"""The law of SGD in one dimension with additive Gaussian noise, by quadrature of its density.
+"""The law of SGD in one dimension with additive noise, by quadrature of its density.
 
-x_{t+1} = m(x_t) - eta_t sigma z_t with m(x) = x - eta_t R'(x), so that x_{t+1} has the density
+x_{t+1} = m(x_t) - w_t xi_t with m(x) = x - eta_t R'(x_t), so that x_{t+1} has the density
 
-    p_{t+1}(y) = int p_t(x) phi(y - m(x)) dx,    phi the density of N(0, (eta_t sigma)^2).
+    p_{t+1}(y) = int p_t(x) f((m(x) - y) / w_t) / w_t dx,    f the density of xi.
 
-The law of x_t is kept as points x_j with masses q_j, with which sum_j q_j f(x_j) is the Gauss-Legendre rule
-for E f(x_t) on panels of a few eta sigma that end at the kinks of R. One step makes of it a mixture of
-Gaussians with centres m(x_j) and weights q_j, whose density is computed at the points of a new grid. As the
-density is smooth between the kinks, the error falls faster than any power of the panels' width; and the grid
+The law of x_t is kept as points x_j with masses q_j, with which sum_j q_j g(x_j) is the Gauss-Legendre rule
+for E g(x_t) on panels of a few w_t sigma that end at the kinks of R, sigma being the scale of xi. One step makes of it
+a mixture of shifted densities with centres m(x_j) and weights q_j, which is computed at the points of a new grid. As it
+is smooth between the kinks where f is, the error falls faster than any power of the panels' width; and the grid
 follows the law, wherever it goes and however narrow it becomes. Where R varies faster than p_t, panels are cut
 into cells that are as narrow as that takes: there p_t is interpolated from the nodes of the panel, as it is smooth on
 the scale of the noise whatever R is.
@@ -16,17 +16,14 @@ Source: Nystroem (1930), Acta Math. 54, for the discretisation; Trefethen (2008)
 Gauss-Legendre quadrature.
 """
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.theory.fine_cells import NODES, WEIGHTS, interpolated
-
-TAIL = 8.3
-"""Gaussians are cut off at this many standard deviations, where 1e-16 of their mass is left."""
+from jaxsgd.theory.one_coordinate.fine_cells import NODES, WEIGHTS, interpolated
+from jaxsgd.theory.one_coordinate.update_of_density import NoiseDensity, UpdateOfDensity
 
 LARGEST_GRID, LARGEST_TOTAL = 10**5, 10**7
 """The most points of one grid, and of the grids of all steps: some seconds."""
@@ -49,44 +46,49 @@ class Law(NamedTuple):
 
 
 def densities(
-    start: float,
-    rates: np.ndarray,
-    std: float,
-    evaluate: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
-    kinks: np.ndarray,
+    update: UpdateOfDensity,
+    steps: int,
     grid: Resolution,
     fine: np.ndarray | None = None,
+    inside: tuple[float, float] = (-np.inf, np.inf),
 ) -> Iterator[Law]:
-    """The laws of x_0 .. x_T.
+    """The laws of x_0 .. x_s.
 
     **Arguments**
 
-    - `start`, `rates`, `std`: x_0, eta_0 .. eta_{T-1}, sigma > 0.
-    - `evaluate`: R and R' at points (n,).
-    - `kinks`: between them R is smooth.
+    - `update`: what a step does.
+    - `steps`: s.
     - `grid`: how fine the grids are.
     - `fine`: ends of narrow cells, increasing, at which panels are cut besides.
+    - `inside`: an interval; what leaves it is taken away, so that masses sum to the probability of having stayed.
 
     **Raises** `NoExactSolution` where a grid would be too large, or R' is not finite.
     """
-    points, total, kinks = np.array([start]), 0, np.unique(kinks)
-    law = Law(points, np.ones(1), *evaluate(points))
+    noise, kinks = update.noise, update.kinks
+    points, total = np.array([update.start]), 0
+    law = Law(points, np.ones(1), *update.evaluate(points))
     yield law
-    for t, (eta, finest) in enumerate(zip(rates.tolist(), finest_rates(rates).tolist(), strict=True)):
-        if eta > 0:
+    rates, widths = update.rates[:steps], update.widths[:steps]
+    for t, (eta, width, finest) in enumerate(zip(rates, widths, finest_widths(widths), strict=True)):
+        if eta > 0 and len(law.points):
             centres = law.points - eta * law.slopes
             if not np.isfinite(centres).all():
                 raise NoExactSolution(f"the gradient is not finite everywhere that x_{t} may be")
-            ends = float(centres.min()) - TAIL * eta * std, float(centres.max()) + TAIL * eta * std
-            size = len(NODES) * (ends[1] - ends[0]) / (grid.width * finest * std)
+            low = max(float(centres.min()) - noise.high * width, inside[0])
+            high = min(float(centres.max()) - noise.low * width, inside[1])
+            if low >= high:
+                law = Law(*np.zeros((4, 0)))
+                yield law
+                continue
+            size = len(NODES) * (high - low) / (grid.width * finest * noise.scale)
             total += size
             if size > LARGEST_GRID or total > LARGEST_TOTAL:
                 raise NoExactSolution(
-                    f"x_{t + 1} may be anywhere in an interval of length {ends[1] - ends[0]:.3g}, and one update adds "
-                    f"noise of only eta sigma = {finest * std:.3g}: grids that resolve both would be too large"
+                    f"x_{t + 1} may be anywhere in an interval of length {high - low:.3g}, and one update adds "
+                    f"noise of only {finest * noise.scale:.3g}: grids that resolve both would be too large"
                 )
-            panels = _panels(*ends, kinks, grid.width * finest * std)
-            points, density = panels.points, _mixture(centres, law.masses, eta * std, panels.points)
+            panels = panels_of(low, high, kinks, grid.width * finest * noise.scale)
+            points, density = panels.points, mixture(centres, law.masses, width, noise, panels.points)
             if fine is not None:
                 panels, density = _cut(panels, density, fine)
                 points = panels.points
@@ -96,16 +98,16 @@ def densities(
             masses = panels.weights * density
             below, above = masses.cumsum(), masses[::-1].cumsum()
             kept = slice(below.searchsorted(grid.lost, "right"), len(masses) - above.searchsorted(grid.lost, "right"))
-            law = Law(points[kept], masses[kept], *evaluate(points[kept]))
+            law = Law(points[kept], masses[kept], *update.evaluate(points[kept]))
         yield law
 
 
-def finest_rates(rates: np.ndarray) -> np.ndarray:
-    """Of each rate and the next positive one, the smaller: the next step multiplies the density by Gaussians."""
-    following = np.append(rates[1:], 0.0)
-    for t in range(len(rates) - 2, -1, -1):
+def finest_widths(widths: np.ndarray) -> np.ndarray:
+    """Of each width and the next positive one, the smaller: the next step multiplies the density by that of noise."""
+    following = np.append(widths[1:], 0.0)
+    for t in range(len(widths) - 2, -1, -1):
         following[t] = following[t] or following[t + 1]
-    return np.where(following > 0, np.minimum(rates, following), rates)
+    return np.where(following > 0, np.minimum(widths, following), widths)
 
 
 class Panels(NamedTuple):
@@ -123,7 +125,7 @@ class Panels(NamedTuple):
         return (self.halves * WEIGHTS).ravel()
 
 
-def _panels(low: float, high: float, kinks: np.ndarray, width: float) -> Panels:
+def panels_of(low: float, high: float, kinks: np.ndarray, width: float) -> Panels:
     """Panels of at most this width, which end at the kinks."""
     ends = np.array([low, *kinks[kinks.searchsorted(low, "right") : kinks.searchsorted(high)], high])
     lengths = ends[1:] - ends[:-1]
@@ -151,18 +153,18 @@ def _cut(panels: Panels, density: np.ndarray, ends: np.ndarray) -> tuple[Panels,
     return Panels(middles, halves), values.ravel()
 
 
-def _mixture(centres: np.ndarray, weights: np.ndarray, std: float, points: np.ndarray) -> np.ndarray:
-    """The density of sum_j weights_j N(centres_j, std^2) at increasing points."""
-    first = points.searchsorted(centres - TAIL * std)
-    count = int((points.searchsorted(centres + TAIL * std) - first).max())
+def mixture(
+    centres: np.ndarray, weights: np.ndarray, width: float, noise: NoiseDensity, points: np.ndarray
+) -> np.ndarray:
+    """The density of sum_j weights_j law(centres_j - width xi) at increasing points."""
+    first = points.searchsorted(centres - noise.high * width)
+    count = int((points.searchsorted(centres - noise.low * width) - first).max())
     near = first[:, None] + np.arange(count)  # the points that a centre reaches, and some beyond the last one
     extended = np.concatenate([points, np.full(count, np.inf)])
     heights = extended.take(near)
-    heights -= centres[:, None]
-    heights /= std
-    heights *= heights
-    heights *= -0.5
-    np.exp(heights, out=heights)
+    np.subtract(centres[:, None], heights, out=heights)
+    heights /= width
+    heights = noise.density(heights)
     heights *= weights[:, None]
     density = np.bincount(near.ravel(), heights.ravel(), minlength=len(extended))[: len(points)]
-    return density / (std * math.sqrt(2 * math.pi))
+    return density / width

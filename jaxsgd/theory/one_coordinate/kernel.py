@@ -1,0 +1,218 @@
+"""The law of x_0, x_1, .. of one coordinate as a Markov chain: what it says of regions, exits and the long run."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from jaxsgd.errors import InvalidInput, InvalidType, NoExactSolution, integer
+from jaxsgd.module import AbstractOrFinal, brief
+from jaxsgd.regions import Regions, checked_regions, interval
+from jaxsgd.study import Study
+from jaxsgd.theory.one_coordinate import integral_equations
+from jaxsgd.theory.one_coordinate.density import Law, mixture
+from jaxsgd.theory.one_coordinate.integral_equations import Stationary, density_at, stationary_law
+from jaxsgd.theory.one_coordinate.quadrature import EVERYWHERE, TOLERANCE, Agreed, Answers, Quadrature, suspects_of
+from jaxsgd.theory.one_coordinate.update_of_density import update_of_density
+
+
+class MarkovKernel(AbstractOrFinal):
+    """The law of x_t of a study of one coordinate, without simulation; what [`jaxsgd.theory.markov_kernel`][] returns.
+
+    Everything is found by quadrature of densities on two grids that must agree to 1e-6; `quadrature_error` among the
+    attributes of what is returned says how well they do. As grids agree on what no node of theirs sees, R and R' are
+    looked at between the nodes too, wherever x may be, and panels are cut where they vary there.
+
+    **Raises** `NoExactSolution`, by each of its methods, where the grids do not agree or would be too large.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self._update = update_of_density(study)
+        self._suspects = suspects_of(study.oracle.problem, study.point)
+        self._stationary: dict[tuple[float, ...], Stationary] = {}
+
+    # over time
+
+    def probabilities(self, regions: Regions, steps: Sequence[int] | None = None) -> xr.DataArray:
+        """P(x_s in a region), (step, region).
+
+        **Arguments**
+
+        - `regions`: intervals [low, high) by name, which must not overlap; infinite ends are allowed.
+        - `steps`: default those that the study records.
+        """
+        parts, at = checked_regions(regions), self._steps(steps)
+
+        def rows(law: Law) -> list[float]:
+            return [_mass_in(law.points, law.masses, ends) for ends in parts.values()]
+
+        found = self._asked(at, rows, np.array(list(parts.values())).ravel())
+        values = xr.DataArray(found.answers["rows"], {"step": at, "region": list(parts)}, ("step", "region"))
+        return values.sel(region=list(regions)).assign_attrs(quadrature_error=found.error)
+
+    def density(self, x: Any, step: int) -> xr.DataArray:
+        """The density of x_s, s >= 1, at points (n,)."""
+        points, step = np.atleast_1d(np.asarray(x, np.float64)), integer("step", step, at_least=1)
+        if step > self.study.steps:
+            raise InvalidInput(f"step must lie in 1..{self.study.steps}, got {step}")
+        order, update = points.argsort(), self._update
+        eta, width = float(update.rates[step - 1]), float(update.widths[step - 1])
+        if eta == 0:
+            raise InvalidInput(f"the learning rate at t = {step - 1} is 0; ask for the density of an earlier step")
+
+        def rows(law: Law) -> np.ndarray:
+            found = np.empty(len(points))
+            centres = law.points - eta * law.slopes
+            found[order] = mixture(centres, law.masses, width, update.noise, points[order])
+            return found * width * update.noise.scale  # of the order of 1, for the comparison of grids
+
+        found = self._asked(np.array([step - 1]), rows, np.zeros(0))
+        values = found.answers["rows"][0] / (width * update.noise.scale)
+        return xr.DataArray(values, {"x": points}, ("x",), attrs={"quadrature_error": found.error})
+
+    def exit_probability(self, low: float, high: float, steps: Sequence[int] | None = None) -> xr.DataArray:
+        """P(some x_t, t <= s, outside [low, high)), (step,), from x_0 in it."""
+        ends, at = self._around_start(low, high), self._steps(steps)
+
+        def rows(law: Law) -> list[float]:
+            return [float(law.masses.sum())]
+
+        found = self._asked(at, rows, np.zeros(0), inside=ends)
+        values = 1 - found.answers["rows"][:, 0]
+        return xr.DataArray(values, {"step": at}, ("step",), attrs={"quadrature_error": found.error})
+
+    # in the long run, at a constant learning rate
+
+    def mean_exit_time(self, low: float, high: float) -> float:
+        """E of the first t >= 1 with x_t outside [low, high), from x_0 in it, at a constant learning rate.
+
+        An end may be infinite: then it is taken so far out that going further would not change the time.
+        """
+        ends, update = self._around_start(low, high), self._constant()
+        if np.isfinite(ends).all():
+            return integral_equations.mean_exit_time(update, self._suspects, ends)[0]
+        previous = np.nan
+        for reach in self._reaches():
+            cut = (max(ends[0], update.start - reach), min(ends[1], update.start + reach))
+            found = integral_equations.mean_exit_time(update, self._suspects, cut)[0]
+            if abs(found - previous) <= 1e-9 * found:
+                return found
+            previous = found
+        raise NoExactSolution("the mean exit time grows with every part of the infinite interval that is looked at")
+
+    def stationary_density(self, x: Any) -> xr.DataArray:
+        """The density of the stationary law at points (n,), at a constant learning rate."""
+        points = np.atleast_1d(np.asarray(x, np.float64))
+        law = self._stationary_law(())
+        values = density_at(points, law, self._update)
+        return xr.DataArray(values, {"x": points}, ("x",), attrs={"quadrature_error": law.error})
+
+    def stationary_probabilities(self, regions: Regions) -> xr.DataArray:
+        """The probabilities of regions under the stationary law, (region,), at a constant learning rate."""
+        parts = checked_regions(regions)
+        law = self._stationary_law(tuple(end for ends in parts.values() for end in ends if np.isfinite(end)))
+        values = [_mass_in(law.points, law.masses, parts[name]) for name in regions]
+        return xr.DataArray(values, {"region": list(regions)}, ("region",), attrs={"quadrature_error": law.error})
+
+    def __repr__(self) -> str:
+        return f"MarkovKernel({self.study!r})"
+
+    def _steps(self, steps: Sequence[int] | None) -> np.ndarray:
+        if steps is None:
+            return self.study.recorded_steps
+        at = np.array([integer("steps", step, at_least=0) for step in steps])
+        if not len(at) or at.max() > self.study.steps or np.any(np.diff(at) <= 0):
+            raise InvalidInput(f"steps must increase within 0..{self.study.steps}, got {brief(steps)}")
+        return at
+
+    def _asked(self, at: np.ndarray, rows: Any, cuts: np.ndarray, inside: tuple[float, float] = EVERYWHERE) -> Agreed:
+        """What is asked of the laws at some steps, with panels that end at the cuts."""
+        wanted = set(at.tolist())
+        finite = cuts[np.isfinite(cuts)]
+        update = self._update._replace(kinks=np.unique(np.concatenate([self._update.kinks, finite])))
+
+        def ask(laws: Iterator[Law]) -> Answers:
+            kept = [(rows(law), law.masses.sum()) for step, law in enumerate(laws) if step in wanted]
+            return {"rows": np.array([row for row, _ in kept]), "mass": np.array([mass for _, mass in kept])}
+
+        def difference(answers: Answers, others: Answers) -> float:
+            apart = float(np.abs(answers["rows"] - others["rows"]).max())
+            return apart if inside != EVERYWHERE else max(apart, float(np.abs(answers["mass"] - 1).max()))
+
+        return Quadrature(update, self._suspects, int(at.max()), ask, difference, inside).agreed()
+
+    def _around_start(self, low: float, high: float) -> tuple[float, float]:
+        ends = interval("the set", (low, high))
+        if not ends[0] <= self._update.start < ends[1]:
+            raise InvalidInput(f"x_0 = {self._update.start:g} must lie in [{ends[0]:g}, {ends[1]:g})")
+        return ends
+
+    def _constant(self) -> Any:
+        rates, factors = self._update.rates, self._update.factors
+        if np.ptp(rates) > 0 or np.ptp(factors) > 0 or not rates[0] > 0:
+            raise InvalidInput(
+                "this needs a constant positive learning rate, and noise of constant size; got rates from "
+                f"{rates.min():g} to {rates.max():g}"
+            )
+        return self._update
+
+    def _reaches(self) -> np.ndarray:
+        """Distances from the start, growing, in units of what one update adds."""
+        unit = float(self._update.widths[0]) * self._update.noise.scale
+        return unit * 16 * 1.5 ** np.arange(12)
+
+    def _stationary_law(self, cuts: tuple[float, ...]) -> Stationary:
+        """The law on an interval around the start so wide that a wider one changes nothing."""
+        update = self._constant()
+        if cuts not in self._stationary:
+            previous, reason = None, ""
+            for reach in self._reaches():
+                ends = (update.start - reach, update.start + reach)
+                try:
+                    found = stationary_law(update, self._suspects, ends, np.array(cuts))
+                except NoExactSolution as error:
+                    reason = str(error)
+                    continue
+                apart = np.inf if previous is None else found.difference(previous)
+                if apart <= TOLERANCE / 10:
+                    self._stationary[cuts] = found._replace(error=max(found.error, apart))
+                    break
+                previous, reason = found, f"wider intervals change it by {apart:.1g}"
+            else:
+                raise NoExactSolution(f"no stationary law is found: {reason}")
+        return self._stationary[cuts]
+
+
+def _mass_in(points: np.ndarray, masses: np.ndarray, ends: tuple[float, float]) -> float:
+    return float(masses[(points >= ends[0]) & (points < ends[1])].sum())
+
+
+def markov_kernel(study: Study) -> MarkovKernel:
+    """The law of x_0, x_1, .. of a study of one coordinate, as a Markov chain.
+
+    With m(x) = x - eta_t R'(x) and noise xi of density f, x_{t+1} given x_t = x has the density
+    f((m(x) - y) / w_t) / w_t, w_t = eta_t c_t where the noise has the scale c_t. From it follow, without simulation,
+    the probabilities of regions over time, those of leaving a set by a step, mean exit times, and the stationary law.
+
+    **Arguments**
+
+    - `study`: of plain SGD in one coordinate from one start, with noise whose density is known and smooth, such as
+      Gaussian noise, on any risk.
+
+    **Raises** `NoExactSolution` with the reason for any other study.
+
+    Source: Nystroem (1930), Acta Math. 54, for the quadrature; Kemeny and Snell (1960), Finite Markov Chains, chapter
+    3, for exit times.
+
+    >>> from jaxsgd import noise, oracles, problems, schedules
+    >>> oracle = oracles.AdditiveNoise(problems.RippledParabola(), noise.Gaussian(std=4.0))
+    >>> study = Study(oracle=oracle, schedule=schedules.constant(0.05), steps=100, x0=[3.0])
+    >>> found = markov_kernel(study).probabilities({"basin of 0": (-0.8052563484, 2.8084472048)}, steps=[100])
+    >>> round(float(found[0, 0]), 6)
+    0.075392
+    """
+    if not isinstance(study, Study):
+        raise InvalidType(f"markov_kernel(study) needs a jaxsgd.Study, got {study!r}")
+    return MarkovKernel(study)
