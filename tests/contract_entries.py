@@ -125,7 +125,7 @@ NOISE = {
         lambda: noise.Gaussian(std=[0.0, 0.0]),
         lambda: noise.Gaussian(std=[1.0, 0.0]),
         "std = [0, 0]",
-        f"{WITH_VARIANCE} stable_law",
+        f"{WITH_VARIANCE} stable_law marginal",
     ),
     "rademacher": Entry(
         lambda: noise.Rademacher(scale=[0.5, 1.5]),

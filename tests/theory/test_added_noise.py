@@ -198,6 +198,8 @@ def test_cumulants_that_are_not_known():
     for df, missing in ((1.5, "a variance"), (3.0, "cumulants of order 3 or 4")):
         with pytest.raises(NoExactSolution, match=missing):
             js.theory.cumulants(study(js.noise.StudentT(df)))
+    with pytest.raises(NoExactSolution, match="Multiplicative is not additive"):
+        js.theory.cumulants(study(js.noise.Multiplicative(1.0)))
 
 
 def moment_of_cumulants(order, kappa):

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.oracles import Oracle
+from jaxsgd.oracles import GrowingCovariance, Oracle
 from jaxsgd.structure import flat
 from jaxsgd.theory.eigenbasis import is_negative, rounding, stated_hessian
 from jaxsgd.theory.finite_sums.quadratic_examples import ShiftedQuadratic
@@ -37,15 +37,31 @@ class CentredQuadratic(ShiftedQuadratic):
         return cls(flat(problem.minimiser), float(problem.minimum), h, Q)
 
 
+def stated_growth(oracle: Oracle, dimension: int, updates: int | None = None) -> GrowingCovariance | None:
+    """How Cov(g | x) grows, as an oracle states it; with `updates` also of noise with one factor c in all of these.
+
+    Then it is c^2 times that of the noise.
+    """
+    stated = oracle.growing_covariance(dimension)
+    given = oracle.noise_over_time(updates) if stated is None and updates is not None else None
+    if given is None or np.ptp(given.factors) > 0:
+        return stated
+    relative, at_rest = given.noise.relative_variance(dimension), given.noise.covariance_at_rest(dimension)
+    if relative is None or at_rest is None:
+        return None
+    square = given.factors[0] ** 2
+    return GrowingCovariance(square * relative, square * at_rest)
+
+
 class GrowingNoise(NoiseAtPoint):
     """E Cov(g | x) = Q' (diag(r diag(A E[(x - x*)(x - x*)'] A)) + C) Q.
 
     `relative` is r (d,), and `at_rest` Q'CQ.
     """
 
-    def __init__(self, quadratic: CentredQuadratic, oracle: Oracle) -> None:
+    def __init__(self, quadratic: CentredQuadratic, oracle: Oracle, updates: int | None = None) -> None:
         d = len(quadratic.eigenvalues)
-        stated = oracle.growing_covariance(d)
+        stated = stated_growth(oracle, d, updates)
         assert stated is not None  # otherwise its route does not apply
         Q, C = quadratic.vectors, np.asarray(stated.at_rest, np.float64)
         self.relative = np.asarray(stated.relative, np.float64)

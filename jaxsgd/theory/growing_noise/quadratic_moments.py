@@ -9,7 +9,7 @@ from jaxsgd.study import Study
 from jaxsgd.theory.finite_sums.growth_of_second_moments import unstable
 from jaxsgd.theory.finite_sums.sampled_gradients import with_noise
 from jaxsgd.theory.finite_sums.sampled_quadratics import beyond, tabulated
-from jaxsgd.theory.growing_noise.noise_of_gradient import CentredQuadratic, GrowingNoise
+from jaxsgd.theory.growing_noise.noise_of_gradient import CentredQuadratic, GrowingNoise, stated_growth
 from jaxsgd.theory.growing_noise.settling import limit_of
 from jaxsgd.theory.linear import not_linear
 from jaxsgd.theory.route import Route
@@ -25,11 +25,11 @@ class QuadraticWithGrowingNoise(Route):
     slow = True
 
     def applies(self, study: Study) -> str | None:
-        return not_linear(study) or why_not(study.oracle) or unknown_start(study)
+        return not_linear(study) or why_not(study.oracle, study.steps + 1) or unknown_start(study)
 
     def moments(self, study: Study) -> xr.Dataset:
         quadratic = CentredQuadratic.of(study.oracle)
-        noise = GrowingNoise(quadratic, study.oracle)
+        noise = GrowingNoise(quadratic, study.oracle, study.steps + 1)
         found = tabulated(quadratic, study, with_noise(quadratic, noise, study), {})
         plain = study.method.plain
         return found.assign_attrs(
@@ -37,15 +37,18 @@ class QuadraticWithGrowingNoise(Route):
         )
 
 
-def why_not(oracle: Oracle) -> str | None:
-    """Why an oracle is not known to be a quadratic whose noise grows with its gradient; None where it is."""
+def why_not(oracle: Oracle, updates: int | None = None) -> str | None:
+    """Why an oracle is not known to be a quadratic whose noise grows with its gradient; None where it is.
+
+    With a number of `updates` the noise may have one factor in all of them.
+    """
     problem, name = oracle.problem, f"oracles.{type(oracle).__name__}"
     if problem is None or problem.hessian is None or problem.minimiser is None or problem.minimum is None:
         return "the problem does not state a constant Hessian, a minimiser and a minimum"
     if not oracle.unbiased:
         return f"{name} does not state that its gradients are unbiased"
     d = len(flat(problem.minimiser))
-    stated = oracle.growing_covariance(d)
+    stated = stated_growth(oracle, d, updates)
     if stated is None:
         return f"{name} does not state how the covariance of the gradient grows with it"
     if np.shape(stated.relative) != (d,) or np.shape(stated.at_rest) not in ((d,), (d, d)):

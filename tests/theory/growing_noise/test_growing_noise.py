@@ -35,7 +35,7 @@ def spread(A, C, M):
 def study_of(curvature, added, **changes):
     schedule = schedules.polynomial(0.3, 0.1, 0.5)
     about = {"schedule": schedule, "steps": 20, "x0": [2.0, -0.5], "record": record.at([0, 1, 2, 20])} | changes
-    return js.Study(oracle=oracle_of(curvature, added), **about)
+    return js.Study(**({"oracle": oracle_of(curvature, added)} | about))
 
 
 @both
@@ -121,6 +121,15 @@ def test_growth_with_momentum_is_the_spectral_radius_of_the_map(curvature, momen
         if flagged[eta]:
             assert f"by a factor of {radius(eta):.4g} an update" in attributes["mean_square_reason"]
     assert set(flagged.values()) == {True, False}
+
+
+def test_a_constant_scale_is_that_of_both_parts():
+    problem, scaled = problems.Quadratic([2.0, 1.0]), noise.Multiplicative(2 * STD, noise.Gaussian(1.0))
+    given = oracles.AdditiveNoise(problem, noise.Multiplicative(STD, noise.Gaussian(0.5)), schedules.constant(2.0))
+    study = study_of("diagonal", "nothing", oracle=oracles.AdditiveNoise(problem, scaled))
+    expected = theory.exact(study)
+    for name, values in theory.exact(study.replace(oracle=given)).items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-13)
 
 
 def test_ten_coordinates_with_momentum_grow_as_the_worst_of_them():
