@@ -101,6 +101,7 @@ def test_a_network_follows_the_recursion_by_hand():
     np.testing.assert_allclose(paths.x[0, -1], flat(points[-1]), atol=2e-6)
 
 
+@pytest.mark.slow
 def test_strips_and_lanes_follow_the_same_paths():
     layout = make_layout(DRAWN, statistics=("mean", "variance", "x"))
     task = make_task(DRAWN, layout.statistics, {}, 0, 40, 3, None)
@@ -206,6 +207,7 @@ def test_a_batch_of_different_examples_is_no_larger_than_the_data():
         js.oracles.ExampleSampling(PROBLEM, js.orders.RandomReshuffling(), batch=N + 1)
 
 
+@pytest.mark.slow
 def test_sums_of_parts_and_sweeps_are_those_of_the_whole():
     study = DRAWN.replace(observables={"test": PROBLEM.test_risk}, averages={})
     asked = {"statistics": ("mean", "variance"), "progress": False}

@@ -222,6 +222,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_killed_at_random_times(folder, tmp_path):
     """SIGKILL, each time between 0 and 0.3 s after the first work; a whole run takes more than 1 s."""
     script, saved = tmp_path / "killed.py", tmp_path / "result.nc"

@@ -57,6 +57,7 @@ def test_independent_samples_by_hand():
     np.testing.assert_allclose(best.upper - best.difference, 2.4353393 * best.standard_error)
 
 
+@pytest.mark.slow
 def test_few_trajectories_keep_the_level():
     """20 equal cells, 10 trajectories each: the first is kept with probability 0.95 at least.
 
