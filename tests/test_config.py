@@ -91,6 +91,11 @@ EXAMPLES = {
         "quadratic": "curvature = [2.0, 4.0]",
         "function": "f = 'own:quartic'\nminimiser = [0.0, 0.0]",
         "absolute_value": "scale = [1.0, 2.0]",
+        "rippled_parabola": "dimension = 2",
+        "double_well": "dimension = 2",
+        "rosenbrock": "dimension = 2",
+        "separable_cosine": "dimension = 2\namplitude = 0.5",
+        "polyak_lojasiewicz": "dimension = 2",
         "huber": "delta = 0.5\nscale = [1.0, 2.0]",
         "max_affine": "slopes = [[1, 0], [0, 1], [-1, -1]]",
         "finite_sum": "loss = 'own:loss'\ndata = [[1.0, 0.0], [0.0, 2.0]]\nminimiser = [0.5, 1.0]",
@@ -392,7 +397,7 @@ MISTAKES = {
     ),
     "unknown kind": (
         VALID.replace('"constant"', '"constnat"'),
-        "schedule.kind: unknown kind 'constnat'; allowed: constant, .*; did you mean 'constant'",
+        "schedule.kind: unknown kind 'constnat'; allowed: alternating, constant, .*; did you mean 'constant'",
     ),
     "unknown short kind": (VALID + "[averages]\neta = 'unifrom'", "averages.eta: unknown kind 'unifrom'; .*'uniform'"),
     "missing kind": (
