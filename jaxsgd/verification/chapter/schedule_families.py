@@ -151,8 +151,8 @@ def tuned(problem: str) -> dict[str, Study]:
 def at_end(problem: str, family: str) -> bool:
     """Whether the tuned power or rate of a polynomial decay is at an end of its grid.
 
-    Others may then be better: the family is not tuned, and a comparison with it says nothing. The other shapes either end
-    where a family turns into its counterpart (warm-ups, spreads), or have no counterpart that is tuned.
+    Others may then be better: the family is not tuned, and a comparison with it says nothing. Other shapes are not
+    asked: no counterpart has any.
     """
     numbers = _found(problem)["tuned"][family]
     return any(numbers[name] in (min(grid), max(grid)) for name, grid in _POLYNOMIAL.items() if name in numbers)
