@@ -123,7 +123,7 @@ SLACK = {
         ("alternating-on-quadratic", "alternating-on-iris", "warm-up-on-quadratic", "warm-up-on-absolute-value"),
         "the falling order of rates is better under every fault, noise and gradients of all sizes",
     ),
-    "warm-up-tuned-on-absolute-value": "near the kink the order of these rates matters under no fault",
+    "warm-up-tuned-on-absolute-value": "no fault of these makes the falling order of these rates the worse one",
     "difference-on-plateau-on-quadratic": "to end on lower rates is better under every fault",
     "descent-better": "what has noise is worse than what has none under every fault",
     "frozen": "the rates decay under every fault",

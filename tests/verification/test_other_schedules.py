@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 import jaxsgd as js
-from jaxsgd.verification.chapter import schedule_families
+from jaxsgd.verification.chapter import other_schedules, schedule_families
 from jaxsgd.verification.chapter.schedule_families import (
     GRIDS,
     PROBLEMS,
     T,
+    at_end,
     base,
     differences,
     families,
@@ -109,3 +110,16 @@ def test_tuned_numbers_are_those_of_the_study_and_lie_on_its_grids():
         assert low < float(tuned(problem)["constant"].schedule.value) < high
         assert all(each.low < each.mean < each.high for each in differences(problem).values())
         assert all(study.steps == T for study in tuned(problem).values())
+
+
+def test_nothing_is_claimed_of_a_decay_at_an_end_of_its_grid(monkeypatch):
+    """With warm-up all are there: a rate of 500, a power of 8, a rate of 0.5. Were they inside, all were claimed."""
+    decay = "warm-up, polynomial"
+    assert all(at_end(problem, decay) for problem in PROBLEMS)
+    assert [at_end(problem, "polynomial") for problem in PROBLEMS] == [False, False, True]
+    assert not at_end("iris", "cosine")
+    claimed = other_schedules._is_claimed
+    assert not any(claimed(decay, problem, differences(problem)[decay]) for problem in PROBLEMS)
+    assert claimed("restarts", "iris", differences("iris")["restarts"])
+    monkeypatch.setattr(other_schedules, "at_end", lambda *_: False)
+    assert all(claimed(decay, problem, differences(problem)[decay]) for problem in PROBLEMS)

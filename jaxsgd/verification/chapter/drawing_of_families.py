@@ -76,7 +76,6 @@ def _risks(ax: "Axes", values: np.ndarray) -> None:
         ax.errorbar(risks.mean(), row, xerr=2 * error, fmt="o", linewidth=1, **look)
         ax.axhline(row, color="0.9", linewidth=0.6, zorder=0)
     low, high = values.mean(1).min(), values.mean(1).max()
-    low, high = values.mean(1).min(), values.mean(1).max()
     digits = (1, 3) if high > 3 * low else (1, 1.5, 2, 3, 5, 7)
     ticks = [digit * 10.0**power for power in range(-4, 1) for digit in digits]
     ticks = [tick for tick in ticks if 0.8 * low < tick < 1.3 * high]

@@ -110,7 +110,7 @@ def families(study: Study) -> dict[str, Callable[..., Study]]:
     } | {"on plateau": plateau}
 
 
-_POLYNOMIAL = {"power": [0.5, 1.0, 2.0], "rate": [5.0, 15.0, 50.0, 150.0]}
+_POLYNOMIAL = {"power": [0.5, 1.0, 2.0, 4.0, 8.0], "rate": [0.5, 1.5, 5.0, 15.0, 50.0, 150.0, 500.0]}
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "constant": {},
@@ -132,7 +132,7 @@ have the mean `initial`, and end on the small one where `spread` is negative and
 
 def first_rates(problem: str, steps: int, count: int) -> np.ndarray:
     """Values of `initial` to be searched, on a scale of logarithms."""
-    least, most = {"quadratic": (1.0, 3.0), "absolute value": (2.5, 8.0), "iris": (5.0, 30.0)}[problem]
+    least, most = {"quadratic": (1.0, 5.0), "absolute value": (2.5, 30.0), "iris": (5.0, 30.0)}[problem]
     return np.geomspace(least / steps, most, count)
 
 
@@ -146,6 +146,16 @@ def tuned(problem: str) -> dict[str, Study]:
     """The tuned study of each family."""
     makers = families(base(problem))
     return {family: makers[family](**numbers) for family, numbers in _found(problem)["tuned"].items()}
+
+
+def at_end(problem: str, family: str) -> bool:
+    """Whether the tuned power or rate of a polynomial decay is at an end of its grid.
+
+    Others may then be better: the family is not tuned, and a comparison with it says nothing. Other shapes are not
+    asked: no counterpart has any.
+    """
+    numbers = _found(problem)["tuned"][family]
+    return any(numbers[name] in (min(grid), max(grid)) for name, grid in _POLYNOMIAL.items() if name in numbers)
 
 
 class Difference(NamedTuple):
