@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 
 Array = np.ndarray
 LARGEST_MOMENTUM = 0.95
-"""Nearer to 1, and without bad scales, a rate can be found at which the mean swings through the minimum at T itself."""
+"""Nearer to 1, without bad scales, a constant rate can be found whose mean swings and first comes to 0 at T itself."""
 
 
 class Quadratic(NamedTuple):
