@@ -13,12 +13,14 @@ from jaxsgd import compiler
 compiler.interleave()  # as the command line of jaxsgd does
 
 import csv
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import figures
+import linear
 import numpy as np
 import typer
 
@@ -55,57 +57,93 @@ SETTINGS: dict[str, Callable[[float], js.Study]] = {
 }
 
 
-def axes(setting: str, kappa: float, count: int) -> dict[str, dict[str, Any]]:
-    """What is searched, up to `over` times the learning rate at which a constant one is no longer stable.
-
-    That is 2 / h_max, and 2 (1 + b) / h_max with momentum b. A rate that falls to 0 may begin at nearly twice as much:
-    what grows at first shrinks later, on balance if eta_0 h < 4, since the mean of log|1 - eta_t h| over half a cosine
-    is log(eta_0 h / 4) where eta_0 h >= 1. In rotated coordinates single precision does not survive that.
-    """
-    turned = setting == "rotated"
-    over = 0.98 if turned else 1.95
-    preconditioned = 2 * kappa / (1 + kappa) if turned else 1.0  # its largest curvature
-    shape = {"final": [0.0, 1.0]}
-    adaptive = {"rate": np.geomspace(3e-3, 30.0, count)} | shape
+def axes(count: int) -> dict[str, dict[str, Any]]:
+    """What is searched for methods that have no exact moments."""
+    adaptive = {"rate": np.geomspace(3e-3, 30.0, count), "final": [0.0, 1.0]}
     return {
-        "SGD": {"rate": np.geomspace(0.01, 2 * over, count) / kappa} | shape,
-        "momentum": {"rate": np.geomspace(0.005, 3.9 * over, count) / kappa} | shape
-        | {"momentum": [0.3, 0.5, 0.7, 0.8, 0.9, 0.95]},
-        "preconditioned": {"rate": np.geomspace(0.01, 2 * over, count) / preconditioned} | shape,
         "Adagrad": adaptive,
         "RMSProp": adaptive | {"decay": [0.9, 0.99]},
         "Adam": adaptive | {"b1": [0.0, 0.9], "b2": [0.99, 0.999]},
         "sign SGD": adaptive,
-    }  # fmt: skip
+    }
+
+
+def quadratic(study: js.Study, preconditioned: bool = False) -> linear.Quadratic:
+    """Curvatures, variances and start of a study that is not rotated; as preconditioning leaves them."""
+    oracle: Any = study.oracle
+    h, s, x0 = oracle.problem.hessian, np.broadcast_to(oracle.noise.std, 2) ** 2, np.asarray(study.x0)
+    if preconditioned:  # sqrt(h) x
+        h, s, x0 = np.ones(2), s / h, np.sqrt(h) * x0
+    return linear.Quadratic(h, s, x0, study.steps)
+
+
+@functools.cache
+def best_linear(setting: str, kappa: float) -> dict[str, tuple[dict[str, float], float]]:
+    """The best cell of each linear method, and its exact risk.
+
+    A rotation is nothing to SGD and momentum: they have the cells and the risks of the same problem unrotated. The
+    diagonal of the rotated Hessian is (1 + kappa) / 2 twice, so that preconditioning by it is SGD at another rate. None
+    is simulated there: beyond the stability limit of a constant rate, where a falling one may begin, iterates grow by
+    so many orders of magnitude that single precision keeps nothing of the flat direction.
+    """
+    if setting == "rotated":
+        known = best_linear("other units", kappa)
+        cell, risk = known["SGD"]
+        return known | {"preconditioned": (cell | {"rate": float(f"{cell['rate'] * (1 + kappa) / 2:.6g}")}, risk)}
+    study = SETTINGS[setting](kappa)
+    cells = {
+        "SGD": linear.best(quadratic(study), with_momentum=False),
+        "momentum": linear.best(quadratic(study), with_momentum=True),
+        "preconditioned": linear.best(quadratic(study, preconditioned=True), with_momentum=False),
+    }
+    exact = {name: js.theory.exact(scaled.run(study, name, **cell)) for name, (cell, _) in cells.items()}
+    return {name: (cells[name][0], float(exact[name]["risk_mean"][-1])) for name in cells}
 
 
 def rows(setting: str, kappa: float, scale: Scale) -> Iterator[Row]:
-    """One row for each method: the cell that is best, measured on trajectories that had no part in the choice."""
+    """One row for each method: its best cell. What is simulated had no part in the choice."""
     study = SETTINGS[setting](kappa)
     makers = {name: lambda name=name, **point: scaled.run(study, name, **point) for name in scaled.METHODS}
-    swept = js.sweep(makers, axes(setting, kappa, scale.rates), scale.tuning, progress=False)
-    within = {name: js.compare(swept, family=name) for name in scaled.METHODS}
-    best = {name: {key: [value] for key, value in one.leader.point.items()} for name, one in within.items()}
-    fresh = js.sweep(makers, best, scale.measuring, first_trajectory=scale.tuning, progress=False)
+    searched = {name: makers[name] for name in scaled.METHODS if name not in scaled.LINEAR}
+    swept = js.sweep(searched, axes(scale.rates), scale.tuning, progress=False)
+    within = {name: js.compare(swept, family=name) for name in searched}
+    found, known = {name: one.leader.point for name, one in within.items()}, best_linear(setting, kappa)
+    if setting != "rotated":
+        found |= {name: cell for name, (cell, _) in known.items()}
+    found = {name: found[name] for name in scaled.METHODS if name in found}
+    fresh = js.sweep(
+        {name: makers[name] for name in found},
+        {name: {key: [value] for key, value in point.items()} for name, point in found.items()},
+        scale.measuring,
+        first_trajectory=scale.tuning,
+        progress=False,
+    )
     tuned = js.compare(fresh)
-    for i, cell in enumerate(tuned.cells):
-        name = str(cell.family)
-        risk, error = float(tuned.means[i]), float(tuned.standard_errors[i])
-        exact = float(js.theory.exact(cell.study)["risk_mean"][-1]) if name in scaled.LINEAR else None
+    measured = {
+        str(cell.family): (float(tuned.means[i]), float(tuned.standard_errors[i])) for i, cell in enumerate(tuned.cells)
+    }
+    risks = {name: (known[name][1], 0.0) if name in known else measured[name] for name in scaled.METHODS}
+    least, least_error = min(risks.values())
+    for name, (risk, error) in risks.items():
+        cell = known[name][0] if name in known else found[name]
+        simulated = measured.get(name) if name in known else None
         yield {
             "setting": setting,
             "condition number": kappa,
             "method": name,
-            "best cell": ", ".join(f"{key}={value:.4g}" for key, value in cell.point.items()),
+            "best cell": ", ".join(f"{key}={value:.6g}" for key, value in cell.items()),
             "risk": risk,
             "se": error,
-            "exact": exact,
-            "z": None if exact is None else (risk - exact) / error,
-            "relative to best": risk / tuned.means[tuned.best.leader],
-            "may be best": bool(tuned.best.members[i]),
-            "cells in set of method": len(within[name].members),
-            "cells": len(within[name].cells),
-            "at end of grid": " ".join(_at_ends(cell.point, [each.point for each in within[name].cells])),
+            "exact": risk if name in known else None,
+            "simulated": simulated and simulated[0],
+            "z": simulated and (simulated[0] - risk) / simulated[1],
+            "relative to best": risk / least,
+            "may be best": risk - least <= 2 * np.hypot(error, least_error),
+            "cells in set of method": len(within[name].members) if name in within else None,
+            "cells": len(within[name].cells) if name in within else None,
+            "at end of grid": " ".join(_at_ends(cell, [each.point for each in within[name].cells]))
+            if name in within
+            else "",
         }
 
 
@@ -122,7 +160,12 @@ def summary(table: list[Row]) -> Iterator[str]:
         found = sorted(same, key=lambda row: row["risk"])
         texts = [f"{'*' if row['may be best'] else ''}{row['method']} {row['risk']:.4g}" for row in found]
         yield f"{first['setting']}, {first['condition number']:,}: {', '.join(texts)}"
-    yield "* may be the best of the tuned methods (95%), on fresh trajectories; numbers are mean risks at the end"
+    yield "* within two standard errors of the best; numbers are mean risks at the end, exact for linear methods"
+    for name in ("other units", "curvature only"):
+        for kappa in scaled.CONDITION_NUMBERS:
+            cell, risk = linear.best(quadratic(SETTINGS[name](kappa)), with_momentum=True, velocity=True)
+            texts = ", ".join(f"{key}={value:.4g}" for key, value in cell.items())
+            yield f"momentum in torch's form, {name}, {kappa:,}: {risk:.4g} ({texts})"
     for row in table:
         if "rate" in row["at end of grid"]:
             where = ", ".join(str(row[key]) for key in ("setting", "condition number", "method"))

@@ -45,7 +45,7 @@ def _distances(update: Update) -> jax.Array:
 
 
 def _regret_bound(state: State) -> jax.Array:
-    """sum_i (D_i^2 / (2 eta) + eta) sqrt(delta + sum_t g_{t,i}^2) - eta sqrt(delta)."""
+    """sum_i [(D_i^2 / (2 eta) + eta) sqrt(delta + sum_t g_{t,i}^2) - eta sqrt(delta)]."""
     roots = jnp.sqrt(ADDED + state.folds["squares"])
     return jnp.sum((state.folds["farthest"] ** 2 / (2 * RATE) + RATE) * roots - RATE * ADDED**0.5)
 
