@@ -28,11 +28,11 @@ def with_bits(xi, x):
     return with_key((xi[0], jax.random.wrap_key_data(xi[1], impl="threefry2x32")), x)
 
 
-def study_of(loss, sampler, x0=np.ones(3)):
+def study_of(loss, sampler, x0=(1.0, 1.0, 1.0)):
     return js.Study(
         oracle=js.oracles.RandomLoss(loss, sampler),
         schedule=js.schedules.constant(RATE),
-        x0=x0,
+        x0=x0 if callable(x0) else np.array(x0),
         steps=T,
         record=js.record.at([T]),
         observe=(),

@@ -87,8 +87,8 @@ class Plan(AbstractOrFinal):
 
         ``width`` is that of the study: d, or more where examples are sampled; ``products`` the multiplications of an
         update in products of matrices. Where these are many, or a trajectory is wide, blocks are small: then some
-        hundred trajectories keep all workers busy, and the state of a few fits into memory; from a width of 2^16 on they
-        are halved with every doubling of it, down to one trajectory.
+        hundred trajectories keep all workers busy, and the state of a few fits into memory; beyond a width of 2^16
+        they are halved as it doubles, down to one trajectory.
 
         Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
         is cut at chunk bounds run the tiles of the whole.

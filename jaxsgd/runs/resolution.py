@@ -6,8 +6,8 @@ that rounding is small against the standard error, some trajectories run on the 
 
 Studies that multiply matrices of x are left alone, as those of networks do. Their training amplifies rounding like any
 other small change, until the paths in two precisions are those of two runs; and what is asked of them is what training
-in float32 does, of which their means are estimates. So are those that draw keys or bits, of updates or of the start: what
-`jax.random` makes of these in float64 are other numbers, and paths in two precisions are those of two draws.
+in float32 does, of which their means are estimates. Studies whose updates or start draw keys or bits are left alone,
+too: what `jax.random` makes of these in float64 are other numbers, and paths in two precisions are those of two draws.
 """
 
 import dataclasses
