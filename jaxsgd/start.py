@@ -225,8 +225,13 @@ def as_law(given: Any) -> Start | None:
         raise InvalidType(f"x0 must be a point or a law of jaxsgd.start, got {brief(given)}; call it")
     if isinstance(given, Start):
         return given
-    # Not a class, nor a network that can be called, which is a pytree and so a point.
-    is_function = callable(given) and not isinstance(given, type) and jax.tree_util.all_leaves([given])
+    if isinstance(given, type):
+        raise InvalidType(
+            f"x0 must be a point or a law of its draws, got the class {brief(given)}: call it, or give a function of a "
+            f"stream that does, such as lambda stream: {given.__name__}(..., key=stream.key()) for a network"
+        )
+    # Not a network that can be called, which is a pytree and so a point.
+    is_function = callable(given) and jax.tree_util.all_leaves([given])
     return Sampler(given) if is_function else None
 
 

@@ -145,6 +145,9 @@ def _integer_bits(bound: int) -> Callable:
 DTYPES = {"integers": jnp.int32, "bits": jnp.uint32, "key": jnp.uint32}
 """Of the kinds of variates that are not floats."""
 
+OF_WORDS = ("bits", "key")
+"""The kinds that are words: random numbers are made of these by whoever asked, otherwise in float64 than in float32."""
+
 _OF_BOTH_WORDS = ("centred_uniform",)
 
 
@@ -195,7 +198,7 @@ class Request(NamedTuple):
             size = (count, *shape)
             if self.kind == "integers":
                 return random.integers(self.bound, size=size).astype(np.int32)
-            if self.kind in ("bits", "key"):
+            if self.kind in OF_WORDS:
                 return random.integers(2**32, size=size, dtype=np.uint32)
             if self.kind == "rademacher":
                 return random.choice([-1.0, 1.0], size).astype(dtype)

@@ -100,18 +100,23 @@ class Shapes(NamedTuple):
     """A pytree of arrays of any types without its numbers."""
 
     treedef: Any
-    leaves: tuple[tuple[tuple[int, ...], str], ...]
+    leaves: tuple[tuple[tuple[int, ...], Any], ...]
 
     @classmethod
     def of(cls, tree: Any) -> "Shapes":
-        """Those of a pytree of arrays (or of anything that has shapes and types)."""
+        """Those of a pytree of arrays (or of anything that has shapes and types), keys of ``jax.random`` included."""
         leaves, treedef = jax.tree.flatten(tree)
-        return cls(treedef, tuple((tuple(leaf.shape), np.dtype(leaf.dtype).name) for leaf in leaves))
+        return cls(treedef, tuple((tuple(leaf.shape), _type_of(leaf)) for leaf in leaves))
 
     @property
     def like(self) -> Any:
         """The tree with shapes and types in place of numbers."""
         return jax.tree.unflatten(self.treedef, [jax.ShapeDtypeStruct(*leaf) for leaf in self.leaves])
+
+
+def _type_of(leaf: Any) -> Any:
+    """The name of a type; the type itself where NumPy has none, that of a key."""
+    return leaf.dtype if jnp.issubdtype(leaf.dtype, jax.dtypes.extended) else np.dtype(leaf.dtype).name
 
 
 def flat(tree: Any) -> np.ndarray:

@@ -12,6 +12,7 @@ import pytest
 import jaxsgd as js
 from jaxsgd.engine.fingerprint import fingerprint
 from jaxsgd.engine.plan import SMALL_BLOCK, Form
+from jaxsgd.engine.statistics.summation import block_sum
 from jaxsgd.errors import InvalidInput, InvalidType
 from jaxsgd.products import LARGE, products
 from jaxsgd.runs.tasks import make_layout, make_task
@@ -192,6 +193,7 @@ VECTOR = js.problems.FiniteSum(lambda model, example: model(example[0]), (IMAGES
         ({"x0": lambda stream: INTEGERS}, InvalidType, r"x0\.count is an array of int32"),
         ({"x0": {"w": np.zeros(2), "set": {1}}}, InvalidType, r"x0\['set'\] is static.*cannot be hashed"),
         ({"x0": {"f": jax.nn.relu}}, InvalidType, r"x0\['f'\] must be a number"),
+        ({"x0": eqx.nn.MLP}, InvalidType, r"class equinox\.nn\.MLP: call it, or give .* lambda stream: MLP\("),
         ({"x0": eqx.nn.Lambda(jax.nn.relu)}, InvalidType, "must be a number"),
         ({"oracle": js.oracles.ExampleSampling(VECTOR, batch=2)}, InvalidInput, r"one number for one example.*\(4,\)"),
         ({"x0": eqx.nn.Linear(16, 4, key=jax.random.key(np.uint32(0))), "steps": 0}, InvalidInput, "steps"),
@@ -205,6 +207,32 @@ def test_what_cannot_be_a_network_is_refused(changes, error, words):
 def test_a_batch_of_different_examples_is_no_larger_than_the_data():
     with pytest.raises(InvalidInput, match="at most the number of examples, 32"):
         js.oracles.ExampleSampling(PROBLEM, js.orders.RandomReshuffling(), batch=N + 1)
+
+
+def test_a_batch_with_replacement_may_be_larger_than_the_data():
+    """Gradients of |x - a|^2/2 at 0 are -a: a step of rate 1 goes to the mean of the examples that were drawn."""
+    a = np.array([0.0, 1.0, 10.0])
+    study = js.Study(
+        oracle=js.oracles.ExampleSampling(js.problems.FiniteSum(lambda x, a: (x - a) ** 2 / 2, a), batch=7),
+        schedule=js.schedules.constant(1.0),
+        x0=0.0,
+        steps=1,
+        record=js.record.at([1]),
+        observe=(),
+        observables={"x": lambda x: x},
+    )
+    x = trajectory_values(study, 64)[0, 0]
+    sums = [b + 10 * c for b in range(8) for c in range(8 - b)]  # b examples 1 and c examples 10, of 7
+    assert np.abs(7 * x[:, None] - sums).min(1).max() < 1e-4
+    assert len(np.unique(x.round(5))) > 10
+    assert abs(x.mean() - a.mean()) < 5 * a.std() / np.sqrt(7 * 64)
+
+
+def test_blocks_of_few_trajectories_have_the_sums_of_the_values():
+    random = np.random.default_rng(0)
+    for block in (1, 2, 4, 8, 16, 32, SMALL_BLOCK):
+        values = random.integers(100, size=(3, 2, block)).astype(np.float32)  # whose sums are exact
+        np.testing.assert_array_equal(block_sum(jnp.asarray(values)), values.sum(-1))
 
 
 @pytest.mark.slow
@@ -238,8 +266,12 @@ def test_products_are_counted_where_matrices_of_x_are_multiplied():
 def test_the_plan_follows_from_the_size_of_a_trajectory():
     assert js.Plan.choose(10, 100, 10**6).form == Form()
     deep = js.Plan.choose(3 * 10**5, 100, 1000, products=10**8)
-    assert (deep.tile, deep.chunk, deep.form.strip) == (SMALL_BLOCK, SMALL_BLOCK, 1)
-    assert js.Plan.choose(10**5, 100, 1000).tile == SMALL_BLOCK  # wide, without products
+    assert (deep.tile, deep.chunk, deep.form.strip) == (8, 8, 1)
+    assert js.Plan.choose(2**16, 100, 1000).tile == SMALL_BLOCK  # wide, without products
+    for width in (2**16, 2**16 + 1, 10**5, 2**18, 10**6, 3 * 10**7):
+        plans = [js.Plan.choose(width, 100, last, products=products) for last in (1, 10**6) for products in (0, 10**8)]
+        assert {(plan.chunk, plan.tile, plan.form.block) for plan in plans} == {(plans[0].chunk,) * 3}  # of width alone
+        assert plans[0].chunk == 1 or 4 * plans[0].tile * width <= 2**24  # bytes
     with pytest.raises(InvalidInput, match="multiple of 64"):
         deep.replace(tile=65)
 

@@ -16,7 +16,8 @@ from jaxsgd.products import LARGE
 _CHUNK_WORK = 2**25  # coordinate-steps of a chunk, some 50 ms of one core
 _TILE_FLOATS = 2**16  # coordinates of a tile, so that its state stays in the cache of a core,
 _WIDE = 2**14  # numbers of a trajectory of which a thousand would take too much memory
-SMALL_BLOCK = 64  # trajectories of a block then
+SMALL_BLOCK = 64  # trajectories of a block then, at most:
+_BLOCK_FLOATS = 2**22  # numbers of a small block, 16 MB, of which a step holds a few copies
 _STRIP_FLOATS = 2**18  # numbers of a strip, which stays in the second cache of a core
 _ACCELERATOR_TILE_FLOATS = 2**24  # coordinates of a tile on an accelerator
 MOST_SPLIT = 16  # coordinates up to which an accelerator carries each as its own array
@@ -86,7 +87,8 @@ class Plan(AbstractOrFinal):
 
         ``width`` is that of the study: d, or more where examples are sampled; ``products`` the multiplications of an
         update in products of matrices. Where these are many, or a trajectory is wide, blocks are small: then some
-        hundred trajectories keep all workers busy, and the state of a few fits into memory.
+        hundred trajectories keep all workers busy, and the state of a few fits into memory; beyond a width of 2^16
+        they are halved as it doubles, down to one trajectory.
 
         Tiles are smaller only for runs that end inside the first chunk: then the parts of a study that
         is cut at chunk bounds run the tiles of the whole.
@@ -104,14 +106,15 @@ class Plan(AbstractOrFinal):
     @classmethod
     def of_few_lanes(cls, width: int, products: int, last: int) -> Self:
         """One small block a tile, in strips where matrices are multiplied; on an accelerator all that fits at once."""
+        block = min(SMALL_BLOCK, _power_of_two(_BLOCK_FLOATS // width))
         if jax.default_backend() != "cpu":
-            fits = SMALL_BLOCK * _power_of_two(_ACCELERATOR_TILE_FLOATS // (SMALL_BLOCK * width))
-            tile = min(fits, SMALL_BLOCK * _power_of_two(-(-last // SMALL_BLOCK), up=True))
-            form = Form(carry_draws=False, block=SMALL_BLOCK, strip=tile if products >= LARGE else 0)
-            return cls(SMALL_BLOCK, tile, jax.local_device_count(), form)
-        strip = min(_power_of_two(_STRIP_FLOATS // width), SMALL_BLOCK) if products >= LARGE else 0
-        form, options = Form(block=SMALL_BLOCK, strip=strip), compiler.accepted(_CPU_OPTIONS + compiler.SAFE)
-        return cls(SMALL_BLOCK, SMALL_BLOCK, _cores(), form, options)
+            fits = block * _power_of_two(_ACCELERATOR_TILE_FLOATS // (block * width))
+            tile = min(fits, block * _power_of_two(-(-last // block), up=True))
+            form = Form(carry_draws=False, block=block, strip=tile if products >= LARGE else 0)
+            return cls(block, tile, jax.local_device_count(), form)
+        strip = min(_power_of_two(_STRIP_FLOATS // width), block) if products >= LARGE else 0
+        form, options = Form(block=block, strip=strip), compiler.accepted(_CPU_OPTIONS + compiler.SAFE)
+        return cls(block, block, _cores(), form, options)
 
     @classmethod
     def for_accelerator(cls, dimension: int, chunk: int, needed: int) -> Self:

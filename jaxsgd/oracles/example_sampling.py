@@ -36,7 +36,8 @@ class ExampleSampling(Oracle):
 
     - `problem`: R = (1/n) sum_i f_i, one of `FiniteSum`, `LeastSquares` and `LogisticRegression`.
     - `order`: how the examples are drawn, one of [`jaxsgd.orders`][].
-    - `batch`: b, at least 1. Where an order draws different examples it must not exceed n.
+    - `batch`: b, at least 1. Where an order draws different examples it must not exceed n. With replacement it may: g_t
+      is the mean of b independent gradients of examples, whatever n.
     """
 
     problem: EmpiricalRisk

@@ -1,6 +1,7 @@
 """What a study, or a sweep, will cost, before it is run."""
 
 import dataclasses
+import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -18,12 +19,21 @@ from jaxsgd.runs.simulation import DEFAULT_STATISTICS
 from jaxsgd.runs.tasks import make_layout, make_task
 from jaxsgd.study import Study
 
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
+
 _PILOT_STEPS = 200
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """The cost of a run: trajectory-steps, bytes of working memory, expected seconds after compilation."""
+    """The cost of a run: trajectory-steps, bytes of memory, expected seconds after compilation.
+
+    Memory is that of the tiles of all workers, and what compiling the program and running one tile added to the peak of
+    this process: often some hundred MB, and none where its peak was higher before.
+    """
 
     trajectory_steps: int
     memory: int
@@ -87,8 +97,8 @@ def _turns(task: Task, trajectories: int) -> float:
 
 
 def _measure(task: Task, study: Study, pilot: Study) -> tuple[float, int]:
-    """The seconds of one tile of the study, and bytes of working memory of all workers, from one tile of its pilot."""
-    plan = task.plan
+    """The seconds of one tile of the study, and bytes of memory, from one tile of its pilot."""
+    plan, before = task.plan, _peak()
     arguments = (task.inputs, task.key, Span(np.uint32(0), np.int32(0), np.int32(plan.tile)))
     compiled = task.tile(careful=False).jitted.lower(*arguments).compile()
     jax.block_until_ready(compiled(*arguments))
@@ -98,4 +108,12 @@ def _measure(task: Task, study: Study, pilot: Study) -> tuple[float, int]:
     memory = compiled.memory_analysis()
     assert memory is not None  # every backend of this version of JAX has it
     kept = memory.output_size_in_bytes * len(study.recorded_steps) / len(pilot.recorded_steps)
-    return seconds, int(plan.workers * (memory.temp_size_in_bytes + kept * plan.chunk / plan.tile))
+    tiles = plan.workers * (memory.temp_size_in_bytes + kept * plan.chunk / plan.tile)
+    return seconds, int(tiles) + _peak() - before
+
+
+def _peak() -> int:
+    """The most bytes that this process has held so far; 0 where the system does not tell."""
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -6,7 +6,8 @@ that rounding is small against the standard error, some trajectories run on the 
 
 Studies that multiply matrices of x are left alone, as those of networks do. Their training amplifies rounding like any
 other small change, until the paths in two precisions are those of two runs; and what is asked of them is what training
-in float32 does, of which their means are estimates.
+in float32 does, of which their means are estimates. Studies whose updates or start draw keys or bits are left alone,
+too: what `jax.random` makes of these in float64 are other numbers, and paths in two precisions are those of two draws.
 """
 
 import dataclasses
@@ -25,6 +26,7 @@ from jaxsgd.results.rounding import SHARE, Rounding, Roundings
 from jaxsgd.runs.bounded import bounded, bounded_of_cells
 from jaxsgd.runs.own_functions import with_own_functions
 from jaxsgd.runs.trajectories import every_trajectory
+from jaxsgd.streams import OF_WORDS
 from jaxsgd.study import Study
 
 TWINS = 1024
@@ -43,7 +45,7 @@ def examined(
     - `seen`: mean and variance of each observable, (records,).
     - `twins`: whether trajectories run in both precisions where bounds are not enough.
     """
-    if study.products >= LARGE:
+    if _is_left_alone(study):
         return {}
     found = {
         name: dataclasses.replace(each, is_open=not each.is_settled(*seen[name], trajectories).all())
@@ -54,7 +56,7 @@ def examined(
 
 def known_of_cells(studies: Sequence[Study], program: Program, seen: Means, trajectories: int) -> list[Roundings]:
     """What bounds say of each of several studies with one program; ``seen`` has an axis of cells in front."""
-    if studies[0].products >= LARGE:
+    if _is_left_alone(studies[0]):
         return [{} for _ in studies]
     of_all = bounded_of_cells(studies, program)
     open_ = {name: np.any(~each.is_settled(*seen[name], trajectories), 1) for name, each in of_all.items()}
@@ -62,6 +64,12 @@ def known_of_cells(studies: Sequence[Study], program: Program, seen: Means, traj
         {name: each.of_cell(cell, bool(open_[name][cell])) for name, each in of_all.items()}
         for cell in range(len(studies))
     ]
+
+
+def _is_left_alone(study: Study) -> bool:
+    """Whether trajectories in float64 would not follow those in float32, for reasons other than lost digits."""
+    drawn = (*study.requests, *study.start_requests)
+    return study.products >= LARGE or any(request.kind in OF_WORDS for request in drawn)
 
 
 def in_both_precisions(study: Study, found: Roundings, seen: Means, trajectories: int, seed: int) -> Roundings:
