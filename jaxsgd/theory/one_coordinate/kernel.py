@@ -50,7 +50,7 @@ class MarkovKernel(AbstractOrFinal):
 
         found = self._asked(at, rows, np.array(list(parts.values())).ravel())
         values = xr.DataArray(found.answers["rows"], {"step": at, "region": list(parts)}, ("step", "region"))
-        return values.sel(region=list(regions)).assign_attrs(quadrature_error=found.error)
+        return values.sel(region=list(regions)).assign_attrs(_accuracy(found.error, found.spacing))
 
     def density(self, x: Any, step: int) -> xr.DataArray:
         """The density of x_s, s >= 1, at points (n,)."""
@@ -70,7 +70,7 @@ class MarkovKernel(AbstractOrFinal):
 
         found = self._asked(np.array([step - 1]), rows, np.zeros(0))
         values = found.answers["rows"][0] / (width * update.noise.scale)
-        return xr.DataArray(values, {"x": points}, ("x",), attrs={"quadrature_error": found.error})
+        return xr.DataArray(values, {"x": points}, ("x",), attrs=_accuracy(found.error, found.spacing))
 
     def exit_probability(self, low: float, high: float, steps: Sequence[int] | None = None) -> xr.DataArray:
         """P(some x_t, t <= s, outside [low, high)), (step,), from x_0 in it."""
@@ -81,7 +81,21 @@ class MarkovKernel(AbstractOrFinal):
 
         found = self._asked(at, rows, np.zeros(0), inside=ends)
         values = 1 - found.answers["rows"][:, 0]
-        return xr.DataArray(values, {"step": at}, ("step",), attrs={"quadrature_error": found.error})
+        return xr.DataArray(values, {"step": at}, ("step",), attrs=_accuracy(found.error, found.spacing))
+
+    def entry_probability(self, regions: Regions, steps: Sequence[int] | None = None) -> xr.DataArray:
+        """P(some x_t, t <= s, in one of the regions), (step,), from x_0 in none; jumping over a region is no entry."""
+        parts, at = checked_regions(regions), self._steps(steps)
+        avoided = tuple(parts.values())
+        if any(low <= self._update.start < high for low, high in avoided):
+            raise InvalidInput(f"x_0 = {self._update.start:g} lies in one of the regions: it has entered it")
+
+        def rows(law: Law) -> list[float]:
+            return [float(law.masses.sum())]
+
+        found = self._asked(at, rows, np.array(avoided).ravel(), avoided=avoided)
+        values = 1 - found.answers["rows"][:, 0]
+        return xr.DataArray(values, {"step": at}, ("step",), attrs=_accuracy(found.error, found.spacing))
 
     # in the long run, at a constant learning rate
 
@@ -127,7 +141,14 @@ class MarkovKernel(AbstractOrFinal):
             raise InvalidInput(f"steps must increase within 0..{self.study.steps}, got {brief(steps)}")
         return at
 
-    def _asked(self, at: np.ndarray, rows: Any, cuts: np.ndarray, inside: tuple[float, float] = EVERYWHERE) -> Agreed:
+    def _asked(
+        self,
+        at: np.ndarray,
+        rows: Any,
+        cuts: np.ndarray,
+        inside: tuple[float, float] = EVERYWHERE,
+        avoided: Sequence[tuple[float, float]] = (),
+    ) -> Agreed:
         """What is asked of the laws at some steps, with panels that end at the cuts."""
         wanted = set(at.tolist())
         finite = cuts[np.isfinite(cuts)]
@@ -139,9 +160,9 @@ class MarkovKernel(AbstractOrFinal):
 
         def difference(answers: Answers, others: Answers) -> float:
             apart = float(np.abs(answers["rows"] - others["rows"]).max())
-            return apart if inside != EVERYWHERE else max(apart, float(np.abs(answers["mass"] - 1).max()))
+            return apart if inside != EVERYWHERE or avoided else max(apart, float(np.abs(answers["mass"] - 1).max()))
 
-        return Quadrature(update, self._suspects, int(at.max()), ask, difference, inside).agreed()
+        return Quadrature(update, self._suspects, int(at.max()), ask, difference, inside, avoided).agreed()
 
     def _around_start(self, low: float, high: float) -> tuple[float, float]:
         ends = interval("the set", (low, high))
@@ -183,6 +204,11 @@ class MarkovKernel(AbstractOrFinal):
             else:
                 raise NoExactSolution(f"no stationary law is found: {reason}")
         return self._stationary[cuts]
+
+
+def _accuracy(error: float, spacing: float) -> dict[str, float]:
+    """The attributes of an answer: how far two grids differ, and how far apart R was looked at between their nodes."""
+    return {"quadrature_error": error, "quadrature_spacing": spacing}
 
 
 def _mass_in(points: np.ndarray, masses: np.ndarray, ends: tuple[float, float]) -> float:
