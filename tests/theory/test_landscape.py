@@ -82,11 +82,6 @@ def test_values_far_out_are_those_of_float64():
     np.testing.assert_allclose(found.maximum_values, 2 * found.maxima**4 / (found.maxima**2 + 4), rtol=1e-13)
 
 
-def test_pieces_that_fit_have_no_jump():
-    pieces = problems.Function(lambda x: jnp.where(x[0] < 1, x[0] ** 2, 2 * x[0] - 1))
-    assert landscape(pieces, (-3.3, 4.3)).minima.tolist() == [0]
-
-
 def test_a_narrow_dent_is_not_missed():
     """A grid of 10^5 points does not see it: its width is a hundredth of their distance."""
     problem = known(1.2345, 1e-6, 1e-7)

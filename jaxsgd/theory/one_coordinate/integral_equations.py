@@ -155,8 +155,8 @@ def stationary_law(
         updates = _updates_to_forget(factors, n)
         if not updates <= SLOWEST:
             raise HardlyMixes(
-                f"parts of the interval ({ends[0]:.4g}, {ends[1]:.4g}) hardly communicate: it takes about {updates:.1g} "
-                "updates to forget the start, so that rounding would decide upon the law in the long run"
+                f"parts of the interval ({ends[0]:.4g}, {ends[1]:.4g}) hardly communicate: it takes "
+                f"about {updates:.1g} updates to forget the start, so that rounding would decide upon the law in the long run"
             )
         bound = updates * float(np.abs(masses) @ np.abs(1 - kernel.transition.sum(axis=1)))
         found = Stationary(kernel.nodes, masses, np.inf, grid.cells.spacing)
@@ -166,8 +166,8 @@ def stationary_law(
         previous = found
     if error <= TOLERANCE / 10 < bound:
         raise HardlyMixes(
-            f"paths leave the interval ({ends[0]:.4g}, {ends[1]:.4g}) before its parts have mixed: what leaves may change "
-            f"the law by {bound:.1g}"
+            f"paths leave the interval ({ends[0]:.4g}, {ends[1]:.4g}) before its parts have mixed: what leaves may "
+            f"change the law by {bound:.1g}"
         )
     raise NoExactSolution(
         f"the stationary laws on two grids differ by {error:.1g}: iterates leave the interval "

@@ -26,12 +26,12 @@ class MarkovKernel(AbstractOrFinal):
     another attribute, says how far apart: what is narrower than that, such as a wall, may be missed.
 
     **The long run.** Where R' grows faster than linearly, a chain with a constant rate and unbounded noise has no
-    stationary law in the strict sense: sooner or later, with a tiny probability at each update, a path is thrown so far out
-    that it diverges. What is returned then is the quasi-stationary law on an interval: what the chain has forgotten
-    its start for, long before a path leaves. The interval contains every local minimum that R' shows around the start (in
-    16384 points on all scales up to a thousand times 1 + |x_0|), and one up to five times as wide must give the same law, as far as
-    6000 nodes suffice. Where parts hardly communicate, so that to forget the start takes more than 1e8 updates, or
-    where what is lost meanwhile may change the law by more than 1e-6, there is no answer.
+    stationary law in the strict sense: sooner or later, with a tiny probability at each update, a path is thrown so
+    far out that it diverges. What is returned then is the quasi-stationary law on an interval: what holds once the
+    start is forgotten, long before a path leaves. The interval contains every local minimum that R' shows around the
+    start (at points on all scales up to a thousand times 1 + |x_0|), and one three times as wide must give the same
+    law, or the widest for which 6000 nodes suffice. Where parts hardly communicate, so that to forget the start takes
+    more than 1e8 updates, or where what is lost meanwhile may change the law by more than 1e-6, there is no answer.
 
     **Raises** `NoExactSolution`, by each of its methods, where the grids do not agree or would be too large.
     """
@@ -198,27 +198,29 @@ class MarkovKernel(AbstractOrFinal):
 
     def _stationary_law(self, cuts: tuple[float, ...]) -> Stationary:
         """The law on an interval around the start so wide that a wider one changes nothing."""
-        update = self._constant()
+        unit = self._constant().noise.scale * float(self._update.widths[0])
         if cuts not in self._stationary:
             previous, reason, reaches = None, "", self._reaches()
             least = self._farthest_minimum()
             if least > reaches[-1]:
                 raise NoExactSolution(
                     f"no stationary law is found: the risk has a minimum at the distance {least:.3g} from x_0, too far "
-                    f"away for updates that add noise of {reaches[0] / 16:.3g}, and paths may come to stay there"
+                    f"away for updates that add noise of {unit:.3g}, and paths may come to stay there"
                 )
             for number, reach in enumerate(reaches):
-                if reach < least:
+                if reach < least + reaches[0] and least:
                     continue
                 try:
                     found = self._law_within(reach, cuts)
+                except HardlyMixes as error:
+                    raise NoExactSolution(f"no stationary law is found: {error}") from error
                 except NoExactSolution as error:
                     reason = str(error)
                     continue
                 apart = np.inf if previous is None else found.difference(previous)
                 if apart <= TOLERANCE / 10:
                     self._stationary[cuts] = self._confirmed(
-                        found._replace(error=max(found.error, apart)), reaches[number + 1 : number + 5], cuts
+                        found._replace(error=max(found.error, apart)), reaches[number + 1 : number + 4], cuts
                     )
                     break
                 previous, reason = found, f"wider intervals change it by {apart:.1g}"

@@ -36,8 +36,8 @@ class Zero(NamedTuple):
 def stationary_points(value: Enclosure, slope: Enclosure, curvature: Enclosure, low: float, high: float) -> list[Zero]:
     """All zeros of a derivative in [low, high], in order; to be called at the precision of the enclosures.
 
-    **Raises** `InvalidInput` where the function may jump, the derivative cannot be told from 0 at an end, where a zero cannot be told from a
-    jump, or from two zeros or none, and where it would take more than 10^6 boxes.
+    **Raises** `InvalidInput` where the function may jump, the derivative cannot be told from 0 at an end, where a zero
+    cannot be told from a jump, or from two zeros or none, and where it would take more than 10^6 boxes.
     """
     signs = {end: _sign_at(slope, end) for end in (low, high)}
     for end, sign in signs.items():
