@@ -74,6 +74,14 @@ def test_problems_know_their_stationary_points(problem):
     assert np.all(values >= problem.minimum - 1e-6)
 
 
+def test_values_far_out_are_those_of_float64():
+    """There f'' is 1e12, so that a place rounded to float64 would have a value of 1e-8."""
+    found = landscape(RIPPLED, (1e6, 1e6 + 20))
+    assert len(found.minima) == 3
+    assert np.abs(found.values).max() < 1e-9
+    np.testing.assert_allclose(found.maximum_values, 2 * found.maxima**4 / (found.maxima**2 + 4), rtol=1e-13)
+
+
 def test_a_narrow_dent_is_not_missed():
     """A grid of 10^5 points does not see it: its width is a hundredth of their distance."""
     problem = known(1.2345, 1e-6, 1e-7)
@@ -128,6 +136,8 @@ def test_stated_constants_hold_on_intervals():
         (problems.AbsoluteValue(), (-1, 2), "twice differentiable"),
         (problems.Function(lambda x: jnp.abs(x[0]) + x[0] ** 2), (-1, 2), "twice differentiable"),
         (problems.Function(lambda x: jnp.sum(jnp.round(x))), (-1, 2), "'round'"),
+        (problems.Function(lambda x: (x[0] - 0.3) ** 2 - 0.5 * jnp.sign(x[0] - 1)), (-3.3, 4.3), "have a jump"),
+        (problems.Function(lambda x: x[0] + jnp.where(x[0] < 1, 1e-6, 0.0)), (-3.3, 4.3), "have a jump"),
         ("parabola", (-1, 2), "must be one of jaxsgd.problems"),
     ],
 )

@@ -93,6 +93,40 @@ def test_published_exits_and_a_linear_chain_in_closed_form():
     np.testing.assert_allclose(sides, 0.5, atol=1e-6)
 
 
+@pytest.mark.parametrize("x0", [1.0, -1.0])
+def test_a_stationary_law_does_not_depend_on_the_start(x0):
+    """Two wells of one depth: each has the half, or the answer is refused; never 0 and 1."""
+    sides = {"left": (-np.inf, 0), "right": (0, np.inf)}
+    if x0 > 0:
+        found = markov_kernel(study_of(WELL, x0, 0.1, 1.0, 50)).stationary_probabilities(sides)
+        np.testing.assert_allclose(found, 0.5, atol=2e-6)
+        assert found.quadrature_spacing < 1e-3
+    with pytest.raises(NoExactSolution, match="hardly communicate"):
+        markov_kernel(study_of(WELL, x0, 0.1, 0.4, 50)).stationary_probabilities(sides)
+
+
+@pytest.mark.parametrize("x0", [0.0, 3.0])
+def test_a_chain_that_escapes_before_it_mixes_has_no_stationary_law(x0):
+    with pytest.raises(NoExactSolution, match="no stationary law"):
+        markov_kernel(study_of(RIPPLED, x0, 0.05, 4.0, 50)).stationary_density(0.0)
+
+
+def test_entries_do_not_count_jumps_over_a_region():
+    """From 0 one update of noise .5 to [.3, .6): two steps by sums over midpoints."""
+    study = study_of(problems.Quadratic([2.0]), 0.0, 0.1, 5.0, 2)
+    kernel, low, high = markov_kernel(study), 0.3, 0.6
+    first = norm.cdf(high, 0, 0.5) - norm.cdf(low, 0, 0.5)
+    assert abs(float(kernel.entry_probability({"it": (low, high)}, [1])[0]) - first) < 1e-12
+    x = np.concatenate([np.linspace(-5, low, 40_001), np.linspace(high, 5, 40_001)])
+    weights = np.gradient(x)
+    weights[[40_000, 40_001]] = [(x[40_000] - x[39_999]) / 2, (x[40_002] - x[40_001]) / 2]
+    into = norm.cdf(high, 0.8 * x, 0.5) - norm.cdf(low, 0.8 * x, 0.5)
+    second = first + np.sum(weights * norm.pdf(x, 0, 0.5) * into)
+    entry = float(kernel.entry_probability({"it": (low, high)}, [2])[0])
+    assert abs(entry - second) < 1e-7
+    assert float(kernel.exit_probability(-np.inf, low, [2])[0]) > entry + 0.1
+
+
 def test_noise_that_is_not_normal():
     """One update of Student's noise has its density; two have the convolution, of a quadratic."""
     law = noise.StudentT(df=20.0)
@@ -142,6 +176,11 @@ def test_a_narrow_barrier_between_nodes_is_seen():
         (lambda: KERNEL.probabilities({"a": (0, 2)}, [3, 3]), "steps must increase"),
         (lambda: KERNEL.probabilities({"a": (0, 2)}, [99]), "steps must increase within"),
         (lambda: KERNEL.density([0.0], 0), "at least 1|must be"),
+        (lambda: KERNEL.probabilities({"a": (0, 2)}, 3), r"list of steps such as \[5\], got 3"),
+        (lambda: KERNEL.density([np.nan], 3), "x must be finite"),
+        (lambda: KERNEL.density([[0.0]], 3), r"got shape \(1, 1\)"),
+        (lambda: KERNEL.density([], 3), r"got shape \(0,\)"),
+        (lambda: KERNEL.entry_probability({"a": (0, 2)}), "lies in one of the regions"),
         (lambda: KERNEL.exit_probability(2, 3), "must lie in"),
         (lambda: DECAYING.mean_exit_time(0, 2), "constant positive learning rate"),
         (lambda: DECAYING.stationary_density(0.0), "constant positive learning rate"),

@@ -9,8 +9,8 @@ import pytest
 from jaxsgd import problems
 from jaxsgd.errors import InvalidInput
 from jaxsgd.theory import gradient_descent, landscape
+from jaxsgd.verification.chapter import hidden_minimum, many_minima
 from jaxsgd.verification.chapter import hidden_studies as hidden
-from jaxsgd.verification.chapter import many_minima
 from jaxsgd.verification.chapter import rippled_studies as rippled
 
 
@@ -79,6 +79,23 @@ def test_the_number_of_visits_is_uniform_whatever_the_order():
     k = hidden.COUNT
     for order in itertools.permutations(range(k)):
         assert sorted(order.index(dent) + 1 for dent in range(k)) == list(range(1, k + 1))
+
+
+def test_a_hidden_minimum_is_found_by_entering_its_interval():
+    """The exact values against runs on f itself in NumPy: the share of intervals entered, and of the first two."""
+    random, x = np.random.default_rng(0), np.zeros(100_000)
+    seen = np.zeros((3, len(x)), bool)
+    for _ in range(hidden.STEPS + 1):
+        seen |= np.abs(x - hidden.places()[:, None]) < hidden.WIDTH
+        slope = 2 * x * (1 + np.sin(x)) + x**2 * np.cos(x)
+        x = x - hidden.RATE * (slope + hidden.STD * random.standard_normal(len(x)))
+    visited = seen.sum(0)
+    claims = {claim.name: claim.value for claim in hidden_minimum.hidden_minimum().claims}
+    for name, sample in (("hidden-visits", np.minimum(visited, 2) / 3), ("hidden-found", visited / 3)):
+        error = sample.std() / np.sqrt(len(x))
+        assert abs(sample.mean() - claims[name]) < 4.5 * error
+    # The control: the share would be 2/3 if every run entered two.
+    assert abs(np.mean(np.minimum(visited, 2) / 3) - 2 / 3) > 9 * np.std(np.minimum(visited, 2) / 3) / np.sqrt(len(x))
 
 
 def test_products_of_minima():

@@ -16,7 +16,7 @@ Source: Nystroem (1930), Acta Math. 54, for the discretisation; Trefethen (2008)
 Gauss-Legendre quadrature.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,7 @@ def densities(
     grid: Resolution,
     fine: np.ndarray | None = None,
     inside: tuple[float, float] = (-np.inf, np.inf),
+    avoided: Sequence[tuple[float, float]] = (),
 ) -> Iterator[Law]:
     """The laws of x_0 .. x_s.
 
@@ -61,6 +62,7 @@ def densities(
     - `grid`: how fine the grids are.
     - `fine`: ends of narrow cells, increasing, at which panels are cut besides.
     - `inside`: an interval; what leaves it is taken away, so that masses sum to the probability of having stayed.
+    - `avoided`: intervals [low, high), whose ends are among the kinks; what enters one is taken away as well.
 
     **Raises** `NoExactSolution` where a grid would be too large, or R' is not finite.
     """
@@ -96,6 +98,8 @@ def densities(
                 if len(points) > LARGEST_GRID or total > LARGEST_TOTAL:
                     raise NoExactSolution("grids that resolve the risk would be too large")
             masses = panels.weights * density
+            for start, end in avoided:
+                masses[(points >= start) & (points < end)] = 0.0
             below, above = masses.cumsum(), masses[::-1].cumsum()
             kept = slice(below.searchsorted(grid.lost, "right"), len(masses) - above.searchsorted(grid.lost, "right"))
             law = Law(points[kept], masses[kept], *update.evaluate(points[kept]))

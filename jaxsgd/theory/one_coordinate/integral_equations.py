@@ -15,6 +15,7 @@ Source: Nystroem (1930), Acta Math. 54; Kress (2014), Linear Integral Equations,
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 
 from jaxsgd.errors import NoExactSolution
 from jaxsgd.theory.one_coordinate.density import Panels, mixture, panels_of
@@ -24,6 +25,9 @@ from jaxsgd.theory.one_coordinate.update_of_density import UpdateOfDensity
 
 MOST_NODES = 6000
 """Of a dense system of equations: some seconds."""
+
+SLOWEST = 1e8
+"""The most updates after which the chain must have forgotten its start; beyond that rounding decides upon its law."""
 
 _WIDTHS = (4.0, 2.5, 1.6, 1.0)
 """Of panels in units of the noise of one update, until the answers on two agree."""
@@ -110,16 +114,25 @@ def mean_exit_time(update: UpdateOfDensity, suspects: np.ndarray, ends: tuple[fl
 
 
 class Stationary(NamedTuple):
-    """The stationary law on the nodes: places and masses; and the error, the largest difference of two grids."""
+    """The stationary law on the nodes: places and masses.
+
+    - `error`: the largest difference of two grids, or what mass that an update loses may change of it, if that is more.
+    - `spacing`: of the points between the nodes at which R was looked at.
+    """
 
     points: np.ndarray
     masses: np.ndarray
     error: float
+    spacing: float
 
     def difference(self, other: "Stationary") -> float:
         """Of the means and second moments, relative to the latter."""
         (m1, m2), (o1, o2) = (each.masses @ np.stack([each.points, each.points**2], 1) for each in (self, other))
         return float(max(abs(m1 - o1) / np.sqrt(o2), abs(m2 - o2) / o2))
+
+
+class HardlyMixes(NoExactSolution):
+    """Parts of the interval hardly communicate, or mass is lost faster than they do: no law is decided upon."""
 
 
 def stationary_law(
@@ -128,22 +141,52 @@ def stationary_law(
     """The law that the kernel keeps on an interval, on two grids that agree.
 
     What leaves the interval is lost: the interval is wide enough only where a wider one gives the same.
+
+    Let A be (I - K)' on functions with sum 0. A loss of mass d at each update changes the law by about |A^-1| d at most,
+    so that this must be small; 1 / |A^-1| is at most the distance of the second eigenvalue of K from 1.
     """
-    previous, error = None, np.inf
+    previous, error, bound = None, np.inf, np.inf
     for grid in grids(update, suspects, ends, cuts):
         kernel = grid.kernel()
         n = len(kernel.nodes)
         # p' = p'K with sum p = 1: that sum, spread over all equations, makes the singular system regular.
-        masses = np.linalg.solve((np.eye(n) - kernel.transition).T + np.ones((n, n)) / n, np.full(n, 1.0 / n))
-        found = Stationary(kernel.nodes, masses, np.inf)
+        factors = scipy.linalg.lu_factor((np.eye(n) - kernel.transition).T + np.ones((n, n)) / n)
+        masses = scipy.linalg.lu_solve(factors, np.full(n, 1.0 / n))
+        updates = _updates_to_forget(factors, n)
+        if not updates <= SLOWEST:
+            raise HardlyMixes(
+                f"parts of the interval ({ends[0]:.4g}, {ends[1]:.4g}) hardly communicate: it takes about {updates:.1g} "
+                "updates to forget the start, so that rounding would decide upon the law in the long run"
+            )
+        bound = updates * float(np.abs(masses) @ np.abs(1 - kernel.transition.sum(axis=1)))
+        found = Stationary(kernel.nodes, masses, np.inf, grid.cells.spacing)
         error = np.inf if previous is None else found.difference(previous)
-        if error <= TOLERANCE / 10 and masses.min() > -TOLERANCE:
-            return Stationary(kernel.nodes, np.maximum(masses, 0), error)
+        if error <= TOLERANCE / 10 and bound <= TOLERANCE and masses.min() > -TOLERANCE:
+            return found._replace(masses=np.maximum(masses, 0), error=max(error, bound))
         previous = found
+    if error <= TOLERANCE / 10 < bound:
+        raise HardlyMixes(
+            f"paths leave the interval ({ends[0]:.4g}, {ends[1]:.4g}) before its parts have mixed: what leaves may "
+            f"change the law by {bound:.1g}"
+        )
     raise NoExactSolution(
         f"the stationary laws on two grids differ by {error:.1g}: iterates leave the interval "
         f"({ends[0]:.4g}, {ends[1]:.4g}), or go between its parts so rarely that double precision does not hold it"
     )
+
+
+def _updates_to_forget(factors: tuple[np.ndarray, np.ndarray], n: int) -> float:
+    """|A^-1|, about the largest of 1 / |1 - eigenvalue| but that of 1, by the power method for the inverse."""
+    vector, largest = np.random.default_rng(0).standard_normal(n), 0.0
+    for _ in range(10):
+        vector -= vector.mean()
+        vector /= np.abs(vector).sum()
+        vector = scipy.linalg.lu_solve(factors, vector)
+        size = float(np.abs(vector).sum())
+        if not np.isfinite(size):
+            return np.inf
+        largest = max(largest, size)
+    return largest
 
 
 def density_at(points: np.ndarray, law: Stationary, update: UpdateOfDensity) -> np.ndarray:

@@ -48,6 +48,7 @@ class Quadrature(NamedTuple):
     - `ask`: from the laws to what is wanted of them.
     - `difference`: of two answers, and of that which should be 1 but for what left: the relative error.
     - `inside`: an interval outside which everything is taken away.
+    - `avoided`: intervals in which everything is taken away; their ends are among the kinks.
     """
 
     update: UpdateOfDensity
@@ -56,6 +57,7 @@ class Quadrature(NamedTuple):
     ask: Callable[[Iterator[Law]], Answers]
     difference: Callable[[Answers, Answers], float]
     inside: tuple[float, float] = EVERYWHERE
+    avoided: Sequence[tuple[float, float]] = ()
 
     def agreed(self) -> Agreed:
         """The answers, to 1e-6.
@@ -102,7 +104,7 @@ class Quadrature(NamedTuple):
         spans = []
 
         def watched() -> Iterator[Law]:
-            for law in densities(self.update, self.steps, grid, fine, self.inside):
+            for law in densities(self.update, self.steps, grid, fine, self.inside, self.avoided):
                 spans.append((law.points[0], law.points[-1]) if len(law.points) else (0.0, 0.0))
                 yield law
 

@@ -74,7 +74,8 @@ def landscape(problem: Problem, interval: Sequence[float]) -> Landscape:
     - `problem`: of one coordinate, twice differentiable at its stationary points.
     - `interval`: (low, high), two finite numbers.
 
-    **Raises** `InvalidInput` for more coordinates, an interval that is empty or not finite, a risk that is not twice
+    **Raises** `InvalidInput` for more coordinates, an interval that is empty or not finite, a risk with a jump (of more
+    than 1e-9 of 1 + |R|; smaller ones cannot be told from none, and are passed over), one that is not twice
     differentiable where R' may be 0 (such as |x|), a stationary point at an end, one with R'' = 0, and programs with
     operations for which there is no such arithmetic.
 
@@ -88,8 +89,11 @@ def landscape(problem: Problem, interval: Sequence[float]) -> Landscape:
     >>> found.learning_rate_limits.round(5).tolist()
     [0.03242, 0.81057, 1.0, 0.09006]
     """
-    from jaxsgd.theory.one_coordinate.landscapes.enclosures import enclosure
-    from jaxsgd.theory.one_coordinate.landscapes.stationary import stationary_points
+    import flint
+    from flint import arb
+
+    from jaxsgd.theory.one_coordinate.landscapes.enclosures import PRECISION, enclosure
+    from jaxsgd.theory.one_coordinate.landscapes.stationary import Zero, stationary_points
 
     if not isinstance(problem, Problem):
         raise InvalidType(f"problem must be one of jaxsgd.problems, got {brief(problem)}")
@@ -102,14 +106,15 @@ def landscape(problem: Problem, interval: Sequence[float]) -> Landscape:
     value, slope, curvature = map(
         enclosure, (lambda x: problem.value(point.unravel(x[None])), derivative, jax.grad(derivative))
     )
-    zeros = stationary_points(slope, curvature, low, high)
 
-    def of(minima: bool) -> list[np.ndarray]:
-        places = [zero.place for zero in zeros if zero.is_minimum == minima]
+    def of(zeros: list[Zero], minima: bool) -> list[np.ndarray]:
+        places = [arb(zero.place.mid()) for zero in zeros if zero.is_minimum == minima]
         rows = (places, [value(place)[0] for place in places], [curvature(place)[0] for place in places])
         return [np.array([float(ball.mid()) for ball in row]) for row in rows]
 
-    return Landscape((low, high), *of(minima=True), *of(minima=False))
+    with flint.ctx.workprec(PRECISION):
+        zeros = stationary_points(value, slope, curvature, low, high)
+        return Landscape((low, high), *of(zeros, minima=True), *of(zeros, minima=False))
 
 
 def _ends(interval: Sequence[float]) -> tuple[float, float]:

@@ -18,6 +18,9 @@ MOST_BOXES = 10**6
 NARROWEST = 1e-12
 """Boxes of this share of the interval, or of their distance from 0, are not cut any more."""
 
+SMALLEST_JUMP = 1e-9
+"""Jumps of R of at least this share of 1 + |R| are not passed over; whether smaller ones are any cannot be told."""
+
 _NARROW = 1e-22  # the relative radius with which places are known well enough
 
 _CUTS = (0.48713, 0.5309, 0.41171, 0.5711)  # of a box, so that no cut meets a zero for a reason
@@ -30,26 +33,34 @@ class Zero(NamedTuple):
     is_minimum: bool
 
 
-def stationary_points(slope: Enclosure, curvature: Enclosure, low: float, high: float) -> list[Zero]:
-    """All zeros of a derivative in [low, high], in order.
+def stationary_points(value: Enclosure, slope: Enclosure, curvature: Enclosure, low: float, high: float) -> list[Zero]:
+    """All zeros of a derivative in [low, high], in order; to be called at the precision of the enclosures.
 
-    **Raises** `InvalidInput` where the derivative cannot be told from 0 at an end, where a zero cannot be told from a
-    jump, or from two zeros or none, and where it would take more than 10^6 boxes.
+    **Raises** `InvalidInput` where the function may jump, the derivative cannot be told from 0 at an end, where a zero
+    cannot be told from a jump, or from two zeros or none, and where it would take more than 10^6 boxes.
     """
     signs = {end: _sign_at(slope, end) for end in (low, high)}
     for end, sign in signs.items():
         if not sign:
             raise InvalidInput(f"the derivative is 0 at the end {end:.17g} of the interval; choose another end")
     found: list[Zero] = []
-    boxes, count = [(low, high, signs[low], signs[high])], 0
+    boxes, count = [(low, high, signs[low], signs[high], True)], 0
     while boxes:
-        left, right, at_left, at_right = boxes.pop()
+        left, right, at_left, at_right, jumps = boxes.pop()
         count += 1
         if count > MOST_BOXES:
             raise InvalidInput(f"more than {MOST_BOXES} boxes are needed; near {left:.6g} the risk varies too fast")
         box = arb(left).union(arb(right))
-        value, may_jump = slope(box)
-        if _away_from_0(value):
+        narrow = right - left <= NARROWEST * max(abs(left), abs(right), (high - low) / 100)
+        jumps = jumps and _jumps(value, box)
+        if jumps:
+            if narrow:
+                raise InvalidInput(f"at x = {(left + right) / 2:.12g} the risk may have a jump: it must be continuous")
+            middle, sign = _cut(slope, left, right)
+            boxes += [(middle, right, sign, at_right, True), (left, middle, at_left, sign, True)]
+            continue
+        first, may_jump = slope(box)
+        if _away_from_0(first):
             continue
         steepness, _ = curvature(box)
         if not may_jump and _away_from_0(steepness):
@@ -58,11 +69,17 @@ def stationary_points(slope: Enclosure, curvature: Enclosure, low: float, high: 
             continue
         if not may_jump and _away_from_0(slope(arb(box.mid()))[0] + steepness * (box - box.mid())):
             continue
-        if right - left <= NARROWEST * max(abs(left), abs(right), (high - low) / 100):
+        if narrow:
             raise InvalidInput(_undecided((left + right) / 2, may_jump))
         middle, sign = _cut(slope, left, right)
-        boxes += [(middle, right, sign, at_right), (left, middle, at_left, sign)]
+        boxes += [(middle, right, sign, at_right, False), (left, middle, at_left, sign, False)]
     return found
+
+
+def _jumps(function: Enclosure, box: arb) -> bool:
+    """Whether a function may have a jump in a box of more than `SMALLEST_JUMP`, relative to 1 and its size."""
+    value, may_jump = function(box)
+    return may_jump and not value.rad() <= SMALLEST_JUMP * (1 + abs(value.mid()))
 
 
 def _away_from_0(value: arb) -> bool:
