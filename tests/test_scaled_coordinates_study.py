@@ -1,6 +1,7 @@
 """The study of exercise 4 has run as it is now, and the report uses what it found."""
 
 import csv
+import importlib
 import pathlib
 import subprocess
 import sys
@@ -79,8 +80,7 @@ def test_linear_methods_are_tuned(name, kappa, others):
 def test_moments_of_many_cells_are_the_exact_ones(velocity, monkeypatch):
     """The recursion that tunes, against theory.exact of Polyak's momentum and of optax's, which is torch's."""
     monkeypatch.syspath_prepend(str(FOLDER))
-    import linear
-
+    linear = importlib.import_module("linear")
     h, rates, momenta = np.array([1.0, 10.0]), np.array([0.02, 0.3]), np.array([0.9, 0.3])
     found = linear.risks(linear.Quadratic(h, h, 5 / np.sqrt(h), scaled.T), rates, momenta, 0.0, velocity)
     for risk, rate, b in zip(found, rates, momenta, strict=True):
