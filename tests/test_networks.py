@@ -219,7 +219,7 @@ def test_a_batch_with_replacement_may_be_larger_than_the_data():
         steps=1,
         record=js.record.at([1]),
         observe=(),
-        observables={"x": lambda x: x},
+        observables={"end": lambda x: x},
     )
     x = trajectory_values(study, 64)[0, 0]
     sums = [b + 10 * c for b in range(8) for c in range(8 - b)]  # b examples 1 and c examples 10, of 7
@@ -272,7 +272,7 @@ def test_the_plan_follows_from_the_size_of_a_trajectory():
         plans = [js.Plan.choose(width, 100, last, products=products) for last in (1, 10**6) for products in (0, 10**8)]
         assert {(plan.chunk, plan.tile, plan.form.block) for plan in plans} == {(plans[0].chunk,) * 3}  # of width alone
         assert plans[0].chunk == 1 or 4 * plans[0].tile * width <= 2**24  # bytes
-    with pytest.raises(InvalidInput, match="multiple of 64"):
+    with pytest.raises(InvalidInput, match="multiple of 8"):
         deep.replace(tile=65)
 
 
