@@ -173,7 +173,7 @@ def _real_power(x: arb, y: arb) -> arb:
 
 
 def _powered(x: np.ndarray, *, y: int) -> np.ndarray:
-    return np.frompyfunc(lambda each: _power(each, y), 1, 1)(x)
+    return _array(np.frompyfunc(lambda each: _power(each, y), 1, 1)(x))
 
 
 def _converted(x: np.ndarray, *, new_dtype: Any, **_: Any) -> np.ndarray:
