@@ -142,7 +142,7 @@ def stationary_law(
 
     What leaves the interval is lost: the interval is wide enough only where a wider one gives the same.
 
-    Let A be (I - K)' on functions with sum 0. A loss of mass d at each update changes the law by about |A^-1| d at most,
+    Let A be (I - K)' on functions with sum 0. A loss of mass d at each update changes the law by |A^-1| d at most, about,
     so that this must be small; 1 / |A^-1| is at most the distance of the second eigenvalue of K from 1.
     """
     previous, error, bound = None, np.inf, np.inf
@@ -155,8 +155,8 @@ def stationary_law(
         updates = _updates_to_forget(factors, n)
         if not updates <= SLOWEST:
             raise HardlyMixes(
-                f"parts of the interval ({ends[0]:.4g}, {ends[1]:.4g}) hardly communicate: it takes about {updates:.1g} "
-                "updates to forget the start, so that rounding would decide upon the law in the long run"
+                f"parts of the interval ({ends[0]:.4g}, {ends[1]:.4g}) hardly communicate: it takes about {updates:.1g}"
+                " updates to forget the start, so that rounding would decide upon the law in the long run"
             )
         bound = updates * float(np.abs(masses) @ np.abs(1 - kernel.transition.sum(axis=1)))
         found = Stationary(kernel.nodes, masses, np.inf, grid.cells.spacing)
