@@ -142,8 +142,8 @@ def stationary_law(
 
     What leaves the interval is lost: the interval is wide enough only where a wider one gives the same.
 
-    Let A be (I - K)' on functions with sum 0. A loss of mass d at each update changes the law by |A^-1| d at most, so that
-    this must be small; 1 / |A^-1| is at most the distance of the second eigenvalue of K from 1.
+    Let A be (I - K)' on functions with sum 0. A loss of mass d at each update changes the law by |A^-1| d at most,
+    so that this must be small; 1 / |A^-1| is at most the distance of the second eigenvalue of K from 1.
     """
     previous, error, bound = None, np.inf, np.inf
     for grid in grids(update, suspects, ends, cuts):
