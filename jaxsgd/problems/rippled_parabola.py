@@ -60,4 +60,4 @@ def _maximum_between(left: float, right: float) -> float:
         return x * np.cos(x / 2 + np.pi / 4) + 2 * np.sin(x / 2 + np.pi / 4)
 
     gap = 1e-3 * (right - left)  # 0 is a minimum since x is, not the other factor
-    return float(brentq(slope, left + gap, right - gap, xtol=1e-15, rtol=1e-15))
+    return float(brentq(slope, left + gap, right - gap, xtol=1e-15))  # type: ignore[arg-type] - a number, not its report

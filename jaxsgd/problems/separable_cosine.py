@@ -83,6 +83,6 @@ class SeparableCosine(Separable):
         flat = np.arccos(max(-h / (a * w**2), -1.0))  # f'' = 0 at w x = +-flat + 2 pi k
         ends = np.unique(np.concatenate([(s * flat + 2 * np.pi * k * turns) / w for s in (-1, 1) for k in (-1, 1)]))
         cells = [cell for cell in itertools.pairwise(ends) if slope(cell[0]) * slope(cell[1]) < 0]
-        roots = np.array([brentq(slope, *cell, xtol=1e-15, rtol=1e-15) for cell in cells])
+        roots = np.array([brentq(slope, *cell, xtol=1e-15) for cell in cells])
         wanted = sign * (h + a * w**2 * np.cos(w * roots)) > 0
         return roots[wanted & (roots >= low) & (roots <= high)]

@@ -183,7 +183,7 @@ def _converted(x: np.ndarray, *, new_dtype: Any, **_: Any) -> np.ndarray:
 
 
 def _summed(x: np.ndarray, *, axes: tuple[int, ...], **_: Any) -> np.ndarray:
-    return x.sum(axis=tuple(axes)) if axes else x
+    return _array(x.sum(axis=tuple(axes))) if axes else x
 
 
 def _broadcast(x: np.ndarray, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...], **_: Any) -> np.ndarray:
@@ -248,7 +248,9 @@ _WITH_PARAMETERS: dict[str, Callable[..., Any]] = {
 
 
 def _reduced(of_two: Callable[[arb, arb], arb], x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-    return functools.reduce(lambda part, axis: np.frompyfunc(of_two, 2, 1).reduce(part, axis), sorted(axes)[::-1], x)
+    for axis in sorted(axes)[::-1]:
+        x = _array(np.frompyfunc(of_two, 2, 1).reduce(x, axis))
+    return x
 
 
 def enclosure(function: Callable[[jax.Array], jax.Array]) -> Enclosure:
