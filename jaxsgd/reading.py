@@ -218,7 +218,11 @@ def _of_array(array: np.ndarray) -> _Part:
     about = f"array {array.dtype} {array.shape}"
     if array.dtype.hasobject:
         return _Part(about, list(enumerate(array.flat)))
-    content = hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16) if array.size else hashlib.blake2b()
+    content = (
+        hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8), digest_size=16)
+        if array.size
+        else hashlib.blake2b()
+    )
     return _Part(f"{about} {content.hexdigest()}", [])
 
 

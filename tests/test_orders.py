@@ -424,7 +424,7 @@ def test_tiles_are_small_where_examples_are_many():
     many = LeastSquares(np.ones((100_000, 2)), np.zeros(100_000))
     assert js.Study(oracle=ExampleSampling(many), schedule=js.schedules.constant(0.1), steps=9).width == 5
     study = js.Study(oracle=ExampleSampling(many, RandomReshuffling()), schedule=js.schedules.constant(0.1), steps=9)
-    assert js.Plan.choose(study.width, 10**6, 10**6).tile == 64
+    assert js.Plan.choose(study.width, 10**6, 10**6).tile == 1024
 
 
 TEN = LeastSquares(np.ones((10, 1)), np.arange(10.0))

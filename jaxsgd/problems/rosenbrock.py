@@ -22,7 +22,7 @@ class Rosenbrock(Problem):
     Source: Rosenbrock (1960), The Computer Journal 3; Shang and Qiu (2006), Evolutionary Computation 14(1), for the
     other minimum.
 
-    >>> float(Rosenbrock(2).value(np.array([-1.2, 1.0])).round(3))
+    >>> round(float(Rosenbrock(2).value(np.array([-1.2, 1.0]))), 3)
     24.2
     """
 

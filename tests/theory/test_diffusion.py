@@ -79,7 +79,7 @@ REFUSED = {
     "a quadratic with additive noise": up_to_one(
         10, oracle=js.oracles.AdditiveNoise(js.problems.DoubleWell(), js.noise.Gaussian(1.0))
     ),
-    "does not state a covariance of the gradient": up_to_one(
+    "its tail index is 1.5, and variances need one above 2": up_to_one(
         10, oracle=js.oracles.AdditiveNoise(UNIT.problem, js.noise.StudentT(1.5))
     ),
 }
