@@ -219,7 +219,7 @@ def _of_array(array: np.ndarray) -> _Part:
     if array.dtype.hasobject:
         return _Part(about, list(enumerate(array.flat)))
     content = (
-        hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8), digest_size=16)
+        hashlib.blake2b(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, digest_size=16)
         if array.size
         else hashlib.blake2b()
     )
