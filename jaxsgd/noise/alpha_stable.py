@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, scalar
-from jaxsgd.noise.noise import Scaled, Stable, non_negative
+from jaxsgd.noise.noise import Scaled, Stable
 from jaxsgd.noise.tails import LEAST_INDEX, too_heavy
 from jaxsgd.streams import Stream
 
@@ -36,11 +36,11 @@ class AlphaStable(Scaled):
     """
 
     alpha: np.ndarray
-    scale: np.ndarray
     symmetric = True
 
     def __init__(self, alpha: Any, scale: Any = 1.0) -> None:
-        self.alpha, self.scale = scalar("alpha", alpha, above=0.0), non_negative("scale", scale)
+        self.alpha = scalar("alpha", alpha, above=0.0)
+        super().__init__(scale)
         if self.alpha > 2:
             raise InvalidInput(f"alpha must be at most 2, got {float(self.alpha):g}: there is no such stable law")
         if self.alpha < LEAST_INDEX:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsgd.noise.noise import Scaled, non_negative
+from jaxsgd.noise.noise import Scaled
 from jaxsgd.streams import Stream
 
 
@@ -22,12 +22,8 @@ class CenteredExponential(Scaled):
     array([16.])
     """
 
-    scale: np.ndarray
     normal = False
     tail_index = np.inf
-
-    def __init__(self, scale: Any = 1.0) -> None:
-        self.scale = non_negative("scale", scale)
 
     @property
     def symmetric(self) -> bool:

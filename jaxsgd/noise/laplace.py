@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsgd.noise.noise import Scaled, non_negative
+from jaxsgd.noise.noise import Scaled
 from jaxsgd.streams import Stream
 
 
@@ -24,13 +24,9 @@ class Laplace(Scaled):
     array([0.5])
     """
 
-    scale: np.ndarray
     normal = False
     symmetric = True
     tail_index = np.inf
-
-    def __init__(self, scale: Any = 1.0) -> None:
-        self.scale = non_negative("scale", scale)
 
     def standard(self, stream: Stream, shape: tuple[int, ...]) -> Any:
         t = stream.centred_uniform(shape)

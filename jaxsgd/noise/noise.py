@@ -130,6 +130,9 @@ class Scaled(Noise):
     scale: np.ndarray
     independent = True
 
+    def __init__(self, scale: Any = 1.0) -> None:
+        self.scale = non_negative("scale", scale)
+
     @abc.abstractmethod
     def standard(self, stream: Stream, shape: tuple[int, ...]) -> Any:
         """Independent draws of Z in an array of this shape."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsgd.noise.noise import Scaled, cumulant_of_moments, non_negative
+from jaxsgd.noise.noise import Scaled, cumulant_of_moments
 from jaxsgd.streams import Stream
 
 
@@ -30,13 +30,9 @@ class Rademacher(Scaled):
     array([-32.])
     """
 
-    scale: np.ndarray
     normal = False
     symmetric = True
     tail_index = np.inf
-
-    def __init__(self, scale: Any = 1.0) -> None:
-        self.scale = non_negative("scale", scale)
 
     @property
     def bounded(self) -> bool:

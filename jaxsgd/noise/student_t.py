@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsgd.errors import InvalidInput, scalar
-from jaxsgd.noise.noise import Scaled, cumulant_of_moments, non_negative
+from jaxsgd.noise.noise import Scaled, cumulant_of_moments
 from jaxsgd.noise.tails import LEAST_INDEX, too_heavy
 from jaxsgd.streams import Stream
 
@@ -34,12 +34,12 @@ class StudentT(Scaled):
     """
 
     df: np.ndarray
-    scale: np.ndarray
     normal = False
     symmetric = True
 
     def __init__(self, df: Any, scale: Any = 1.0) -> None:
-        self.df, self.scale = scalar("df", df, above=0.0), non_negative("scale", scale)
+        self.df = scalar("df", df, above=0.0)
+        super().__init__(scale)
         if self.df < LEAST_INDEX:
             raise InvalidInput(too_heavy("df", self.df))
 
