@@ -18,7 +18,7 @@ import numpy as np
 import scipy.linalg
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.theory.one_coordinate.density import Panels, mixture, panels_of
+from jaxsgd.theory.one_coordinate.density import Panels, mixture_anywhere, panels_of
 from jaxsgd.theory.one_coordinate.fine_cells import FineCells, fine_cells, regions
 from jaxsgd.theory.one_coordinate.quadrature import TOLERANCE
 from jaxsgd.theory.one_coordinate.update_of_density import UpdateOfDensity
@@ -39,15 +39,14 @@ class Kernel(NamedTuple):
     nodes: np.ndarray
     weights: np.ndarray
     transition: np.ndarray
-    centres: np.ndarray
 
 
-def grids(update: UpdateOfDensity, suspects: np.ndarray, ends: tuple[float, float], cuts: np.ndarray) -> "list[Grid]":
+def grids(update: UpdateOfDensity, ends: tuple[float, float], cuts: np.ndarray) -> "list[Grid]":
     """Those on an interval, coarse to fine; panels end at the cuts as well."""
     kinks = np.unique(np.concatenate([update.kinks, cuts]))
     width = float(update.widths[0]) * update.noise.scale
     places = regions(np.array([ends]), np.array([_WIDTHS[1] * width]))
-    cells = fine_cells(update.evaluate, places, kinks, suspects, update.noise.scale)
+    cells = fine_cells(update.evaluate, places, kinks, update.suspects, update.noise.scale)
     return [Grid(update, ends, kinks, cells, each) for each in _WIDTHS]
 
 
@@ -78,7 +77,7 @@ class Grid(NamedTuple):
         centres = nodes - eta * slopes
         if not np.isfinite(centres).all():
             raise NoExactSolution(f"the gradient is not finite everywhere in ({low:g}, {high:g})")
-        return Kernel(nodes, weights, weights * _densities(update, centres, nodes), centres)
+        return Kernel(nodes, weights, weights * _densities(update, centres, nodes))
 
     def row(self, x: float, kernel: Kernel) -> np.ndarray:
         """w_j k(x, y_j) of one start."""
@@ -92,8 +91,8 @@ def _densities(update: UpdateOfDensity, centres: np.ndarray, nodes: np.ndarray) 
     return update.noise.density((centres[:, None] - nodes) / width) / width
 
 
-def mean_exit_time(update: UpdateOfDensity, suspects: np.ndarray, ends: tuple[float, float]) -> tuple[float, float]:
-    """E of the first t >= 1 with x_t outside an interval, from x_0 in it, and the relative error between two grids."""
+def mean_exit_time(update: UpdateOfDensity, ends: tuple[float, float]) -> float:
+    """E of the first t >= 1 with x_t outside an interval, from x_0 in it, on which two grids agree."""
 
     def solved(grid: Grid) -> float:
         kernel = grid.kernel()
@@ -101,11 +100,11 @@ def mean_exit_time(update: UpdateOfDensity, suspects: np.ndarray, ends: tuple[fl
         return float(1 + grid.row(update.start, kernel) @ times)
 
     previous, error = np.nan, np.inf
-    for grid in grids(update, suspects, ends, np.zeros(0)):
+    for grid in grids(update, ends, np.zeros(0)):
         found = solved(grid)
         error = abs(found - previous) / abs(found) if np.isfinite(previous) else np.inf
         if error <= TOLERANCE and found >= 1:
-            return found, error
+            return found
         previous = found
     raise NoExactSolution(
         f"mean exit times on two grids differ by {error:.1g} of their size; where leaving is so rare that double "
@@ -135,9 +134,7 @@ class HardlyMixes(NoExactSolution):
     """Parts of the interval hardly communicate, or mass is lost faster than they do: no law is decided upon."""
 
 
-def stationary_law(
-    update: UpdateOfDensity, suspects: np.ndarray, ends: tuple[float, float], cuts: np.ndarray
-) -> Stationary:
+def stationary_law(update: UpdateOfDensity, ends: tuple[float, float], cuts: np.ndarray) -> Stationary:
     """The law that the kernel keeps on an interval, on two grids that agree.
 
     What leaves the interval is lost: the interval is wide enough only where a wider one gives the same.
@@ -146,7 +143,7 @@ def stationary_law(
     so that this must be small; 1 / |A^-1| is at most the distance of the second eigenvalue of K from 1.
     """
     previous, error, bound = None, np.inf, np.inf
-    for grid in grids(update, suspects, ends, cuts):
+    for grid in grids(update, ends, cuts):
         kernel = grid.kernel()
         n = len(kernel.nodes)
         # p' = p'K with sum p = 1: that sum, spread over all equations, makes the singular system regular.
@@ -192,8 +189,5 @@ def _updates_to_forget(factors: tuple[np.ndarray, np.ndarray], n: int) -> float:
 def density_at(points: np.ndarray, law: Stationary, update: UpdateOfDensity) -> np.ndarray:
     """The stationary density at any points: one step of the kernel from the law on the nodes."""
     _, slopes = update.evaluate(law.points)
-    order = points.argsort()
     centres = law.points - update.rates[0] * slopes
-    found = np.empty(len(points))
-    found[order] = mixture(centres, law.masses, float(update.widths[0]), update.noise, points[order])
-    return found
+    return mixture_anywhere(centres, law.masses, float(update.widths[0]), update.noise, points)

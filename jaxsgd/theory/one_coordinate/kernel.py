@@ -11,9 +11,9 @@ from jaxsgd.module import AbstractOrFinal, brief
 from jaxsgd.regions import Regions, checked_regions, interval
 from jaxsgd.study import Study
 from jaxsgd.theory.one_coordinate import integral_equations
-from jaxsgd.theory.one_coordinate.density import Law, mixture
+from jaxsgd.theory.one_coordinate.density import Law, mixture_anywhere
 from jaxsgd.theory.one_coordinate.integral_equations import HardlyMixes, Stationary, density_at, stationary_law
-from jaxsgd.theory.one_coordinate.quadrature import EVERYWHERE, TOLERANCE, Agreed, Answers, Quadrature, suspects_of
+from jaxsgd.theory.one_coordinate.quadrature import EVERYWHERE, TOLERANCE, Agreed, Answers, Quadrature
 from jaxsgd.theory.one_coordinate.update_of_density import update_of_density
 
 
@@ -39,7 +39,6 @@ class MarkovKernel(AbstractOrFinal):
     def __init__(self, study: Study) -> None:
         self.study = study
         self._update = update_of_density(study)
-        self._suspects = suspects_of(study.oracle.problem, study.point)
         self._stationary: dict[tuple[float, ...], Stationary] = {}
 
     # over time
@@ -66,15 +65,13 @@ class MarkovKernel(AbstractOrFinal):
         points, step = _points(x), integer("step", step, at_least=1)
         if step > self.study.steps:
             raise InvalidInput(f"step must lie in 1..{self.study.steps}, got {step}")
-        order, update = points.argsort(), self._update
+        update = self._update
         eta, width = float(update.rates[step - 1]), float(update.widths[step - 1])
         if eta == 0:
             raise InvalidInput(f"the learning rate at t = {step - 1} is 0; ask for the density of an earlier step")
 
         def rows(law: Law) -> np.ndarray:
-            found = np.empty(len(points))
-            centres = law.points - eta * law.slopes
-            found[order] = mixture(centres, law.masses, width, update.noise, points[order])
+            found = mixture_anywhere(law.points - eta * law.slopes, law.masses, width, update.noise, points)
             return found * width * update.noise.scale  # of the order of 1, for the comparison of grids
 
         found = self._asked(np.array([step - 1]), rows, np.zeros(0))
@@ -84,13 +81,7 @@ class MarkovKernel(AbstractOrFinal):
     def exit_probability(self, low: float, high: float, steps: Sequence[int] | None = None) -> xr.DataArray:
         """P(some x_t, t <= s, outside [low, high)), (step,), from x_0 in it."""
         ends, at = self._around_start(low, high), self._steps(steps)
-
-        def rows(law: Law) -> list[float]:
-            return [float(law.masses.sum())]
-
-        found = self._asked(at, rows, np.zeros(0), inside=ends)
-        values = 1 - found.answers["rows"][:, 0]
-        return xr.DataArray(values, {"step": at}, ("step",), attrs=_accuracy(found.error, found.spacing))
+        return self._taken_away(at, np.zeros(0), inside=ends)
 
     def entry_probability(self, regions: Regions, steps: Sequence[int] | None = None) -> xr.DataArray:
         """P(some x_t, t <= s, in one of the regions), (step,), from x_0 in none; jumping over a region is no entry."""
@@ -98,13 +89,7 @@ class MarkovKernel(AbstractOrFinal):
         avoided = tuple(parts.values())
         if any(low <= self._update.start < high for low, high in avoided):
             raise InvalidInput(f"x_0 = {self._update.start:g} lies in one of the regions: it has entered it")
-
-        def rows(law: Law) -> list[float]:
-            return [float(law.masses.sum())]
-
-        found = self._asked(at, rows, np.array(avoided).ravel(), avoided=avoided)
-        values = 1 - found.answers["rows"][:, 0]
-        return xr.DataArray(values, {"step": at}, ("step",), attrs=_accuracy(found.error, found.spacing))
+        return self._taken_away(at, np.array(avoided).ravel(), avoided=avoided)
 
     # in the long run, at a constant learning rate
 
@@ -116,11 +101,11 @@ class MarkovKernel(AbstractOrFinal):
         """
         ends, update = self._around_start(low, high), self._constant()
         if np.isfinite(ends).all():
-            return integral_equations.mean_exit_time(update, self._suspects, ends)[0]
+            return integral_equations.mean_exit_time(update, ends)
         previous = np.nan
         for reach in self._reaches():
             cut = (max(ends[0], update.start - reach), min(ends[1], update.start + reach))
-            found = integral_equations.mean_exit_time(update, self._suspects, cut)[0]
+            found = integral_equations.mean_exit_time(update, cut)
             if abs(found - previous) <= 1e-9 * found:
                 return found
             previous = found
@@ -153,6 +138,12 @@ class MarkovKernel(AbstractOrFinal):
             raise InvalidInput(f"steps must increase within 0..{self.study.steps}, got {brief(steps)}")
         return at
 
+    def _taken_away(self, at: np.ndarray, cuts: np.ndarray, **where: Any) -> xr.DataArray:
+        """The probability of having been taken away by some steps, (step,)."""
+        found = self._asked(at, lambda law: [float(law.masses.sum())], cuts, **where)
+        values = 1 - found.answers["rows"][:, 0]
+        return xr.DataArray(values, {"step": at}, ("step",), attrs=_accuracy(found.error, found.spacing))
+
     def _asked(
         self,
         at: np.ndarray,
@@ -174,7 +165,7 @@ class MarkovKernel(AbstractOrFinal):
             apart = float(np.abs(answers["rows"] - others["rows"]).max())
             return apart if inside != EVERYWHERE or avoided else max(apart, float(np.abs(answers["mass"] - 1).max()))
 
-        return Quadrature(update, self._suspects, int(at.max()), ask, difference, inside, avoided).agreed()
+        return Quadrature(update, int(at.max()), ask, difference, inside, avoided).agreed()
 
     def _around_start(self, low: float, high: float) -> tuple[float, float]:
         ends = interval("the set", (low, high))
@@ -197,40 +188,40 @@ class MarkovKernel(AbstractOrFinal):
         return unit * 16 * 1.5 ** np.arange(12)
 
     def _stationary_law(self, cuts: tuple[float, ...]) -> Stationary:
-        """The law on an interval around the start so wide that a wider one changes nothing."""
-        unit = self._constant().noise.scale * float(self._update.widths[0])
+        """The law on an interval around the start so wide that a wider one changes nothing; found once."""
         if cuts not in self._stationary:
-            previous, reason, reaches = None, "", self._reaches()
-            least = self._farthest_minimum()
-            if least > reaches[-1]:
-                raise NoExactSolution(
-                    f"no stationary law is found: the risk has a minimum at the distance {least:.3g} from x_0, too far "
-                    f"away for updates that add noise of {unit:.3g}, and paths may come to stay there"
-                )
-            for number, reach in enumerate(reaches):
-                if reach < least + reaches[0] and least:
-                    continue
-                try:
-                    found = self._law_within(reach, cuts)
-                except HardlyMixes as error:
-                    raise NoExactSolution(f"no stationary law is found: {error}") from error
-                except NoExactSolution as error:
-                    reason = str(error)
-                    continue
-                apart = np.inf if previous is None else found.difference(previous)
-                if apart <= TOLERANCE / 10:
-                    self._stationary[cuts] = self._confirmed(
-                        found._replace(error=max(found.error, apart)), reaches[number + 1 : number + 4], cuts
-                    )
-                    break
-                previous, reason = found, f"wider intervals change it by {apart:.1g}"
-            else:
-                raise NoExactSolution(f"no stationary law is found: {reason}")
+            self._stationary[cuts] = self._widened(cuts)
         return self._stationary[cuts]
+
+    def _widened(self, cuts: tuple[float, ...]) -> Stationary:
+        unit = self._constant().noise.scale * float(self._update.widths[0])
+        previous, reason, reaches = None, "", self._reaches()
+        least = self._farthest_minimum()
+        if least > reaches[-1]:
+            raise NoExactSolution(
+                f"no stationary law is found: the risk has a minimum at the distance {least:.3g} from x_0, too far "
+                f"away for updates that add noise of {unit:.3g}, and paths may come to stay there"
+            )
+        for number, reach in enumerate(reaches):
+            if reach < least + reaches[0] and least:
+                continue
+            try:
+                found = self._law_within(reach, cuts)
+            except HardlyMixes as error:
+                raise NoExactSolution(f"no stationary law is found: {error}") from error
+            except NoExactSolution as error:
+                reason = str(error)
+                continue
+            apart = np.inf if previous is None else found.difference(previous)
+            if apart <= TOLERANCE / 10:
+                agreed = found._replace(error=max(found.error, apart))
+                return self._confirmed(agreed, reaches[number + 1 : number + 4], cuts)
+            previous, reason = found, f"wider intervals change it by {apart:.1g}"
+        raise NoExactSolution(f"no stationary law is found: {reason}")
 
     def _law_within(self, reach: float, cuts: tuple[float, ...]) -> Stationary:
         start = self._update.start
-        return stationary_law(self._update, self._suspects, (start - reach, start + reach), np.array(cuts))
+        return stationary_law(self._update, (start - reach, start + reach), np.array(cuts))
 
     def _confirmed(self, law: Stationary, reaches: np.ndarray, cuts: tuple[float, ...]) -> Stationary:
         """A law, if that on the widest interval for which there is one is the same."""

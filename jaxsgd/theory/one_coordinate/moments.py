@@ -9,13 +9,8 @@ from jaxsgd.structure import flat
 from jaxsgd.study import Study
 from jaxsgd.theory.eigenbasis import labelled
 from jaxsgd.theory.one_coordinate.density import Law
-from jaxsgd.theory.one_coordinate.quadrature import Answers, Quadrature, suspects_of
-from jaxsgd.theory.one_coordinate.update_of_density import (
-    NoiseDensity,
-    noise_of,
-    update_of_density,
-    why_no_density,
-)
+from jaxsgd.theory.one_coordinate.quadrature import Answers, Quadrature
+from jaxsgd.theory.one_coordinate.update_of_density import NoiseDensity, noise_or_reason, update_of_density
 from jaxsgd.theory.route import Route
 
 
@@ -40,10 +35,10 @@ class OneCoordinate(Route):
     slow = True
 
     def applies(self, study: Study) -> str | None:
-        reason, found = why_no_density(study), noise_of(study)
-        if reason is None and found is not None and not np.isfinite(found[0].variance):
-            return "the noise has no variance, and neither has x"
-        return reason
+        found = noise_or_reason(study)
+        if isinstance(found, str):
+            return found
+        return None if np.isfinite(found[0].variance) else "the noise has no variance, and neither has x"
 
     def moments(self, study: Study) -> xr.Dataset:
         update, problem = update_of_density(study), study.oracle.problem
@@ -57,7 +52,7 @@ class OneCoordinate(Route):
             answers = {name: np.array([row[name] for row in rows]) for name in rows[0]}
             return {**answers, "mass": np.array([law.masses.sum() for law, _ in kept])}
 
-        question = Quadrature(update, suspects_of(problem, study.point), int(steps.max()), ask, _difference)
+        question = Quadrature(update, int(steps.max()), ask, _difference)
         found = question.agreed()
         moments = {name: values for name, values in found.answers.items() if name != "mass"}
         moments["learning_rate"] = study.learning_rates[steps]

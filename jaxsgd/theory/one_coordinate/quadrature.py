@@ -6,11 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxsgd.errors import NoExactSolution
-from jaxsgd.problems import Problem
-from jaxsgd.structure import Structure
 from jaxsgd.theory.one_coordinate.density import Law, Resolution, densities, finest_widths
 from jaxsgd.theory.one_coordinate.fine_cells import FineCells, fine_cells, regions
-from jaxsgd.theory.one_coordinate.pointwise import numbers_of
 from jaxsgd.theory.one_coordinate.update_of_density import UpdateOfDensity
 
 Answers = dict[str, np.ndarray]
@@ -43,7 +40,6 @@ class Quadrature(NamedTuple):
     """Answers about the laws of x_0 .. x_s.
 
     - `update`: what a step does.
-    - `suspects`: numbers near which R may vary much.
     - `steps`: s.
     - `ask`: from the laws to what is wanted of them.
     - `difference`: of two answers, and of that which should be 1 but for what left: the relative error.
@@ -52,7 +48,6 @@ class Quadrature(NamedTuple):
     """
 
     update: UpdateOfDensity
-    suspects: np.ndarray
     steps: int
     ask: Callable[[Iterator[Law]], Answers]
     difference: Callable[[Answers, Answers], float]
@@ -115,9 +110,4 @@ class Quadrature(NamedTuple):
         scale = self.update.noise.scale
         widths = found.grid.width * scale * finest_widths(self.update.widths[: len(found.spans) - 1])
         places = regions(found.spans[1:], widths)
-        return fine_cells(self.update.evaluate, places, self.update.kinks, self.suspects, scale)
-
-
-def suspects_of(problem: Problem | None, point: Structure) -> np.ndarray:
-    """Numbers near which R may vary much: those that its program contains."""
-    return np.zeros(0) if problem is None else numbers_of(problem, point)
+        return fine_cells(self.update.evaluate, places, self.update.kinks, self.update.suspects, scale)

@@ -10,7 +10,7 @@ from jaxsgd.errors import NoExactSolution
 from jaxsgd.oracles import NoiseOverTime
 from jaxsgd.structure import flat
 from jaxsgd.study import Study
-from jaxsgd.theory.one_coordinate.pointwise import Values, pointwise
+from jaxsgd.theory.one_coordinate.pointwise import Values, numbers_of, pointwise
 from jaxsgd.theory.route import not_plain
 from jaxsgd.theory.starts import drawn_start
 
@@ -45,6 +45,7 @@ class UpdateOfDensity(NamedTuple):
     - `noise`: the law of xi.
     - `evaluate`: R and R' at points (n,).
     - `kinks`: between them R is smooth.
+    - `suspects`: numbers near which R may vary much: those that its program contains.
     """
 
     start: float
@@ -53,6 +54,7 @@ class UpdateOfDensity(NamedTuple):
     noise: NoiseDensity
     evaluate: Callable[[np.ndarray], Values]
     kinks: np.ndarray
+    suspects: np.ndarray
 
     @property
     def widths(self) -> np.ndarray:
@@ -60,28 +62,11 @@ class UpdateOfDensity(NamedTuple):
         return self.rates * self.factors[:-1]
 
 
-def why_no_density(study: Study) -> str | None:
-    """Why the law of x_{t+1} given x_t is not known; None where it is."""
-    oracle = study.oracle
-    if not_plain(study) or study.dimension != 1:
-        return not_plain(study) or f"x has {study.dimension} coordinates"
-    if oracle.problem is None:
-        return "there is no problem"
-    if drawn_start(study):
-        return drawn_start(study)
-    if not oracle.unbiased or noise_of(study) is None:
-        return (
-            f"oracles.{type(oracle).__name__} does not state that its gradients are unbiased, with noise of a density "
-            "that is known and does not depend on x"
-        )
-    return _why_not_everywhere(study)
-
-
 def update_of_density(study: Study) -> UpdateOfDensity:
     """What a step of a study does; NoExactSolution where it is not known."""
-    reason, found, problem = why_no_density(study), noise_of(study), study.oracle.problem
-    if reason is not None or found is None or problem is None:
-        raise NoExactSolution(f"the law of x is not known: {reason}")
+    found, problem = noise_or_reason(study), study.oracle.problem
+    if isinstance(found, str) or problem is None:
+        raise NoExactSolution(f"the law of x is not known: {found}")
     density, factors = found
     return UpdateOfDensity(
         start=float(flat(study.x0)[0]),
@@ -90,29 +75,43 @@ def update_of_density(study: Study) -> UpdateOfDensity:
         noise=density,
         evaluate=pointwise(problem, study.point),
         kinks=np.unique(problem.kinks),
+        suspects=numbers_of(problem, study.point),
     )
 
 
-def noise_of(study: Study) -> tuple[NoiseDensity, np.ndarray] | None:
-    """The law of xi, and its factors (T + 1,); None where it is not known, or x has several coordinates."""
+def noise_or_reason(study: Study) -> tuple[NoiseDensity, np.ndarray] | str:
+    """The law of xi, and its factors (T + 1,); or why the law of x_{t+1} given x_t is not known."""
+    oracle = study.oracle
+    if not_plain(study) or study.dimension != 1:
+        return not_plain(study) or f"x has {study.dimension} coordinates"
+    if oracle.problem is None:
+        return "there is no problem"
+    drawn = drawn_start(study)
+    if drawn:
+        return drawn
+    found = _stated_noise(study) if oracle.unbiased else None
+    if found is None:
+        return (
+            f"oracles.{type(oracle).__name__} does not state that its gradients are unbiased, with noise of a density "
+            "that is known and does not depend on x"
+        )
+    density, factors = found
+    if not density.scale > 0:
+        return "the gradient has no noise"
+    if np.any(factors == 0):
+        return "some gradients have no noise"
+    return "the noise is scaled by negative numbers" if factors.min() < 0 else found
+
+
+def _stated_noise(study: Study) -> tuple[NoiseDensity, np.ndarray] | None:
+    """The law of xi in one coordinate, and its factors; None where the oracle does not state a density."""
     oracle, updates = study.oracle, study.steps + 1
-    if study.dimension != 1:
-        return None
     if oracle.normal:
         found = oracle.gradient_covariances(1, updates)
         return None if found is None else (_normal(float(np.ravel(found.covariance)[0])), np.sqrt(found.factors))
     given = oracle.noise_over_time(updates)
     density = None if given is None else _continuous(given)
     return None if given is None or density is None else (density, np.asarray(given.factors))
-
-
-def _why_not_everywhere(study: Study) -> str | None:
-    found = noise_of(study)
-    assert found is not None
-    density, factors = found
-    if not density.scale > 0 or np.any(factors == 0):
-        return "the gradient has no noise" if not density.scale > 0 else "some gradients have no noise"
-    return "the noise is scaled by negative numbers" if factors.min() < 0 else None
 
 
 def _normal(variance: float) -> NoiseDensity:
