@@ -30,6 +30,33 @@ def _plain_ticks(ax: Axes) -> None:
         ax.set_xticks([], minor=True)
 
 
+def _ratio(
+    ax: Axes, row: Mapping[str, Any], families: Sequence[str], horizons: Sequence[int], bar: Any, filled: bool
+) -> None:
+    """The ratio of one tuned family to the best one at one horizon, with limits."""
+    which = horizons.index(row["T"])
+    y = families.index(row["family"]) + 0.22 * (which - (len(horizons) - 1) / 2)
+    face = COLOURS[which] if filled else "white"
+    look = {"color": COLOURS[which], "markerfacecolor": face, "markersize": 5, "capsize": 2, "linewidth": 1}
+    ax.errorbar(row["relative to best"], y, xerr=bar, fmt=MARKERS[which], **look)
+
+
+def _dress_ratios(
+    figure: Figure, axes: np.ndarray, titles: Sequence[str], size: str, families: Sequence[str], horizons: Sequence[int]
+) -> None:
+    """What panels of ratios have in common."""
+    for title, ax in zip(titles, axes.flat, strict=True):
+        ax.axvline(1, color="0.6", linewidth=0.7, zorder=0)
+        ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
+        ax.set_title(title, fontsize=size)
+        ax.spines[["top", "right"]].set_visible(False)
+        _plain_ticks(ax)
+    axes[0, 0].invert_yaxis()
+    for which, T in enumerate(horizons):
+        axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
+    figure.legend(loc="outside upper center", ncols=3, frameon=False, title="filled: may be the best (95%)")
+
+
 def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
     """Risks of tuned families relative to the best one."""
     problems, iterates, families, horizons = (
@@ -39,21 +66,9 @@ def relative(table: Sequence[Mapping[str, Any]]) -> Figure:
     figure, axes = plt.subplots(*shape, figsize=(13, 6.5), sharey=True, layout="constrained", squeeze=False)
     for row in table:
         ax = axes[problems.index(row["problem"]), iterates.index(row["iterate"])]
-        which = horizons.index(row["T"])
-        y = families.index(row["family"]) + 0.22 * (which - (len(horizons) - 1) / 2)
-        face = COLOURS[which] if row["tuned may be best"] else "white"
-        look = {"color": COLOURS[which], "markerfacecolor": face, "markersize": 5, "capsize": 2, "linewidth": 1}
-        ax.errorbar(row["relative to best"], y, xerr=2 * row["se relative"], fmt=MARKERS[which], **look)
-    for (i, j), ax in np.ndenumerate(axes):
-        ax.axvline(1, color="0.6", linewidth=0.7, zorder=0)
-        ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
-        ax.set_title(f"{problems[i]}, {iterates[j]}{'' if iterates[j] == 'last' else ' average'}", fontsize="small")
-        ax.spines[["top", "right"]].set_visible(False)
-        _plain_ticks(ax)
-    axes[0, 0].invert_yaxis()
-    for which, T in enumerate(horizons):
-        axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, title="filled: may be the best (95%)")
+        _ratio(ax, row, families, horizons, 2 * row["se relative"], row["tuned may be best"])
+    titles = [f"{problem}, {each}{'' if each == 'last' else ' average'}" for problem in problems for each in iterates]
+    _dress_ratios(figure, axes, titles, "small", families, horizons)
     figure.supxlabel("risk relative to the best family ± 2 standard errors of the paired difference", fontsize="medium")
     return figure
 
@@ -113,21 +128,8 @@ def other(table: Sequence[Mapping[str, Any]]) -> Figure:
     )
     figure, axes = plt.subplots(1, len(problems), figsize=(12, 4.6), sharey=True, layout="constrained", squeeze=False)
     for row in table:
-        ax, which = axes[0, problems.index(row["problem"])], horizons.index(row["T"])
-        y = families.index(row["family"]) + 0.22 * (which - (len(horizons) - 1) / 2)
-        face = COLOURS[which] if row["may be best"] else "white"
         bar = [[row["relative to best"] - row["lower"]], [row["upper"] - row["relative to best"]]]
-        look = {"color": COLOURS[which], "markerfacecolor": face, "markersize": 5, "capsize": 2, "linewidth": 1}
-        ax.errorbar(row["relative to best"], y, xerr=bar, fmt=MARKERS[which], **look)
-    for ax, problem in zip(axes[0], problems, strict=True):
-        ax.axvline(1, color="0.6", linewidth=0.7, zorder=0)
-        ax.set(xscale="log", yticks=range(len(families)), yticklabels=families)
-        ax.set_title(problem, fontsize="medium")
-        ax.spines[["top", "right"]].set_visible(False)
-        _plain_ticks(ax)
-    axes[0, 0].invert_yaxis()
-    for which, T in enumerate(horizons):
-        axes[0, 0].plot([], [], MARKERS[which], color=COLOURS[which], label=f"T = {T}")
-    figure.legend(loc="outside upper center", ncols=3, frameon=False, title="filled: may be the best (95%)")
+        _ratio(axes[0, problems.index(row["problem"])], row, families, horizons, bar, row["may be best"])
+    _dress_ratios(figure, axes, problems, "medium", families, horizons)
     figure.supxlabel("excess risk relative to the best family, with simultaneous 95% limits", fontsize="medium")
     return figure
